@@ -1,0 +1,125 @@
+/** The one door in front of every reboot and every command. Pure; its memory is the journal, folded in History. */
+import type { Instant } from './clock.js';
+import type { Acted, History } from './history.js';
+import type { RefusalCode } from './model.js';
+import type { Policy, RebootPolicy } from './policy.js';
+import type { ReceivedCommand } from './ports.js';
+import { durationWords } from './sentence.js';
+
+export type Verdict =
+  | { readonly allowed: true }
+  | {
+      readonly allowed: false;
+      readonly code: RefusalCode;
+      readonly detail: string;
+      readonly retryAtMs: number | null;
+    };
+
+const allowed: Verdict = { allowed: true };
+
+function refuse(code: RefusalCode, detail: string, retryAtMs: number | null = null): Verdict {
+  return { allowed: false, code, detail, retryAtMs };
+}
+
+/** A press right after a connect may be an automation's answer to the connect itself: press, reboot, connect, press. */
+const quietAfterConnectMs = 10_000;
+/** Two presses of a thumb are one wish. */
+const betweenPressesMs = 60_000;
+/** How old a command may be that names no expiry of its own. */
+const commandLifeMs = 60_000;
+/** How far a sender's clock may run ahead of ours. */
+const clockSkewMs = 30_000;
+
+/** Age by the clock that both moments share; an unknowable one counts as just now, the careful side. */
+function ageMs(then: Acted, now: Instant): number {
+  if (then.bootId === now.bootId) return now.bootMs - then.bootMs;
+  return Math.max(0, now.wallMs - then.wallMs);
+}
+
+/** Whether the machine may be rebooted now, whoever asks. */
+export function judgeReboot(policy: RebootPolicy, history: History, now: Instant): Verdict {
+  if (!policy.allowed) {
+    return refuse('not_allowed', 'rebooting is off; set reboot.allowed or start with --allow-reboot');
+  }
+  if (history.pendingIntent !== null && history.pendingIntent.bootId === now.bootId) {
+    return refuse('busy', 'a reboot is under way');
+  }
+  if (now.bootMs < policy.minUptimeMs) {
+    return refuse(
+      'uptime_floor',
+      `the machine has been up for ${durationWords(now.bootMs)} only, less than ${durationWords(policy.minUptimeMs)}`,
+      policy.minUptimeMs,
+    );
+  }
+  const ages = history.intents.map(intent => ageMs(intent, now)).filter(age => age < policy.budget.perMs);
+  if (ages.length >= policy.budget.max) {
+    const oldest = Math.max(...ages);
+    return refuse(
+      'budget_exhausted',
+      `${ages.length} reboots within ${durationWords(policy.budget.perMs)} are the limit`,
+      now.bootMs + policy.budget.perMs - oldest,
+    );
+  }
+  return allowed;
+}
+
+/** Whether a command may be carried out: proven fresh first, then by what it would do. */
+export function judgeCommand(
+  command: ReceivedCommand,
+  policy: Policy,
+  history: History,
+  now: Instant,
+): Verdict {
+  if (command.retained)
+    return refuse('retained', 'the message was retained; commands must be sent without retain');
+  if (command.action === null) return refuse('invalid', command.detail ?? 'the payload is not a command');
+  if (command.duplicate) return refuse('duplicate', 'the broker marked the message as a duplicate');
+  if (history.hasRun(command.id))
+    return refuse('duplicate', `a command with the id ${command.id} has been carried out already`);
+  const fresh = command.press ? judgePress(command, history, now) : judgeTimes(command, now);
+  if (!fresh.allowed) return fresh;
+  if (command.action === 'reboot') return judgeReboot(policy.reboot, history, now);
+  const target = policy.resources.find(resource => resource.id === command.target);
+  if (target === undefined) {
+    const known = policy.resources.map(resource => resource.id).join(', ');
+    return refuse('unknown_target', `there is no resource "${command.target ?? ''}"; watched are: ${known}`);
+  }
+  if (target.restart === null)
+    return refuse('not_allowed', `${target.id} has no restart script; it is watched only`);
+  return allowed;
+}
+
+function judgePress(command: ReceivedCommand, history: History, now: Instant): Verdict {
+  if (command.sinceConnectMs !== null && command.sinceConnectMs < quietAfterConnectMs) {
+    return refuse(
+      'too_soon',
+      `it came within ${durationWords(quietAfterConnectMs)} after the connection to the broker; press again`,
+    );
+  }
+  const last = history.presses.at(-1);
+  if (last !== undefined && ageMs(last, now) < betweenPressesMs) {
+    return refuse('rate_limited', `another press came less than ${durationWords(betweenPressesMs)} ago`);
+  }
+  return allowed;
+}
+
+function judgeTimes(command: ReceivedCommand, now: Instant): Verdict {
+  if (command.issuedWallMs === undefined) return allowed;
+  // Without a true clock freshness cannot be proven. A restart may be repeated, a reboot may not.
+  if (!now.synced) {
+    return command.action === 'reboot'
+      ? refuse(
+          'clock_unsynced',
+          "this machine's clock is not synchronised, so the age of the command is unknown",
+        )
+      : allowed;
+  }
+  if (command.issuedWallMs > now.wallMs + clockSkewMs)
+    return refuse('stale', 'issued_at lies in the future; check the clock of the sender');
+  if (command.expiresWallMs !== undefined && now.wallMs > command.expiresWallMs)
+    return refuse('expired', 'expires_at has passed');
+  if (command.expiresWallMs === undefined && now.wallMs > command.issuedWallMs + commandLifeMs) {
+    return refuse('stale', `issued_at is more than ${durationWords(commandLifeMs)} ago`);
+  }
+  return allowed;
+}

@@ -1,0 +1,181 @@
+/** What the journal says, folded: outages, reboots, commands, the cursor. Rebuilt at every start, so nothing of it can be reset by one. */
+import { type Instant, wallMsAt } from './clock.js';
+import type { Cause, JournalEntry, RecordOf, RunResult } from './model.js';
+
+export interface OutageHistory {
+  readonly id: string;
+  readonly resource: string;
+  readonly begin: JournalEntry & RecordOf<'outage_begin'>;
+  cause: Cause;
+  sensor: string;
+  attempts: number;
+  /** bootMs of the last attempt's start, in the boot of `lastAttemptBootId`. */
+  lastAttemptMs: number | null;
+  lastAttemptBootId: string | null;
+  lastResult: RunResult | null;
+  /** recovery_failed has been recorded. */
+  failed: boolean;
+  end: (JournalEntry & RecordOf<'outage_end'>) | null;
+}
+
+export interface Acted {
+  readonly bootId: string;
+  readonly bootMs: number;
+  readonly wallMs: number;
+}
+
+/** Ids are remembered this long at least: a broker may redeliver, nobody redelivers older ones. */
+const rememberedCommands = 500;
+
+export class History {
+  lastSeq = 0;
+  publishedSeq = 0;
+  firstWallMs: number | null = null;
+  readonly outages: OutageHistory[] = [];
+  /** Resources known to be alive, with the boot they were seen in. A clean stop empties it: what dies later is nobody's business. */
+  readonly seen = new Map<string, string>();
+  readonly intents: (Acted & RecordOf<'reboot_intent'>)[] = [];
+  readonly presses: Acted[] = [];
+  /** The intent whose fate is not known yet. */
+  pendingIntent: (JournalEntry & RecordOf<'reboot_intent'>) | null = null;
+  private readonly commandIds = new Set<string>();
+  private readonly begun = new Map<string, number>();
+
+  constructor(entries: Iterable<JournalEntry> = []) {
+    for (const entry of entries) this.apply(entry);
+  }
+
+  apply(entry: JournalEntry): void {
+    this.lastSeq = entry.seq;
+    this.firstWallMs ??= entry.wallMs;
+    switch (entry.type) {
+      case 'seen':
+        this.seen.set(entry.resource, entry.bootId);
+        return;
+      case 'stop':
+        this.seen.clear();
+        return;
+      case 'outage_begin':
+        this.begin(entry);
+        return;
+      case 'outage_cause':
+      case 'attempt':
+      case 'attempt_end':
+      case 'recovery_failed':
+      case 'outage_end':
+        this.applyToOutage(entry);
+        return;
+      case 'command':
+        this.applyCommand(entry);
+        return;
+      case 'reboot_intent':
+        this.intents.push(entry);
+        this.pendingIntent = entry;
+        return;
+      case 'reboot_failed':
+      case 'rebooted':
+        this.pendingIntent = null;
+        return;
+      case 'published':
+        this.publishedSeq = Math.max(this.publishedSeq, entry.upTo);
+        return;
+      default:
+        return;
+    }
+  }
+
+  private begin(entry: JournalEntry & RecordOf<'outage_begin'>): void {
+    // The number in the id counts, not the entries: old ones leave the journal.
+    const number = Number(entry.outage.slice(entry.outage.lastIndexOf('-') + 1));
+    const counted = this.outagesOf(entry.resource) + 1;
+    this.begun.set(entry.resource, Number.isSafeInteger(number) ? Math.max(number, counted) : counted);
+    this.outages.push({
+      id: entry.outage,
+      resource: entry.resource,
+      begin: entry,
+      cause: entry.cause,
+      sensor: entry.sensor,
+      attempts: 0,
+      lastAttemptMs: null,
+      lastAttemptBootId: null,
+      lastResult: null,
+      failed: false,
+      end: null,
+    });
+  }
+
+  private applyToOutage(
+    entry: JournalEntry &
+      RecordOf<'outage_cause' | 'attempt' | 'attempt_end' | 'recovery_failed' | 'outage_end'>,
+  ): void {
+    const outage = this.outages.findLast(o => o.id === entry.outage);
+    if (outage === undefined) return;
+    switch (entry.type) {
+      case 'outage_cause':
+        outage.cause = entry.cause;
+        outage.sensor = entry.sensor;
+        return;
+      case 'attempt':
+        outage.attempts = entry.attempt;
+        outage.lastAttemptMs = entry.atMs;
+        outage.lastAttemptBootId = entry.bootId;
+        outage.lastResult = null;
+        return;
+      case 'attempt_end':
+        outage.lastResult = entry.result;
+        return;
+      case 'recovery_failed':
+        outage.failed = true;
+        return;
+      case 'outage_end':
+        outage.end = entry;
+        if (entry.outcome === 'recovered') this.seen.set(entry.resource, entry.bootId);
+        return;
+    }
+  }
+
+  private applyCommand(entry: JournalEntry & RecordOf<'command'>): void {
+    if (entry.status !== 'accepted') return;
+    this.commandIds.add(entry.id);
+    if (this.commandIds.size > rememberedCommands) {
+      for (const oldest of this.commandIds) {
+        this.commandIds.delete(oldest);
+        break;
+      }
+    }
+    if (entry.origin === 'mqtt:press') this.presses.push(entry);
+  }
+
+  /** Whether a command of this id has been carried out before. */
+  hasRun(commandId: string): boolean {
+    return this.commandIds.has(commandId);
+  }
+
+  /** How many outages of this resource have begun, ever: numbers their ids. */
+  outagesOf(resource: string): number {
+    return this.begun.get(resource) ?? 0;
+  }
+
+  openOutage(resource: string): OutageHistory | undefined {
+    return this.outages.findLast(o => o.resource === resource && o.end === null);
+  }
+}
+
+/** Wall time of the begin of an outage: by the clock of now for this boot, by the entry's own for an earlier one. */
+export function beganWallMs(outage: OutageHistory, now: Instant): number {
+  const { begin } = outage;
+  if (begin.bootId === now.bootId) return wallMsAt(begin.atMs, now);
+  return Math.round(begin.wallMs - (begin.bootMs - begin.atMs));
+}
+
+/** The same for the end; null while it is open. */
+export function endedWallMs(outage: OutageHistory, now: Instant): number | null {
+  const { end } = outage;
+  if (end === null) return null;
+  return end.bootId === now.bootId ? wallMsAt(end.atMs, now) : end.endedWallMs;
+}
+
+/** Restarts that were asked for are stories, but no outages. */
+export function isCounted(outage: OutageHistory): boolean {
+  return outage.cause.kind !== 'commanded';
+}

@@ -1,0 +1,92 @@
+/** What the owner wants: the checked, frozen outcome of the configuration. Durations in milliseconds. */
+
+/** The shapes that the native monitor takes (native/index.d.ts), in the core's own words. */
+export type SensorSpec =
+  | { readonly kind: 'process'; readonly pidfile?: string; readonly name?: string; readonly listen?: string }
+  | {
+      readonly kind: 'link';
+      /** null = whichever interface carries the default route. */
+      readonly interface: string | null;
+      readonly address?: boolean;
+      readonly defaultRoute?: boolean;
+      /** Whether loss of carrier alone is a death. It is told in any case. */
+      readonly carrier?: boolean;
+    }
+  | { readonly kind: 'stack'; readonly everyMs?: number };
+
+export interface RestartPolicy {
+  /** argv[0] is the absolute path of the script. */
+  readonly argv: readonly string[];
+  /** How many times the script is run for one outage. */
+  readonly attempts: number;
+  /** From the start of one attempt to the start of the next. */
+  readonly everyMs: number;
+  /** After this the whole session of the script is ended. */
+  readonly timeoutMs: number;
+  /** From SIGTERM to SIGKILL. */
+  readonly graceMs: number;
+}
+
+export interface ResourcePolicy {
+  readonly id: string;
+  readonly sensors: readonly SensorSpec[];
+  /** null = watch and tell only. */
+  readonly restart: RestartPolicy | null;
+  /** Ask the guard for a reboot when the attempts are used up. */
+  readonly rebootWhenFailed: boolean;
+}
+
+export interface RebootPolicy {
+  /** Nothing reboots unless the owner says so. */
+  readonly allowed: boolean;
+  readonly command: readonly string[];
+  /** No reboot, asked for by anyone, before the machine has been up this long. */
+  readonly minUptimeMs: number;
+  readonly budget: { readonly max: number; readonly perMs: number };
+}
+
+export interface Policy {
+  readonly resources: readonly ResourcePolicy[];
+  readonly reboot: RebootPolicy;
+}
+
+/** A resource with a link or stack sensor is (part of) the network itself; the others are services. */
+export type Role = 'stack' | 'service';
+
+export function roleOf(policy: ResourcePolicy | undefined): Role {
+  return policy?.sensors.some(sensor => sensor.kind !== 'process') ? 'stack' : 'service';
+}
+
+export interface MqttSettings {
+  /** mqtt://, mqtts://, ws://, wss:// or mqtt+unix://. Without user and password: those have fields of their own. */
+  readonly url: string;
+  readonly username: string | null;
+  /** Read from a file or a systemd credential at start. Never logged. */
+  readonly password: string | null;
+  readonly tls: {
+    /** PEM contents. null = the system's certificate authorities. */
+    readonly ca: Buffer | null;
+    readonly cert: Buffer | null;
+    readonly key: Buffer | null;
+    readonly servername: string | null;
+  };
+  /** 'auto': MQTT 5, and 3.1.1 where the broker refuses it. */
+  readonly protocol: 'auto' | '5' | '3.1.1';
+  readonly clientId: string;
+  readonly keepaliveS: number;
+  /** First topic level, default 'sockmon'. */
+  readonly base: string;
+  /** Home Assistant's discovery prefix, default 'homeassistant'; null = no discovery. */
+  readonly discoveryPrefix: string | null;
+}
+
+export interface Config {
+  readonly node: string;
+  /** Absolute path of the folder of the journal and the control socket. */
+  readonly stateDir: string;
+  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'text' | 'json' };
+  readonly policy: Policy;
+  /** null = no broker. 'embedded' = start one in this process on loopback, at this port. */
+  readonly mqtt: MqttSettings | null;
+  readonly embeddedBroker: { readonly host: string; readonly port: number } | null;
+}

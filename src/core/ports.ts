@@ -1,0 +1,113 @@
+/** What the supervisor needs from the world. Each adapter implements one port; none knows another. */
+import type { Instant } from './clock.js';
+import type { Action, JournalEntry, JournalRecord, RefusalCode } from './model.js';
+import type { Role, SensorSpec } from './policy.js';
+import type { Snapshot } from './snapshot-model.js';
+
+export interface Journal {
+  /** All entries, oldest first. */
+  readonly entries: readonly JournalEntry[];
+  /**
+   * On disk (one fdatasync for all) when it returns. A lone `published` record is written without waiting for the disk:
+   * losing one means telling again, with the same ids.
+   * @throws SockmonError JOURNAL_WRITE when the disk refuses (ENOSPC, EROFS, EIO). The entries are kept in `entries` and written
+   *   before the next ones, as soon as the disk takes them.
+   */
+  append(records: readonly JournalRecord[]): JournalEntry[];
+  close(): void;
+}
+
+/** A script to run. The id comes back in every input about it. */
+export interface Run {
+  readonly id: string;
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  readonly graceMs: number;
+}
+
+export interface Watcher {
+  watch(resource: string, sensors: readonly SensorSpec[]): void;
+  unwatch(resource: string): void;
+  armReflex(resource: string, run: Run | null): void;
+  run(run: Run): void;
+  endRun(id: string): void;
+  close(): void;
+}
+
+export interface RebootPort {
+  /** Runs the reboot command. Resolves with null when it was started and ended with 0, else with words why not. */
+  reboot(command: readonly string[]): Promise<string | null>;
+}
+
+/** A command as it came in, parsed but not judged. */
+export interface ReceivedCommand {
+  readonly id: string;
+  /** null: the payload made no sense; it is refused as `invalid` with this detail. */
+  readonly action: Action | null;
+  readonly target?: string;
+  readonly detail?: string;
+  /** Where it came from: `mqtt:press`, `mqtt:run`, `control`. */
+  readonly origin: string;
+  /** A press bears neither id nor time of its own, so it is limited by rate instead. */
+  readonly press: boolean;
+  readonly retained: boolean;
+  /** MQTT's DUP flag. */
+  readonly duplicate: boolean;
+  /** Milliseconds since the broker connection was made; null when it did not come by MQTT. */
+  readonly sinceConnectMs: number | null;
+  readonly issuedWallMs?: number;
+  readonly expiresWallMs?: number;
+  readonly dryRun?: boolean;
+}
+
+export interface CommandAnswer {
+  readonly id: string;
+  readonly action: Action | null;
+  readonly status: 'accepted' | 'rejected' | 'done' | 'failed';
+  readonly code: RefusalCode | null;
+  readonly detail: string;
+  /** RFC 3339. */
+  readonly at: string;
+}
+
+/** What the reporter is given by the supervisor. */
+export interface Telling {
+  /** Every entry with a greater sequence number, oldest first. */
+  entriesAfter(seq: number): readonly JournalEntry[];
+  /** The cursor: everything up to it has been acknowledged. */
+  acknowledgedSeq(): number;
+  acknowledge(upTo: number): void;
+  snapshot(): Snapshot;
+  /** Whether a resource is (part of) the network itself. A resource that is no longer configured counts as a service. */
+  role(resource: string): Role;
+  /** Both clocks now: times are told by the clock as it is at the telling, which may have been set since. */
+  now(): Instant;
+  /**
+   * Judges a command and journals the verdict before it returns; the action itself starts after the current turn of the event loop,
+   * so that the PUBACK leaves first. Later answers (`done`, `failed`) come through Reporter.answer.
+   */
+  command(command: ReceivedCommand): CommandAnswer;
+}
+
+export interface Reporter {
+  start(telling: Telling): void;
+  /** Something changed in the journal or the snapshot. Cheap; coalesces. */
+  sync(): void;
+  /** A command's later fate. */
+  answer(answer: CommandAnswer): void;
+  /** The stack died: a connection that is not proven alive afterwards is not believed. */
+  networkLost(): void;
+  /** The stack is back: connect now, unless the connection proved itself alive since networkLost. */
+  networkBack(): void;
+  /** Publishes `offline`, disconnects. Resolves within about a second, reachable or not. */
+  stop(): Promise<void>;
+}
+
+/** What the adapters log through; pino fits. Fields first, then a sentence. Secrets never get here. */
+export interface Log {
+  debug(fields: object, sentence: string): void;
+  info(fields: object, sentence: string): void;
+  warn(fields: object, sentence: string): void;
+  error(fields: object, sentence: string): void;
+}

@@ -1,0 +1,132 @@
+/** Taking up a configuration: at start, where the journal says how things stood, and at a reload. Pure. */
+
+import { beganWallMs, type OutageHistory } from './history.js';
+import type { ResourcePolicy, SensorSpec } from './policy.js';
+import { scheduleNext } from './recovery.js';
+import { armEffect, endRecord } from './resource.js';
+import {
+  type Context,
+  type Effect,
+  type MachineState,
+  type OpenOutage,
+  outageOf,
+  type ResourceState,
+  record,
+  type Step,
+} from './state.js';
+
+/** Watches what is new or changed, forgets what is gone, leaves the rest alone. */
+export function configure(state: MachineState, ctx: Context): Step<MachineState> {
+  const effects: Effect[] = state.resources.size === 0 ? closePendingReboot(ctx) : [];
+  const resources = new Map<string, ResourceState>();
+  for (const resource of state.resources.values()) {
+    if (!ctx.policy.resources.some(policy => policy.id === resource.policy.id))
+      effects.push(...forget(resource, ctx));
+  }
+  for (const policy of ctx.policy.resources) {
+    const known = state.resources.get(policy.id);
+    if (known !== undefined && JSON.stringify(known.policy) === JSON.stringify(policy)) {
+      resources.set(policy.id, known);
+      continue;
+    }
+    if (known !== undefined) effects.push({ do: 'unwatch', resource: policy.id });
+    const fresh = restore(policy, ctx);
+    resources.set(policy.id, fresh);
+    effects.push({ do: 'watch', resource: policy.id, policy });
+    if (outageOf(fresh.phase) === null && !fresh.expected) effects.push(...armEffect(fresh, ctx));
+  }
+  return { state: { resources, faults: state.faults }, effects };
+}
+
+/** An intent that is still open at start: another boot means that the reboot came, the same boot that it did not. */
+function closePendingReboot(ctx: Context): Effect[] {
+  const pending = ctx.history.pendingIntent;
+  if (pending === null) return [];
+  const { intent, reason } = pending;
+  if (pending.bootId === ctx.now.bootId) {
+    return [
+      record({
+        type: 'reboot_failed',
+        intent,
+        error: 'sockmon started again and the machine had not rebooted',
+      }),
+    ];
+  }
+  const tookMs = ctx.now.synced && pending.synced ? Math.max(0, ctx.now.wallMs - pending.wallMs) : null;
+  return [record({ type: 'rebooted', intent, reason, tookMs })];
+}
+
+function forget(resource: ResourceState, ctx: Context): Effect[] {
+  const outage = outageOf(resource.phase);
+  const unwatch: Effect = { do: 'unwatch', resource: resource.policy.id };
+  return outage === null
+    ? [unwatch]
+    : [endRecord(resource.policy.id, outage, ctx.now.bootMs, ctx, true), unwatch];
+}
+
+function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
+  const { history, now } = ctx;
+  const fresh: ResourceState = {
+    policy,
+    sensors: policy.sensors.map(spec => ({
+      name: sensorName(spec),
+      state: 'absent',
+      detail: '',
+      carrier: null,
+      interface: null,
+    })),
+    phase: { name: 'absent', sinceMs: now.bootMs },
+    leftovers: [],
+    expected: history.seen.get(policy.id) === now.bootId,
+    outagesBegun: history.outagesOf(policy.id),
+    relapses: 0,
+    recoveredMs: null,
+  };
+  const open = history.openOutage(policy.id);
+  return open === undefined ? fresh : resume(fresh, open, ctx);
+}
+
+/** Goes on with an outage where the journal leaves it. A new boot gets a ladder of its own, after it had time to bring things up. */
+function resume(fresh: ResourceState, open: OutageHistory, ctx: Context): ResourceState {
+  const { now } = ctx;
+  const sameBoot = open.begin.bootId === now.bootId;
+  const outage: OpenOutage = {
+    id: open.id,
+    beganMs: sameBoot ? open.begin.atMs : now.bootMs - (now.wallMs - beganWallMs(open, now)),
+    cause: open.cause,
+    sensor: open.sensor,
+    attempts: open.attempts,
+    lastAttemptMs: open.lastAttemptBootId === now.bootId ? open.lastAttemptMs : null,
+    lastResult: open.lastResult ?? { kind: 'unknown' },
+    resumed: true,
+    timeUncertain: !sameBoot && !(now.synced && open.begin.synced),
+    failed: open.failed,
+    refusal: null,
+    command: null,
+  };
+  const { restart } = fresh.policy;
+  const settling = scheduleNext({ ...fresh, expected: false }, outage, now.bootMs).state;
+  if (restart === null || outage.lastAttemptMs !== null || (sameBoot && outage.attempts === 0))
+    return settling;
+  return {
+    ...settling,
+    phase: {
+      name: 'settling',
+      sinceMs: now.bootMs,
+      outage: { ...outage, attempts: 0 },
+      next: { kind: 'attempt', atMs: now.bootMs + restart.everyMs },
+    },
+  };
+}
+
+/** `process slirp4netns`, `link default`, `stack`: how a sensor is called in messages. */
+export function sensorName(spec: SensorSpec): string {
+  switch (spec.kind) {
+    case 'process':
+      return `process ${spec.name ?? spec.pidfile ?? spec.listen ?? ''}`;
+    case 'link':
+      return `link ${spec.interface ?? 'default'}`;
+    case 'stack':
+      return 'stack';
+  }
+}

@@ -1,0 +1,151 @@
+/** Every journal entry as one sentence for a person: the log, `sockmon history` and the messages all say the same. */
+import type { Cause, JournalEntry, RunResult } from './model.js';
+
+const linkWords = {
+  interface_gone: 'disappeared',
+  interface_down: 'was taken down',
+  no_address: 'lost its address',
+  no_default_route: 'lost the default route',
+  no_carrier: 'lost its carrier',
+} as const;
+
+/** A few words that fit behind "died: " and into a notification. */
+export function causeWords(cause: Cause): string {
+  switch (cause.kind) {
+    case 'signal':
+      return `killed by ${cause.signal}${cause.coreDumped ? ', core dumped' : ''}`;
+    case 'exit':
+      return `exited with status ${cause.code}`;
+    case 'link':
+      return `interface ${cause.interface} ${linkWords[cause.what]}`;
+    case 'probe':
+      return `no datagram passes over loopback (${cause.error})`;
+    case 'commanded':
+      return 'restart commanded';
+    case 'unseen':
+      return 'died while sockmon was not running';
+    case 'unknown':
+      return 'cause unknown';
+  }
+}
+
+export function resultWords(result: RunResult): string {
+  switch (result.kind) {
+    case 'exit':
+      return result.code === 0 ? 'finished' : `failed with status ${result.code}`;
+    case 'signal':
+      return `was killed by ${result.signal}`;
+    case 'timeout':
+      return 'took too long and was ended';
+    case 'not_started':
+      return `could not be started (${result.error})`;
+    case 'unknown':
+      return 'ended unseen';
+  }
+}
+
+/** `350 ms`, `12.4 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`. */
+export function durationWords(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const s = Math.round(ms / 1000);
+  const units: readonly [number, string][] = [
+    [86_400, 'd'],
+    [3600, 'h'],
+    [60, 'min'],
+    [1, 's'],
+  ];
+  const first = units.findIndex(([size]) => s >= size);
+  const parts = units.slice(first, first + 2).map(([size, name], i) => {
+    const rest = i === 0 ? s : s % (units[first]?.[0] ?? 1);
+    return `${Math.floor(rest / size)} ${name}`;
+  });
+  return parts.filter(part => !part.startsWith('0 ')).join(' ');
+}
+
+export type Level = 'debug' | 'info' | 'warn' | 'error';
+
+/** Level and sentence. Info is what the owner wants to know; debug what only we do. */
+export function describe(entry: JournalEntry): { level: Level; text: string } {
+  switch (entry.type) {
+    case 'start':
+      return { level: 'debug', text: `sockmon ${entry.version} started` };
+    case 'stop':
+      return { level: 'info', text: `sockmon stops: ${entry.reason}` };
+    case 'seen':
+      return { level: 'info', text: `${entry.resource} is alive${entry.detail ? `: ${entry.detail}` : ''}` };
+    case 'notice':
+      return {
+        level: entry.what === 'carrier_lost' || entry.what === 'degraded' ? 'warn' : 'info',
+        text: `${entry.resource}: ${entry.detail}`,
+      };
+    case 'outage_begin':
+      return { level: 'warn', text: `${entry.resource} died: ${causeWords(entry.cause)}` };
+    case 'outage_cause':
+      return {
+        level: 'info',
+        text: `${entry.resource}: why it died is known now: ${causeWords(entry.cause)}`,
+      };
+    case 'attempt':
+      return { level: 'info', text: `${entry.resource}: attempt ${entry.attempt} runs ${entry.script}` };
+    case 'attempt_end':
+      return describeAttemptEnd(entry);
+    case 'outage_end':
+      return describeOutageEnd(entry);
+    case 'recovery_failed':
+      return { level: 'error', text: `${entry.resource} did not come back: ${entry.detail}` };
+    case 'command':
+      return describeCommand(entry);
+    case 'reboot_intent':
+      return { level: 'warn', text: `the machine reboots: ${entry.reason}` };
+    case 'reboot_refused':
+      return { level: 'warn', text: `no reboot: ${entry.detail} (it was asked for because ${entry.reason})` };
+    case 'reboot_failed':
+      return { level: 'error', text: `the reboot failed: ${entry.error}` };
+    case 'rebooted':
+      return {
+        level: 'info',
+        text: `the machine has rebooted${entry.tookMs === null ? '' : ` in ${durationWords(entry.tookMs)}`}: ${entry.reason}`,
+      };
+    case 'published':
+      return { level: 'debug', text: `the broker has everything up to entry ${entry.upTo}` };
+  }
+}
+
+type EntryOf<T extends JournalEntry['type']> = Extract<JournalEntry, { type: T }>;
+
+function describeAttemptEnd(entry: EntryOf<'attempt_end'>): { level: Level; text: string } {
+  const failed = entry.result.kind !== 'exit' || entry.result.code !== 0;
+  const said =
+    failed && entry.output ? `; it said: ${entry.output.trim().split('\n').slice(-3).join(' | ')}` : '';
+  return {
+    level: failed ? 'warn' : 'info',
+    text: `${entry.resource}: attempt ${entry.attempt} ${resultWords(entry.result)} after ${durationWords(entry.durationMs)}${said}`,
+  };
+}
+
+function describeOutageEnd(entry: EntryOf<'outage_end'>): { level: Level; text: string } {
+  if (entry.outcome === 'forgotten') {
+    return { level: 'info', text: `${entry.resource} is no longer watched; its outage is closed` };
+  }
+  const how =
+    entry.attempts === 0
+      ? 'by itself'
+      : entry.attempts === 1
+        ? 'at the first attempt'
+        : `after ${entry.attempts} attempts`;
+  return {
+    level: 'info',
+    text: `${entry.resource} is back after ${durationWords(entry.durationMs)}, ${how}`,
+  };
+}
+
+function describeCommand(entry: EntryOf<'command'>): { level: Level; text: string } {
+  const what =
+    entry.action === null ? 'a command' : `${entry.action}${entry.target ? ` ${entry.target}` : ''}`;
+  const verdict = entry.status === 'rejected' ? `refused (${entry.code ?? 'invalid'})` : entry.status;
+  return {
+    level: entry.status === 'rejected' || entry.status === 'failed' ? 'warn' : 'info',
+    text: `${what} by ${entry.origin}: ${verdict}: ${entry.detail}`,
+  };
+}

@@ -1,0 +1,79 @@
+/** The one JSON picture of now: retained on `…/state`, answered on the control socket, shown by `sockmon status`. Keys as published. */
+import type { Cause } from './model.js';
+import type { Role } from './policy.js';
+
+/**
+ * absent: not seen alive yet. up. restarting: a script runs. settling: waiting for the resource or for the next attempt.
+ * rebooting: a reboot has been ordered. held: recovery has given up or may not act; still watching.
+ */
+export type ResourceStateName = 'absent' | 'up' | 'restarting' | 'settling' | 'rebooting' | 'held';
+
+export interface SensorView {
+  readonly name: string;
+  readonly state: 'up' | 'absent' | 'down';
+  readonly detail: string;
+}
+
+export interface ResourceView {
+  readonly role: Role;
+  readonly state: ResourceStateName;
+  /** RFC 3339. */
+  readonly since: string;
+  /** A sentence: why it is in this state. */
+  readonly reason: string;
+  readonly outage: string | null;
+  readonly attempts: number;
+  readonly carrier: boolean | null;
+  /** What runs at its death: the script's path, or null. */
+  readonly restart: string | null;
+  readonly sensors: readonly SensorView[];
+}
+
+export interface OutageView {
+  readonly id: string;
+  /** Journal sequence number of the entry that closed it (or opened it, while open). */
+  readonly seq: number;
+  readonly resource: string;
+  readonly role: Role;
+  readonly began_at: string;
+  readonly ended_at: string | null;
+  readonly duration_s: number | null;
+  /** In a few words for a person, e.g. `killed by SIGSEGV, core dumped`. */
+  readonly cause: string;
+  readonly cause_detail: Cause;
+  readonly attempts: number;
+  readonly outcome: 'open' | 'recovered' | 'forgotten';
+  readonly time_uncertain: boolean;
+}
+
+export interface Snapshot {
+  readonly node: string;
+  readonly version: string;
+  readonly at: string;
+  readonly started_at: string;
+  readonly boot: { readonly id: string; readonly at: string };
+  /** recovering while any resource of role stack is in an outage. */
+  readonly status: 'online' | 'recovering';
+  /** degraded where a sensor cannot work here; `notes` says which and why. */
+  readonly detection: { readonly quality: 'full' | 'degraded'; readonly notes: readonly string[] };
+  readonly resources: Readonly<Record<string, ResourceView>>;
+  readonly last_outage: OutageView | null;
+  readonly outages_24h: number;
+  readonly outages_total: number;
+  /** Share of the time without an outage of role stack, 0..100. */
+  readonly uptime_24h_pct: number;
+  readonly uptime_30d_pct: number;
+  readonly reboot: { readonly allowed: boolean; readonly detail: string };
+}
+
+/** Added by the reporter, which alone knows. */
+export interface ConnectionView {
+  readonly state: 'connected' | 'connecting' | 'none';
+  readonly broker: string | null;
+  readonly protocol: '5' | '3.1.1' | null;
+  readonly since: string | null;
+  readonly connects: number;
+  readonly last_error: string | null;
+  /** Journal entries not yet acknowledged by the broker. */
+  readonly pending: number;
+}

@@ -1,0 +1,152 @@
+/** The picture of now, derived from the machine's state and the history. Pure. */
+import { type Instant, isoTime, wallMsAt } from './clock.js';
+import { beganWallMs, endedWallMs, type History, isCounted, type OutageHistory } from './history.js';
+import { type Policy, type Role, roleOf } from './policy.js';
+import { causeWords, durationWords, resultWords } from './sentence.js';
+import type { OutageView, ResourceView, Snapshot } from './snapshot-model.js';
+import { type MachineState, outageOf, type ResourceState } from './state.js';
+
+const dayMs = 86_400_000;
+
+export interface SnapshotInfo {
+  readonly node: string;
+  readonly version: string;
+  readonly started: Instant;
+  readonly policy: Policy;
+}
+
+export function snapshot(state: MachineState, history: History, now: Instant, info: SnapshotInfo): Snapshot {
+  const role = (resource: string): Role =>
+    roleOf(info.policy.resources.find(policy => policy.id === resource));
+  const counted = history.outages.filter(isCounted);
+  const last = counted.findLast(outage => outage.end !== null);
+  const day = counted.filter(outage => beganWallMs(outage, now) > now.wallMs - dayMs);
+  const ofStack = counted.filter(outage => role(outage.resource) === 'stack');
+  return {
+    node: info.node,
+    version: info.version,
+    at: isoTime(now.wallMs),
+    started_at: isoTime(wallMsAt(info.started.bootMs, now)),
+    boot: { id: now.bootId, at: isoTime(wallMsAt(0, now)) },
+    status: isRecovering(state) ? 'recovering' : 'online',
+    detection: { quality: state.faults.length === 0 ? 'full' : 'degraded', notes: state.faults },
+    resources: Object.fromEntries(
+      [...state.resources].map(([id, resource]) => [id, viewResource(resource, now)]),
+    ),
+    last_outage: last === undefined ? null : viewOutage(last, now, role(last.resource)),
+    outages_24h: day.length,
+    outages_total: counted.length,
+    uptime_24h_pct: uptimePct(ofStack, history, now, dayMs),
+    uptime_30d_pct: uptimePct(ofStack, history, now, 30 * dayMs),
+    reboot: viewReboot(info.policy),
+  };
+}
+
+/** Whether (part of) the network itself is down. */
+export function isRecovering(state: MachineState): boolean {
+  return [...state.resources.values()].some(
+    resource => roleOf(resource.policy) === 'stack' && outageOf(resource.phase) !== null,
+  );
+}
+
+export function viewOutage(outage: OutageHistory, now: Instant, role: Role): OutageView {
+  const began = beganWallMs(outage, now);
+  const ended = endedWallMs(outage, now);
+  return {
+    id: outage.id,
+    seq: outage.end?.seq ?? outage.begin.seq,
+    resource: outage.resource,
+    role,
+    began_at: isoTime(began),
+    ended_at: ended === null ? null : isoTime(ended),
+    duration_s: outage.end === null ? null : Math.round(outage.end.durationMs) / 1000,
+    cause: causeWords(outage.cause),
+    cause_detail: outage.cause,
+    attempts: outage.end?.attempts ?? outage.attempts,
+    outcome: outage.end?.outcome ?? 'open',
+    time_uncertain: outage.end?.timeUncertain ?? false,
+  };
+}
+
+function viewResource(resource: ResourceState, now: Instant): ResourceView {
+  const { policy, phase, sensors } = resource;
+  const outage = outageOf(phase);
+  const link = sensors.find(sensor => sensor.carrier !== null);
+  return {
+    role: roleOf(policy),
+    state: phase.name,
+    since: isoTime(wallMsAt(phase.sinceMs, now)),
+    reason: reasonWords(resource, now),
+    outage: outage?.id ?? null,
+    attempts: outage?.attempts ?? 0,
+    carrier: link?.carrier ?? null,
+    restart: policy.restart?.argv.join(' ') ?? null,
+    sensors: sensors.map(({ name, state, detail }) => ({ name, state, detail })),
+  };
+}
+
+function reasonWords(resource: ResourceState, now: Instant): string {
+  const { phase, sensors, policy } = resource;
+  switch (phase.name) {
+    case 'absent': {
+      const missing = sensors
+        .filter(sensor => sensor.state !== 'up')
+        .map(sensor => sensor.detail || sensor.name);
+      return `not seen alive yet: ${missing.join(', ')}`;
+    }
+    case 'up':
+      return sensors.every(sensor => sensor.carrier !== false)
+        ? 'every sensor is up'
+        : 'up, but without a carrier';
+    case 'restarting':
+      return `${causeWords(phase.outage.cause)}; attempt ${phase.running.attempt} is running`;
+    case 'settling': {
+      const tried =
+        phase.outage.lastResult === null
+          ? ''
+          : `attempt ${phase.outage.attempts} ${resultWords(phase.outage.lastResult)}; `;
+      const then =
+        phase.next.kind === 'attempt'
+          ? 'the next attempt'
+          : policy.rebootWhenFailed
+            ? 'asking for a reboot'
+            : 'giving up';
+      const inWords = durationWords(Math.max(0, phase.next.atMs - now.bootMs));
+      return `${causeWords(phase.outage.cause)}; ${tried}${then} in ${inWords} unless it comes back`;
+    }
+    case 'rebooting':
+      return `${causeWords(phase.outage.cause)}; the machine reboots`;
+    case 'held':
+      return `${causeWords(phase.outage.cause)}; ${phase.reason}`;
+  }
+}
+
+/** Union of the outages' overlaps with the window; the window begins no earlier than the journal. */
+function uptimePct(
+  outages: readonly OutageHistory[],
+  history: History,
+  now: Instant,
+  windowMs: number,
+): number {
+  const from = Math.max(now.wallMs - windowMs, Math.min(history.firstWallMs ?? now.wallMs, now.wallMs));
+  const span = now.wallMs - from;
+  if (span <= 0) return 100;
+  let down = 0;
+  let covered = from;
+  for (const outage of [...outages].sort((a, b) => beganWallMs(a, now) - beganWallMs(b, now))) {
+    const begin = Math.max(covered, beganWallMs(outage, now));
+    const end = Math.min(now.wallMs, endedWallMs(outage, now) ?? now.wallMs);
+    if (end <= begin) continue;
+    down += end - begin;
+    covered = end;
+  }
+  return Math.round((1 - down / span) * 100_000) / 1000;
+}
+
+function viewReboot(policy: Policy): Snapshot['reboot'] {
+  const { allowed, command } = policy.reboot;
+  const detail = allowed
+    ? `allowed, by: ${command.join(' ')}`
+    : 'off; set reboot.allowed or start with --allow-reboot';
+  return { allowed, detail };
+}

@@ -1,0 +1,175 @@
+/** The machine's state, its inputs and its effects: three unions that the compiler checks. */
+import type { Instant } from './clock.js';
+import type { History } from './history.js';
+import type { Cause, JournalRecord, RefusalCode, RunResult } from './model.js';
+import type { Policy, ResourcePolicy } from './policy.js';
+import type { CommandAnswer, ReceivedCommand, Run } from './ports.js';
+
+/** What a sensor said last. */
+export interface SensorState {
+  readonly name: string;
+  readonly state: 'up' | 'absent' | 'down';
+  readonly detail: string;
+  /** null: not a link, or not known. */
+  readonly carrier: boolean | null;
+  readonly interface: string | null;
+}
+
+export interface OpenOutage {
+  readonly id: string;
+  /** ms of CLOCK_BOOTTIME; of an outage of an earlier boot: negative, counted back by the wall clock. */
+  readonly beganMs: number;
+  readonly cause: Cause;
+  readonly sensor: string;
+  readonly attempts: number;
+  readonly lastAttemptMs: number | null;
+  readonly lastResult: RunResult | null;
+  /** Taken over from the journal and not seen down since: it may have ended while nobody looked. */
+  readonly resumed: boolean;
+  /** It spans a boot whose clock was not synchronised. */
+  readonly timeUncertain: boolean;
+  /** recovery_failed has been recorded: it is told once. */
+  readonly failed: boolean;
+  /** Why the guard refused a reboot, if it did: the same refusal is recorded once. */
+  readonly refusal: RefusalCode | null;
+  /** The command that asked for this restart and wants an answer. */
+  readonly command: string | null;
+}
+
+export interface Running {
+  readonly run: string;
+  readonly outage: string;
+  readonly attempt: number;
+  readonly startedMs: number;
+  /** When its session is ended; null once that has been ordered. */
+  readonly deadlineMs: number | null;
+  readonly timedOut: boolean;
+}
+
+/**
+ *            death                    script ends              attempts used up
+ *   absent ─┐     ┌──> restarting <──────────────> settling ─────────────────────┬──> rebooting
+ *           ├─────┘        │          next attempt     │                         │        │ the command failed
+ *   up ─────┘              └───────────┬───────────────┴──────── guard: no ──> held <────┘
+ *    ^                                 │ every sensor is up again               │
+ *    └─────────────────────────────────┴────────────────────────────────────────┘
+ */
+export type Phase =
+  | { readonly name: 'absent'; readonly sinceMs: number }
+  /** armAtMs: when the reflex may be armed again after too many relapses; null = it is armed. */
+  | { readonly name: 'up'; readonly sinceMs: number; readonly armAtMs: number | null }
+  | {
+      readonly name: 'restarting';
+      readonly sinceMs: number;
+      readonly outage: OpenOutage;
+      readonly running: Running;
+    }
+  | {
+      readonly name: 'settling';
+      readonly sinceMs: number;
+      readonly outage: OpenOutage;
+      readonly next: { readonly kind: 'attempt' | 'give_up'; readonly atMs: number };
+    }
+  | {
+      readonly name: 'rebooting';
+      readonly sinceMs: number;
+      readonly outage: OpenOutage;
+      readonly intent: string;
+    }
+  | {
+      readonly name: 'held';
+      readonly sinceMs: number;
+      readonly outage: OpenOutage;
+      readonly reason: string;
+      /** When one more attempt is made; null = never by itself. */
+      readonly retryAtMs: number | null;
+    };
+
+export interface ResourceState {
+  readonly policy: ResourcePolicy;
+  readonly sensors: readonly SensorState[];
+  readonly phase: Phase;
+  /** Scripts that outlive their outage: one that stays in the foreground as the service, for instance. */
+  readonly leftovers: readonly Running[];
+  /** It was alive when sockmon was last heard of in this boot: being absent now means that it died in between. */
+  readonly expected: boolean;
+  /** Outages begun so far; the next one gets the number after it. */
+  readonly outagesBegun: number;
+  /** Deaths in a row, each soon after a recovery. */
+  readonly relapses: number;
+  readonly recoveredMs: number | null;
+}
+
+export interface MachineState {
+  readonly resources: ReadonlyMap<string, ResourceState>;
+  /** Sensors that cannot work here, in words: degraded detection. */
+  readonly faults: readonly string[];
+}
+
+export interface SensorInput {
+  readonly kind: 'sensor';
+  readonly resource: string;
+  readonly sensor: number;
+  readonly state: 'up' | 'absent' | 'down';
+  readonly atMs: number;
+  readonly cause: Cause | null;
+  readonly detail: string;
+  readonly carrier: boolean | null;
+  readonly interface: string | null;
+  /** The run that the monitor thread has started by itself. */
+  readonly reflex: string | null;
+}
+
+export type Input =
+  | SensorInput
+  | { readonly kind: 'cause'; readonly resource: string; readonly sensor: number; readonly cause: Cause }
+  | { readonly kind: 'run_started'; readonly run: string; readonly atMs: number }
+  | {
+      readonly kind: 'run_ended';
+      readonly run: string;
+      readonly atMs: number;
+      readonly result: RunResult;
+      readonly output: string;
+    }
+  | {
+      readonly kind: 'fault';
+      readonly resource: string | null;
+      readonly sensor: number | null;
+      readonly detail: string;
+    }
+  | { readonly kind: 'tick' }
+  | { readonly kind: 'command'; readonly command: ReceivedCommand }
+  | { readonly kind: 'reboot_failed'; readonly intent: string; readonly error: string }
+  /** The policy of the context is to be taken up: at start and at a reload. */
+  | { readonly kind: 'configure' };
+
+export type Effect =
+  | { readonly do: 'journal'; readonly record: JournalRecord }
+  | { readonly do: 'watch'; readonly resource: string; readonly policy: ResourcePolicy }
+  | { readonly do: 'unwatch'; readonly resource: string }
+  | { readonly do: 'arm'; readonly resource: string; readonly run: Run | null }
+  | { readonly do: 'run'; readonly run: Run }
+  | { readonly do: 'end_run'; readonly run: string }
+  | { readonly do: 'reboot'; readonly intent: string; readonly command: readonly string[] }
+  | { readonly do: 'answer'; readonly answer: CommandAnswer }
+  | { readonly do: 'network'; readonly state: 'lost' | 'back' };
+
+/** What `next` may look at besides state and input. */
+export interface Context {
+  readonly now: Instant;
+  readonly policy: Policy;
+  readonly history: History;
+}
+
+export interface Step<S> {
+  readonly state: S;
+  readonly effects: readonly Effect[];
+}
+
+export function outageOf(phase: Phase): OpenOutage | null {
+  return phase.name === 'absent' || phase.name === 'up' ? null : phase.outage;
+}
+
+export function record(entry: JournalRecord): Effect {
+  return { do: 'journal', record: entry };
+}

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { judgeCommand, judgeReboot } from '../../src/core/guard.js';
+import { History } from '../../src/core/history.js';
+import type { ReceivedCommand } from '../../src/core/ports.js';
+import { policy, rebootPolicy, resource, World } from './world.js';
+
+const minuteMs = 60_000;
+const fresh: ReceivedCommand = {
+  id: 'abc-12345',
+  action: 'restart',
+  target: 'tcpip',
+  origin: 'mqtt:run',
+  press: false,
+  retained: false,
+  duplicate: false,
+  sinceConnectMs: 60_000,
+};
+
+function verdictOf(command: Partial<ReceivedCommand>, change: (world: World) => void = () => {}): string {
+  const world = new World(policy([resource('tcpip'), resource('nas', { restart: null })]));
+  change(world);
+  const verdict = judgeCommand({ ...fresh, ...command }, world.policy, world.history, world.now());
+  return verdict.allowed ? 'allowed' : verdict.code;
+}
+
+describe('the guard on commands', () => {
+  const wall = new World().wallMs;
+  const cases: [string, Partial<ReceivedCommand>, string][] = [
+    ['a fresh restart', {}, 'allowed'],
+    ['a fresh reboot', { action: 'reboot', issuedWallMs: wall }, 'allowed'],
+    ['a press', { action: 'reboot', press: true }, 'allowed'],
+    ['a retained message', { retained: true }, 'retained'],
+    ['a retained message that makes no sense either', { retained: true, action: null }, 'retained'],
+    ['a duplicate by the flag', { duplicate: true }, 'duplicate'],
+    ['a payload that makes no sense', { action: null, detail: 'not JSON' }, 'invalid'],
+    ['a press right after the connect', { action: 'reboot', press: true, sinceConnectMs: 9999 }, 'too_soon'],
+    ['one issued long ago', { issuedWallMs: wall - 61_000 }, 'stale'],
+    [
+      'one issued long ago that is good for longer',
+      { issuedWallMs: wall - 61_000, expiresWallMs: wall + 1 },
+      'allowed',
+    ],
+    ['one that has expired', { issuedWallMs: wall - 10, expiresWallMs: wall - 1 }, 'expired'],
+    ['one from the future', { issuedWallMs: wall + 31_000 }, 'stale'],
+    ['one for a stranger', { target: 'printer' }, 'unknown_target'],
+    [
+      'a restart of nothing',
+      (({ target: _, ...rest }) => ({ ...rest, target: '' }))(fresh),
+      'unknown_target',
+    ],
+    ['one for a resource without a script', { target: 'nas' }, 'not_allowed'],
+  ];
+  for (const [name, command, expected] of cases) {
+    it(`${name}: ${expected}`, () => assert.equal(verdictOf(command), expected));
+  }
+
+  it('an id that has been carried out: duplicate, also after a restart of sockmon', () => {
+    const world = new World();
+    world.command({ ...fresh });
+    world.restart();
+    const verdict = judgeCommand(fresh, world.policy, world.history, world.now());
+    assert.equal(!verdict.allowed && verdict.code, 'duplicate');
+  });
+
+  it('a refused press does not delay the next one', () => {
+    const world = new World();
+    world.command({ id: 'p1', sinceConnectMs: 1 });
+    world.advance(12_000);
+    world.command({ id: 'p2', sinceConnectMs: 12_001 });
+    assert.deepEqual(
+      world.of('command').map(entry => entry.status),
+      ['rejected', 'accepted'],
+    );
+  });
+
+  it('without a true clock a timed reboot is refused and a restart is not', () => {
+    const unsynced = (world: World): void => {
+      world.synced = false;
+    };
+    assert.equal(verdictOf({ action: 'reboot', issuedWallMs: 0 }, unsynced), 'clock_unsynced');
+    assert.equal(verdictOf({ issuedWallMs: 0 }, unsynced), 'allowed');
+  });
+});
+
+describe('the guard on reboots', () => {
+  const judge = (world: World, allowed = true) =>
+    judgeReboot({ ...rebootPolicy, allowed }, world.history, world.now());
+
+  it('refuses while rebooting is off', () => {
+    const verdict = judge(new World(), false);
+    assert.equal(!verdict.allowed && verdict.code, 'not_allowed');
+  });
+
+  it('refuses below the uptime floor and says when to ask again', () => {
+    const world = new World();
+    world.bootMs = 299_999;
+    const verdict = judge(world);
+    assert.deepEqual(!verdict.allowed && [verdict.code, verdict.retryAtMs], ['uptime_floor', 300_000]);
+  });
+
+  it('refuses the fourth within 24 h, across boots, and names the time when the first is too old to count', () => {
+    const world = new World();
+    for (let boot = 1; boot <= 3; boot++) {
+      world.append({ type: 'reboot_intent', intent: `i${boot}`, reason: 'test' });
+      world.advance(10 * minuteMs);
+      world.restart(`boot${boot}`);
+      world.advance(10 * minuteMs);
+    }
+    const verdict = judge(world);
+    assert.equal(!verdict.allowed && verdict.code, 'budget_exhausted');
+    const retryInMs = verdict.allowed ? 0 : (verdict.retryAtMs ?? 0) - world.bootMs;
+    assert.equal(retryInMs, 24 * 60 * minuteMs - 60 * minuteMs);
+    world.advance(retryInMs);
+    assert.equal(judge(world).allowed, true);
+  });
+
+  it('counts an intent whose time cannot be right as just now: the careful side', () => {
+    const world = new World();
+    for (let i = 0; i < 3; i++) world.append({ type: 'reboot_intent', intent: `i${i}`, reason: 'test' });
+    world.restart('another');
+    world.bootMs = 10 * minuteMs;
+    world.wallMs = 0;
+    assert.equal(judge(world).allowed, false);
+  });
+
+  it('refuses while one is under way', () => {
+    const world = new World();
+    world.append({ type: 'reboot_intent', intent: 'i', reason: 'test' });
+    const verdict = judge(world);
+    assert.equal(!verdict.allowed && verdict.code, 'busy');
+    assert.equal(new History().pendingIntent, null);
+  });
+});

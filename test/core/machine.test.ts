@@ -1,0 +1,492 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Input, Phase } from '../../src/core/state.js';
+import { policy, resource, World } from './world.js';
+
+type PhaseName = Phase['name'];
+
+/** Brings a world into each phase. */
+const into: Record<PhaseName, () => World> = {
+  absent: () => new World(),
+  up: () => {
+    const world = new World();
+    world.up();
+    return world;
+  },
+  restarting: () => {
+    const world = into.up();
+    world.die();
+    return world;
+  },
+  settling: () => {
+    const world = into.restarting();
+    world.runEnded(`${world.outage(1)}#1`, 0);
+    return world;
+  },
+  rebooting: () => exhaust(into.settling()),
+  held: () => {
+    const world = new World(policy([resource('tcpip')], { allowed: false }));
+    world.up();
+    world.die();
+    return exhaust(world);
+  },
+};
+
+function exhaust(world: World): World {
+  for (let turn = 0; turn < 40; turn++) {
+    const phase = world.phase();
+    if (phase.name === 'rebooting' || phase.name === 'held') return world;
+    if (phase.name === 'restarting') world.runEnded(phase.running.run, 0);
+    else world.wait();
+  }
+  throw new Error('it never gave up');
+}
+
+const currentRun = (world: World): string => {
+  const phase = world.phase();
+  return phase.name === 'restarting' ? phase.running.run : 'nobody#1';
+};
+
+type Event = (world: World) => void;
+const events: Record<string, Event> = {
+  'all up': world => world.up(),
+  down: world => world.die(),
+  'down with reflex': world => world.die('tcpip', `${world.outage(1)}#1`),
+  'one absent': world => world.sensor('tcpip', 'absent', { sensor: 1 }),
+  'script ends with 0': world => world.runEnded(currentRun(world), 0),
+  'script fails': world => world.runEnded(currentRun(world), 1, 'no such device'),
+  'another script ends': world => world.runEnded('somebody-else#1', 0),
+  'deadline passes': world => world.wait(),
+  'tick too early': world => world.input({ kind: 'tick' }),
+  'restart commanded': world =>
+    world.command({ action: 'restart', target: 'tcpip', press: false, origin: 'control' }),
+  'reboot failed': world => {
+    const phase = world.phase();
+    world.input({
+      kind: 'reboot_failed',
+      intent: phase.name === 'rebooting' ? phase.intent : 'x',
+      error: 'no',
+    });
+  },
+};
+
+/** The whole table: phase x event -> phase. */
+const table: Record<PhaseName, Record<string, PhaseName>> = {
+  absent: {
+    'all up': 'up',
+    down: 'restarting',
+    'down with reflex': 'restarting',
+    'one absent': 'absent',
+    'script ends with 0': 'absent',
+    'script fails': 'absent',
+    'another script ends': 'absent',
+    'deadline passes': 'absent',
+    'tick too early': 'absent',
+    'restart commanded': 'restarting',
+    'reboot failed': 'absent',
+  },
+  up: {
+    'all up': 'up',
+    down: 'restarting',
+    'down with reflex': 'restarting',
+    'one absent': 'up',
+    'script ends with 0': 'up',
+    'script fails': 'up',
+    'another script ends': 'up',
+    'deadline passes': 'up',
+    'tick too early': 'up',
+    'restart commanded': 'restarting',
+    'reboot failed': 'up',
+  },
+  restarting: {
+    'all up': 'up',
+    down: 'restarting',
+    'down with reflex': 'restarting',
+    'one absent': 'restarting',
+    'script ends with 0': 'settling',
+    'script fails': 'settling',
+    'another script ends': 'restarting',
+    'deadline passes': 'restarting',
+    'tick too early': 'restarting',
+    'restart commanded': 'restarting',
+    'reboot failed': 'restarting',
+  },
+  settling: {
+    'all up': 'up',
+    down: 'settling',
+    'down with reflex': 'settling',
+    'one absent': 'settling',
+    'script ends with 0': 'settling',
+    'script fails': 'settling',
+    'another script ends': 'settling',
+    'deadline passes': 'restarting',
+    'tick too early': 'settling',
+    'restart commanded': 'restarting',
+    'reboot failed': 'settling',
+  },
+  rebooting: {
+    'all up': 'up',
+    down: 'rebooting',
+    'down with reflex': 'rebooting',
+    'one absent': 'rebooting',
+    'script ends with 0': 'rebooting',
+    'script fails': 'rebooting',
+    'another script ends': 'rebooting',
+    'deadline passes': 'rebooting',
+    'tick too early': 'rebooting',
+    'restart commanded': 'rebooting',
+    'reboot failed': 'held',
+  },
+  held: {
+    'all up': 'up',
+    down: 'held',
+    'down with reflex': 'held',
+    'one absent': 'held',
+    'script ends with 0': 'held',
+    'script fails': 'held',
+    'another script ends': 'held',
+    'deadline passes': 'restarting',
+    'tick too early': 'held',
+    'restart commanded': 'restarting',
+    'reboot failed': 'held',
+  },
+};
+
+describe('the table of the machine', () => {
+  for (const [from, row] of Object.entries(table) as [PhaseName, Record<string, PhaseName>][]) {
+    for (const [name, event] of Object.entries(events)) {
+      it(`${from}, ${name} -> ${row[name]}`, () => {
+        const world = into[from]();
+        assert.equal(world.phase().name, from);
+        event(world);
+        assert.equal(world.phase().name, row[name]);
+      });
+    }
+  }
+  it('an input for a resource that nobody watches changes nothing', () => {
+    const world = into.up();
+    const before = world.state;
+    const inputs: Input[] = [
+      { kind: 'cause', resource: 'nobody', sensor: 0, cause: { kind: 'unknown' } },
+      { kind: 'run_started', run: 'x#1', atMs: 1 },
+      { kind: 'run_ended', run: 'x#1', atMs: 1, result: { kind: 'unknown' }, output: '' },
+    ];
+    for (const input of inputs) assert.deepEqual(world.input(input), []);
+    assert.deepEqual(world.sensor('nobody', 'down'), []);
+    assert.deepEqual(world.sensor('tcpip', 'down', { sensor: 9 }), []);
+    assert.equal(world.state, before);
+  });
+});
+
+describe('an outage', () => {
+  it('begins with its record before its script, and ends when every sensor is up', () => {
+    const world = into.up();
+    const effects = world.die();
+    assert.deepEqual(
+      effects.map(effect => (effect.do === 'journal' ? effect.record.type : effect.do)),
+      ['outage_begin', 'network', 'attempt', 'run'],
+    );
+    world.advance(1200);
+    world.sensor('tcpip', 'up', { sensor: 0 });
+    assert.equal(world.phase().name, 'restarting');
+    world.up();
+    assert.equal(world.phase().name, 'up');
+    const [end] = world.of('outage_end');
+    assert.equal(end?.durationMs, 1200);
+    assert.equal(end?.attempts, 1);
+    assert.equal(end?.timeUncertain, false);
+    assert.deepEqual(end?.cause, { kind: 'link', what: 'interface_gone', interface: 'tap0' });
+  });
+
+  it('does not run the script a second time where the reflex has', () => {
+    const world = into.up();
+    world.die('tcpip', `${world.outage(1)}#1`);
+    assert.equal(world.did('run').length, 0);
+    assert.equal(world.of('attempt')[0]?.by, 'reflex');
+  });
+
+  it('is one, although two sensors see the same death, and learns the better cause', () => {
+    const world = into.up();
+    world.die();
+    world.advance(20);
+    world.sensor('tcpip', 'down', { cause: { kind: 'signal', signal: 'SIGKILL', coreDumped: false } });
+    assert.equal(world.of('outage_begin').length, 1);
+    assert.equal(world.of('outage_cause').length, 1);
+    world.up();
+    assert.equal(world.of('outage_end')[0]?.cause.kind, 'signal');
+  });
+
+  it('does not take for its cause what the restart script itself kills later', () => {
+    const world = into.up();
+    world.die();
+    world.advance(5000);
+    world.sensor('tcpip', 'down', { cause: { kind: 'signal', signal: 'SIGTERM', coreDumped: false } });
+    assert.equal(world.of('outage_cause').length, 0);
+  });
+
+  it('learns a cause that is known only after the recovery', () => {
+    const world = into.up();
+    world.sensor('tcpip', 'down', { cause: { kind: 'unknown' } });
+    world.up();
+    world.advance(2000);
+    world.input({ kind: 'cause', resource: 'tcpip', sensor: 0, cause: { kind: 'exit', code: 3 } });
+    assert.deepEqual(world.of('outage_cause')[0]?.cause, { kind: 'exit', code: 3 });
+    assert.deepEqual(world.history.outages[0]?.cause, { kind: 'exit', code: 3 });
+  });
+
+  it('gets six attempts, 30 s apart, and the reboot after three minutes', () => {
+    const world = into.up();
+    const began = world.bootMs;
+    world.die();
+    exhaust(world);
+    const starts = world.of('attempt').map(attempt => attempt.atMs - began);
+    assert.deepEqual(starts, [0, 30_000, 60_000, 90_000, 120_000, 150_000]);
+    assert.equal(world.bootMs - began, 180_000);
+    assert.equal(world.did('reboot').length, 1);
+  });
+
+  it('tries soon again when the first attempt fails at once: it may have met a stack that was still dying', () => {
+    const world = into.up();
+    world.die();
+    world.advance(50);
+    world.runEnded(`${world.outage(1)}#1`, 1, 'tap0: device or resource busy');
+    world.wait();
+    assert.equal(world.of('attempt')[1]?.atMs, (world.of('attempt')[0]?.atMs ?? 0) + 1050);
+    assert.equal(world.of('attempt_end')[0]?.output, 'tap0: device or resource busy');
+  });
+
+  it('ends the session of a script that takes too long, once', () => {
+    const world = into.restarting();
+    world.wait();
+    assert.deepEqual(
+      world.did('end_run').map(effect => effect.run),
+      [`${world.outage(1)}#1`],
+    );
+    world.input({ kind: 'tick' });
+    assert.equal(world.did('end_run').length, 1);
+    world.input({
+      kind: 'run_ended',
+      run: `${world.outage(1)}#1`,
+      atMs: world.bootMs,
+      result: { kind: 'signal', signal: 'SIGTERM' },
+      output: '',
+    });
+    assert.equal(world.of('attempt_end')[0]?.result.kind, 'timeout');
+  });
+
+  it('leaves a script alone that stays on as the service, once the resource is back', () => {
+    const world = into.restarting();
+    world.up();
+    world.advance(10 * 60_000);
+    world.input({ kind: 'tick' });
+    assert.equal(world.did('end_run').length, 0);
+    world.runEnded(`${world.outage(1)}#1`, 0);
+    assert.equal(world.of('attempt_end').length, 1);
+  });
+
+  it('is not begun by a loss of carrier alone, which is told', () => {
+    const world = into.up();
+    world.sensor('tcpip', 'up', { sensor: 1, carrier: true, interface: 'eth0' });
+    world.sensor('tcpip', 'up', { sensor: 1, carrier: false, interface: 'eth0' });
+    world.sensor('tcpip', 'up', { sensor: 1, carrier: true, interface: 'eth0' });
+    assert.equal(world.phase().name, 'up');
+    assert.deepEqual(
+      world.of('notice').map(notice => notice.what),
+      ['carrier_lost', 'carrier_back'],
+    );
+  });
+
+  it('of something that keeps dying is answered later and later, and the reflex is disarmed', () => {
+    const world = into.up();
+    const delays: number[] = [];
+    for (let death = 0; death < 8; death++) {
+      world.die();
+      const died = world.bootMs;
+      if (world.phase().name === 'settling') world.wait();
+      delays.push(world.bootMs - died);
+      world.up();
+      world.advance(10);
+    }
+    assert.deepEqual(delays, [0, 0, 0, 1000, 2000, 4000, 8000, 16_000]);
+    const phase = world.phase();
+    assert.equal(phase.name === 'up' && phase.armAtMs !== null, true);
+    const armed = world.did('arm').length;
+    world.wait();
+    assert.equal(world.did('arm').length, armed + 1);
+  });
+
+  it('with no script and no reboot is watched and told', () => {
+    const world = new World(policy([resource('tcpip', { restart: null, rebootWhenFailed: false })]));
+    world.up();
+    world.die();
+    assert.equal(world.phase().name, 'held');
+    assert.equal(world.wait(), false);
+    world.up();
+    assert.equal(world.of('outage_end').length, 1);
+  });
+});
+
+describe('giving up', () => {
+  it('records the intent before the reboot', () => {
+    const world = into.rebooting();
+    const effects = world.effects.map(effect => (effect.do === 'journal' ? effect.record.type : effect.do));
+    assert.ok(effects.indexOf('reboot_intent') < effects.indexOf('reboot'));
+    assert.ok(effects.indexOf('recovery_failed') < effects.indexOf('reboot_intent'));
+  });
+
+  it('tells a refused reboot once, however often one more attempt is made', () => {
+    const world = into.held();
+    for (let hour = 0; hour < 50; hour++) exhaustOnce(world);
+    assert.equal(world.of('reboot_refused').length, 1);
+    assert.equal(world.of('recovery_failed').length, 1);
+    assert.equal(world.did('reboot').length, 0);
+    assert.ok(world.of('attempt').length > 10);
+  });
+
+  it('waits for the uptime floor and asks again', () => {
+    const world = into.up();
+    world.bootMs = 60_000;
+    world.die();
+    world.bootMs = 60_000;
+    exhaust(world);
+    assert.equal(world.of('reboot_refused')[0]?.code, 'uptime_floor');
+    while (world.did('reboot').length === 0) exhaustOnce(world);
+    assert.ok(world.bootMs >= 300_000);
+  });
+
+  function exhaustOnce(world: World): void {
+    const phase = world.phase();
+    if (phase.name === 'restarting') world.runEnded(phase.running.run, 1);
+    else world.wait();
+  }
+});
+
+describe('a restart of sockmon', () => {
+  it('goes on with the outage where it was: no attempt and no record twice', () => {
+    const world = into.settling();
+    world.advance(5000);
+    world.restart();
+    world.sensor('tcpip', 'absent', { sensor: 1 });
+    world.sensor('tcpip', 'up', { sensor: 0 });
+    assert.equal(world.phase().name, 'settling');
+    world.wait();
+    assert.equal(world.of('attempt')[1]?.attempt, 2);
+    assert.equal(world.of('attempt')[1]?.atMs, (world.of('attempt')[0]?.atMs ?? 0) + 30_000);
+    world.up();
+    assert.equal(world.of('outage_begin').length, 1);
+    assert.equal(world.of('outage_end').length, 1);
+    assert.equal(world.of('outage_end')[0]?.timeUncertain, false);
+  });
+
+  it('closes an outage that ended while it was away, and says that the time is uncertain', () => {
+    const world = into.settling();
+    world.advance(60_000);
+    world.restart();
+    world.up();
+    assert.equal(world.of('outage_end')[0]?.timeUncertain, true);
+  });
+
+  it('sees what died while it was away, in this boot', () => {
+    const world = into.up();
+    world.restart();
+    world.sensor('tcpip', 'up', { sensor: 0 });
+    world.sensor('tcpip', 'absent', { sensor: 1 });
+    assert.equal(world.of('outage_begin')[0]?.cause.kind, 'unseen');
+    assert.equal(world.phase().name, 'restarting');
+  });
+
+  it('believes in no death after a clean stop or in another boot', () => {
+    const stopped = into.up();
+    stopped.append({ type: 'stop', reason: 'SIGTERM' });
+    stopped.restart();
+    stopped.sensor('tcpip', 'absent', { sensor: 1 });
+    assert.equal(stopped.phase().name, 'absent');
+    const rebooted = into.up();
+    rebooted.restart('b0000002-boot');
+    rebooted.sensor('tcpip', 'absent', { sensor: 1 });
+    assert.equal(rebooted.phase().name, 'absent');
+  });
+
+  it('reports the reboot as done in another boot, and the outage with its whole duration', () => {
+    const world = into.rebooting();
+    const began = world.of('outage_begin')[0]?.wallMs ?? 0;
+    world.advance(45_000);
+    world.restart('b0000002-boot');
+    assert.equal(world.of('rebooted')[0]?.tookMs, 45_000);
+    world.advance(10_000);
+    world.up();
+    assert.equal(world.of('outage_end')[0]?.durationMs, world.wallMs - began);
+    assert.equal(world.did('reboot').length, 1);
+  });
+
+  it('does not reboot twice for one intent: in the same boot it counts as failed', () => {
+    const world = into.rebooting();
+    world.restart();
+    assert.equal(world.of('reboot_failed').length, 1);
+    assert.equal(world.did('reboot').length, 1);
+  });
+});
+
+describe('a reload', () => {
+  it('leaves what is unchanged alone, watches the new, forgets the gone and closes its outage', () => {
+    const world = new World(
+      policy([resource('tcpip'), resource('dns', { sensors: [{ kind: 'process', name: 'dnsmasq' }] })]),
+    );
+    world.up('tcpip');
+    world.up('dns');
+    world.die('dns');
+    const watched = world.did('watch').length;
+    world.policy = policy([
+      resource('tcpip'),
+      resource('vpn', { sensors: [{ kind: 'process', name: 'wg' }] }),
+    ]);
+    world.input({ kind: 'configure' });
+    assert.deepEqual(
+      world
+        .did('watch')
+        .slice(watched)
+        .map(effect => effect.resource),
+      ['vpn'],
+    );
+    assert.deepEqual(
+      world.did('unwatch').map(effect => effect.resource),
+      ['dns'],
+    );
+    assert.equal(world.of('outage_end')[0]?.outcome, 'forgotten');
+    assert.equal(world.phase('tcpip').name, 'up');
+  });
+});
+
+describe('commands', () => {
+  it('a press reboots once, with the intent before it', () => {
+    const world = into.up();
+    world.command({ id: 'press-1' });
+    assert.equal(world.did('reboot').length, 1);
+    assert.equal(world.of('reboot_intent')[0]?.command, 'press-1');
+    world.command({ id: 'press-2' });
+    assert.equal(world.of('command').at(-1)?.code, 'rate_limited');
+    assert.equal(world.did('reboot').length, 1);
+  });
+
+  it('a commanded restart is a story, but no outage that counts; the reflex does not answer it', () => {
+    const world = into.up();
+    world.command({ id: 'r-1', action: 'restart', target: 'tcpip', press: false, origin: 'control' });
+    assert.equal(world.did('arm').at(-1)?.run, null);
+    world.die();
+    assert.equal(world.of('outage_begin').length, 1);
+    world.up();
+    assert.equal(world.of('outage_end')[0]?.cause.kind, 'commanded');
+    assert.deepEqual(
+      world.did('answer').map(effect => effect.answer.status),
+      ['accepted', 'done'],
+    );
+    assert.notEqual(world.did('arm').at(-1)?.run, null);
+  });
+
+  it('a dry run is answered and does nothing', () => {
+    const world = into.up();
+    world.command({ id: 'dry-1', dryRun: true });
+    assert.equal(world.did('reboot').length, 0);
+    assert.equal(world.did('answer')[0]?.answer.status, 'accepted');
+  });
+});

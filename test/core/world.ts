@@ -1,0 +1,169 @@
+/** The machine with a clock that the test turns and a journal in memory: what the supervisor does, without the world. */
+import type { Instant } from '../../src/core/clock.js';
+import { History } from '../../src/core/history.js';
+import { emptyState, next, nextDeadlineMs } from '../../src/core/machine.js';
+import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
+import type { Policy, RebootPolicy, ResourcePolicy } from '../../src/core/policy.js';
+import type { ReceivedCommand } from '../../src/core/ports.js';
+import { outageId } from '../../src/core/run.js';
+import type { Effect, Input, MachineState, Phase, SensorInput } from '../../src/core/state.js';
+
+export const rebootPolicy: RebootPolicy = {
+  allowed: true,
+  command: ['/bin/true'],
+  minUptimeMs: 300_000,
+  budget: { max: 3, perMs: 86_400_000 },
+};
+
+export function resource(id: string, overrides: Partial<ResourcePolicy> = {}): ResourcePolicy {
+  return {
+    id,
+    sensors: [{ kind: 'stack' }, { kind: 'link', interface: null }],
+    restart: { argv: ['/bin/restart'], attempts: 6, everyMs: 30_000, timeoutMs: 60_000, graceMs: 5000 },
+    rebootWhenFailed: true,
+    ...overrides,
+  };
+}
+
+export function policy(
+  resources: readonly ResourcePolicy[] = [resource('tcpip')],
+  reboot: Partial<RebootPolicy> = {},
+): Policy {
+  return { resources, reboot: { ...rebootPolicy, ...reboot } };
+}
+
+const hourMs = 3_600_000;
+
+export class World {
+  state: MachineState = emptyState;
+  readonly entries: JournalEntry[] = [];
+  history = new History();
+  bootId = 'b0000001-boot';
+  bootMs = hourMs;
+  wallMs = Date.parse('2026-11-22T07:00:00Z');
+  synced = true;
+  /** Every effect so far, in order. */
+  readonly effects: Effect[] = [];
+
+  constructor(public policy: Policy = policyOfOne()) {
+    this.input({ kind: 'configure' });
+  }
+
+  now(): Instant {
+    return { bootId: this.bootId, bootMs: this.bootMs, wallMs: this.wallMs, synced: this.synced };
+  }
+
+  input(input: Input): readonly Effect[] {
+    const step = next(this.state, input, { now: this.now(), policy: this.policy, history: this.history });
+    this.state = step.state;
+    for (const effect of step.effects) if (effect.do === 'journal') this.append(effect.record);
+    this.effects.push(...step.effects);
+    return step.effects;
+  }
+
+  append(record: JournalRecord): void {
+    const entry = { seq: this.entries.length + 1, ...this.now(), ...record };
+    this.entries.push(entry);
+    this.history.apply(entry);
+  }
+
+  advance(ms: number): void {
+    this.bootMs += ms;
+    this.wallMs += ms;
+  }
+
+  /** Turns the clock to the next deadline and ticks; false when there is none. */
+  wait(): boolean {
+    const deadline = nextDeadlineMs(this.state);
+    if (deadline === null) return false;
+    this.advance(Math.max(0, deadline - this.bootMs));
+    this.input({ kind: 'tick' });
+    return true;
+  }
+
+  sensor(id: string, state: SensorInput['state'], more: Partial<SensorInput> = {}): readonly Effect[] {
+    return this.input({
+      kind: 'sensor',
+      resource: id,
+      sensor: 0,
+      state,
+      atMs: this.bootMs,
+      cause: state === 'down' ? { kind: 'unknown' } : null,
+      detail: '',
+      carrier: null,
+      interface: null,
+      reflex: null,
+      ...more,
+    });
+  }
+
+  /** Every sensor of the resource is up. */
+  up(id = 'tcpip'): readonly Effect[] {
+    const count = this.state.resources.get(id)?.sensors.length ?? 0;
+    return Array.from({ length: count }, (_, sensor) => this.sensor(id, 'up', { sensor })).flat();
+  }
+
+  /** The default route's interface disappears; with the reflex, if one is armed. */
+  die(id = 'tcpip', reflex: string | null = null): readonly Effect[] {
+    const cause = { kind: 'link', what: 'interface_gone', interface: 'tap0' } as const;
+    const sensor = (this.state.resources.get(id)?.sensors.length ?? 1) - 1;
+    return this.sensor(id, 'down', { sensor, cause, reflex });
+  }
+
+  runEnded(run: string, code: number, output = ''): readonly Effect[] {
+    return this.input({ kind: 'run_ended', run, atMs: this.bootMs, result: { kind: 'exit', code }, output });
+  }
+
+  command(command: Partial<ReceivedCommand>): readonly Effect[] {
+    return this.input({
+      kind: 'command',
+      command: {
+        id: 'c1',
+        action: 'reboot',
+        origin: 'mqtt:press',
+        press: true,
+        retained: false,
+        duplicate: false,
+        sinceConnectMs: 60_000,
+        ...command,
+      },
+    });
+  }
+
+  /** sockmon ends without a word and starts again; in another boot if so wished. */
+  restart(bootId = this.bootId): void {
+    if (bootId !== this.bootId) {
+      this.bootId = bootId;
+      this.bootMs = 20_000;
+    }
+    this.state = emptyState;
+    this.history = new History(this.entries);
+    this.input({ kind: 'configure' });
+  }
+
+  phase(id = 'tcpip'): Phase {
+    const found = this.state.resources.get(id);
+    if (found === undefined) throw new Error(`no resource ${id}`);
+    return found.phase;
+  }
+
+  outage(number: number, id = 'tcpip'): string {
+    return outageId(this.bootId, id, number);
+  }
+
+  types(): string[] {
+    return this.entries.map(entry => entry.type);
+  }
+
+  of<T extends JournalEntry['type']>(type: T): Extract<JournalEntry, { type: T }>[] {
+    return this.entries.filter((entry): entry is Extract<JournalEntry, { type: T }> => entry.type === type);
+  }
+
+  did<T extends Effect['do']>(kind: T): Extract<Effect, { do: T }>[] {
+    return this.effects.filter((effect): effect is Extract<Effect, { do: T }> => effect.do === kind);
+  }
+}
+
+function policyOfOne(): Policy {
+  return policy();
+}
