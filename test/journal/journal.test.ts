@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Clock } from '../../src/core/clock.js';
+import { SockmonError } from '../../src/core/errors.js';
+import type { JournalRecord } from '../../src/core/model.js';
+import { compact } from '../../src/core/retention.js';
+import { journalFileName, openJournal, readJournal } from '../../src/journal.js';
+import { encodeLine, parseJournal } from '../../src/journal-format.js';
+
+const clock: Clock = {
+  now: () => ({ bootId: 'boot', bootMs: 12.5, wallMs: 1_700_000_000_000, synced: true }),
+};
+const free = (): boolean => true;
+const note = (reason: string): JournalRecord => ({ type: 'stop', reason });
+
+let dir = '';
+beforeEach(() => {
+  dir = fs.mkdtempSync(path.join(os.tmpdir(), 'sockmon-journal-'));
+});
+afterEach(() => fs.rmSync(dir, { recursive: true, force: true }));
+const file = (): string => path.join(dir, journalFileName);
+const reasons = (): string[] =>
+  readJournal(dir).map(entry => (entry.type === 'stop' ? entry.reason : entry.type));
+
+function write(...words: string[]): void {
+  const journal = openJournal(dir, clock, free);
+  journal.append(words.map(note));
+  journal.close();
+}
+
+describe('the journal', () => {
+  it('numbers its entries across openings and reads back what was written', () => {
+    write('a', 'b');
+    write('ü "quoted"\nline');
+    assert.deepEqual(
+      readJournal(dir).map(entry => entry.seq),
+      [1, 2, 3],
+    );
+    assert.deepEqual(reasons(), ['a', 'b', 'ü "quoted"\nline']);
+    assert.match(
+      fs.readFileSync(file(), 'utf8').split('\n')[0] ?? '',
+      /^[0-9a-f]{8} \{"seq":1,"bootId":"boot"/,
+    );
+  });
+
+  it('is empty where there is none', () => assert.deepEqual(readJournal(dir), []));
+
+  it('cuts a torn tail at every byte, keeps it aside and goes on', () => {
+    write('first', 'second');
+    const whole = fs.readFileSync(file());
+    const firstLine = whole.indexOf(0x0a) + 1;
+    for (let cut = firstLine + 1; cut < whole.length - 1; cut++) {
+      for (const tail of [Buffer.alloc(0), Buffer.alloc(9), Buffer.from('\n\xff\n', 'latin1')]) {
+        fs.writeFileSync(file(), Buffer.concat([whole.subarray(0, cut), tail]));
+        fs.rmSync(`${file()}.bad`, { force: true });
+        const journal = openJournal(dir, clock, free);
+        assert.match(journal.repaired ?? '', /put aside in/);
+        journal.append([note('after')]);
+        journal.close();
+        assert.deepEqual(reasons(), ['first', 'after']);
+        assert.ok(fs.readFileSync(`${file()}.bad`).includes(whole.subarray(firstLine, cut)));
+      }
+    }
+  });
+
+  it('finds every flipped bit and loses that line only', () => {
+    write('first', 'second', 'third');
+    const whole = fs.readFileSync(file());
+    const from = whole.indexOf(0x0a) + 1;
+    const to = whole.indexOf(0x0a, from);
+    for (let byte = from; byte < to; byte++) {
+      const flipped = Buffer.from(whole);
+      flipped[byte] = (flipped[byte] ?? 0) ^ (1 << (byte % 8));
+      fs.writeFileSync(file(), flipped);
+      const journal = openJournal(dir, clock, free);
+      journal.close();
+      const kept = reasons();
+      assert.ok(kept.includes('first') && kept.includes('third'), `byte ${byte}: ${kept}`);
+      assert.equal(kept.includes('second'), false, `byte ${byte}`);
+    }
+  });
+
+  it('keeps the lines of a newer version in the file and says that it cannot use them', () => {
+    const future = { seq: 1, ...clock.now(), type: 'from_the_future' };
+    fs.writeFileSync(file(), encodeLine(future as never));
+    const journal = openJournal(dir, clock, free);
+    assert.equal(journal.unknownLines, 1);
+    assert.equal(journal.repaired, null);
+    assert.equal(journal.append([note('next')])[0]?.seq, 2);
+    journal.close();
+    assert.match(fs.readFileSync(file(), 'utf8'), /from_the_future/);
+  });
+
+  it('refuses lines whose number does not grow', () => {
+    const line = (seq: number): string =>
+      encodeLine({ seq, ...clock.now(), type: 'stop', reason: String(seq) });
+    const parsed = parseJournal(Buffer.from(line(5) + line(5) + line(4) + line(6)));
+    assert.deepEqual(
+      parsed.entries.map(entry => entry.seq),
+      [5, 6],
+    );
+    assert.equal(parsed.damage.length, 1);
+  });
+
+  it('says who holds it', () => {
+    assert.throws(
+      () => openJournal(dir, clock, () => false),
+      (error: unknown) =>
+        error instanceof SockmonError && error.code === 'ALREADY_RUNNING' && error.message.includes(dir),
+    );
+  });
+
+  it('says what is wrong with a folder that cannot be made', () => {
+    fs.writeFileSync(path.join(dir, 'a-file'), '');
+    assert.throws(
+      () => openJournal(path.join(dir, 'a-file', 'state'), clock, free),
+      (error: unknown) => error instanceof SockmonError && error.code === 'STATE_DIR',
+    );
+  });
+
+  it('keeps entries that the disk refuses and writes them before the next', t => {
+    const journal = openJournal(dir, clock, free);
+    journal.append([note('on disk')]);
+    const failing = t.mock.method(fs, 'fdatasyncSync', () => {
+      throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+    });
+    assert.throws(
+      () => journal.append([note('refused')]),
+      (error: unknown) => error instanceof SockmonError && error.code === 'JOURNAL_WRITE',
+    );
+    failing.mock.restore();
+    assert.deepEqual(reasons(), ['on disk']);
+    journal.append([note('later')]);
+    journal.close();
+    assert.deepEqual(reasons(), ['on disk', 'refused', 'later']);
+  });
+
+  it('loses no acknowledged entry when its writer is killed at a random moment', async () => {
+    const writer = fileURLToPath(new URL('./writer.js', import.meta.url));
+    for (let round = 0; round < 5; round++) {
+      const child = spawn(process.execPath, [writer, dir], { stdio: ['ignore', 'pipe', 'inherit'] });
+      let acknowledged = 0;
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        acknowledged = Number(text.trim().split('\n').at(-1));
+        if (acknowledged % 50 >= 20 + round * 5) child.kill('SIGKILL');
+      });
+      await once(child, 'close');
+      assert.ok(acknowledged > 0);
+      assert.ok((readJournal(dir).at(-1)?.seq ?? 0) >= acknowledged);
+    }
+  });
+
+  it('is compacted above 1 MiB and keeps its numbers', () => {
+    const journal = openJournal(dir, clock, free);
+    const long = 'x'.repeat(2000);
+    for (let i = 0; i < 600; i++) journal.append([{ type: 'published', upTo: i }, note(long)]);
+    assert.ok(fs.statSync(file()).size < 1024 * 1024);
+    const next = journal.append([note('end')])[0]?.seq;
+    journal.close();
+    assert.equal(next, 1201);
+    assert.equal(openJournal(dir, clock, free).repaired, null);
+  });
+});
+
+describe('compaction', () => {
+  const entry = (seq: number, record: JournalRecord, wallMs = 1000) => ({
+    seq,
+    ...clock.now(),
+    wallMs,
+    ...record,
+  });
+  const begin = (outage: string): JournalRecord => ({
+    type: 'outage_begin',
+    outage,
+    resource: 'r',
+    atMs: 1,
+    cause: { kind: 'unknown' },
+    sensor: 's',
+  });
+
+  it('keeps what is open or not yet told, drops what is old or superseded', () => {
+    const entries = [
+      entry(1, begin('old-open-1')),
+      entry(2, { type: 'notice', resource: 'r', atMs: 1, what: 'degraded', detail: 'old' }),
+      entry(3, { type: 'published', upTo: 1 }),
+      entry(4, { type: 'published', upTo: 3 }, 5e11),
+      entry(5, { type: 'notice', resource: 'r', atMs: 1, what: 'degraded', detail: 'not told' }),
+    ];
+    assert.deepEqual(
+      compact(entries, 5e11).map(({ seq }) => seq),
+      [1, 4, 5],
+    );
+  });
+});
