@@ -1,0 +1,231 @@
+/** Wires the adapters to the supervisor and lives until it is told to stop. */
+import { randomUUID } from 'node:crypto';
+import fs from 'node:fs';
+import { type Addon, loadAddon } from './addon.js';
+import { type ControlServer, listen } from './control.js';
+import type { Config, MqttSettings } from './core/policy.js';
+import type { Log, Reporter } from './core/ports.js';
+import type { ConnectionView } from './core/snapshot-model.js';
+import { takeEarly } from './early.js';
+import { openJournal } from './journal.js';
+import { startWatcher } from './monitor.js';
+import { writePlan } from './plan.js';
+import { Supervisor } from './supervisor.js';
+import { commandReboot, scriptEnvironment, systemClock } from './system.js';
+import { version } from './version.js';
+
+export interface DaemonOptions {
+  readonly log: Log;
+  /** Reads the configuration anew, for SIGHUP. Throws what loadConfig throws. */
+  readonly reload: () => Config;
+  /** The configuration files that `config` was read from: what arm.cjs compares at the next start. */
+  readonly files: readonly string[];
+  /** Called when the journal and the broker's address are there and before anything else is said. */
+  readonly onStart?: (broker: string | null) => void;
+}
+
+interface Telling {
+  readonly reporter: Reporter & { connection(): ConnectionView };
+  /** Where the broker is, for the person at the terminal. */
+  readonly broker: string | null;
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs until SIGTERM or SIGINT and resolves with the exit status.
+ * @throws SockmonError STATE_DIR, ALREADY_RUNNING, JOURNAL_OPEN, MONITOR, ADDON, BROKER.
+ */
+export async function startDaemon(config: Config, options: DaemonOptions): Promise<number> {
+  const addon = loadAddon();
+  const running = await Daemon.start(addon, config, options);
+  return running.ended;
+}
+
+class Daemon {
+  readonly ended: Promise<number>;
+  private end: (status: number) => void = () => {};
+
+  private constructor(
+    private config: Config,
+    private readonly options: DaemonOptions,
+    private readonly supervisor: Supervisor,
+    private readonly telling: Telling,
+    private readonly closeJournal: () => void,
+  ) {
+    this.ended = new Promise(resolve => {
+      this.end = resolve;
+    });
+  }
+
+  static async start(addon: Addon, config: Config, options: DaemonOptions): Promise<Daemon> {
+    const { log } = options;
+    const clock = systemClock(addon);
+    const journal = openJournal(config.stateDir, clock, addon.lockFile);
+    if (journal.repaired !== null) log.warn({}, journal.repaired);
+    if (journal.unknownLines > 0) {
+      log.warn(
+        { lines: journal.unknownLines },
+        'the journal has entries of a newer sockmon; they are kept and not used',
+      );
+    }
+    const telling = await startTelling(config, log);
+    const { node, policy } = config;
+    const { reporter } = telling;
+    const supervisor = new Supervisor({
+      node,
+      version,
+      policy,
+      clock,
+      journal,
+      reboot: commandReboot,
+      reporter,
+      log,
+    });
+    const environment = scriptEnvironment(process.env);
+    const watcher = startWatcher(addon, {
+      onInput: input => supervisor.dispatch(input),
+      environment,
+      early: takeEarly(),
+    });
+    options.onStart?.(telling.broker);
+    supervisor.start(watcher);
+    announceWatching();
+    const daemon = new Daemon(config, options, supervisor, telling, () => journal.close());
+    reporter.start(supervisor);
+    await daemon.serve();
+    return daemon;
+  }
+
+  private async serve(): Promise<void> {
+    const { supervisor, telling, config } = this;
+    const control = await listen(config.stateDir, {
+      status: () => ({
+        snapshot: supervisor.snapshot(),
+        connection: telling.reporter.connection(),
+        pid: process.pid,
+        version,
+      }),
+      command: ({ action, target, dry_run }) =>
+        supervisor.command({
+          id: randomUUID(),
+          action,
+          origin: 'control',
+          press: false,
+          retained: false,
+          duplicate: false,
+          sinceConnectMs: null,
+          ...(target !== undefined && { target }),
+          ...(dry_run !== undefined && { dryRun: dry_run }),
+        }),
+    });
+    for (const signal of ['SIGTERM', 'SIGINT'] as const)
+      process.once(signal, () => void this.stop(signal, control));
+    process.on('SIGHUP', () => this.reload());
+    this.savePlan();
+  }
+
+  private async stop(signal: string, control: ControlServer): Promise<void> {
+    // A second signal means: now.
+    for (const again of ['SIGTERM', 'SIGINT'] as const) process.once(again, () => this.end(0));
+    this.supervisor.stop(signal);
+    await Promise.allSettled([this.telling.stop(), control.close()]);
+    this.closeJournal();
+    this.end(0);
+  }
+
+  /** A reload changes what is watched and done. What needs a new start says so; a faulty file changes nothing. */
+  private reload(): void {
+    const { log } = this.options;
+    try {
+      const config = this.options.reload();
+      const kept = {
+        stateDir: this.config.stateDir,
+        node: this.config.node,
+        mqtt: this.config.mqtt,
+        embeddedBroker: this.config.embeddedBroker,
+      };
+      const asked = {
+        stateDir: config.stateDir,
+        node: config.node,
+        mqtt: config.mqtt,
+        embeddedBroker: config.embeddedBroker,
+      };
+      if (JSON.stringify(kept) !== JSON.stringify(asked)) {
+        log.warn(
+          {},
+          'node, state_dir and mqtt have changed; they are taken up at the next start ("systemctl restart sockmon")',
+        );
+      }
+      this.config = { ...config, ...kept };
+      this.supervisor.reconfigure(config.policy);
+      this.savePlan();
+      log.info(
+        {},
+        `the configuration has been read again: ${config.policy.resources.map(({ id }) => id).join(', ')}`,
+      );
+    } catch (error) {
+      log.error({}, `the configuration has faults, the old one stays in force: ${(error as Error).message}`);
+    }
+  }
+
+  private savePlan(): void {
+    try {
+      writePlan(this.config.stateDir, this.options.files, this.config.policy);
+    } catch (error) {
+      this.options.log.debug({ err: error }, 'the plan for the next start could not be written');
+    }
+  }
+}
+
+/** The module of the reporter, and with it MQTT.js, is loaded only where there is a broker to tell: 20 MB less without. */
+async function startTelling(config: Config, log: Log): Promise<Telling> {
+  const { node, embeddedBroker } = config;
+  if (embeddedBroker === null && config.mqtt === null)
+    return { reporter: silent, broker: null, stop: async () => {} };
+  const { MqttReporter } = await import('./mqtt/reporter.js');
+  if (embeddedBroker === null && config.mqtt !== null) {
+    const reporter = new MqttReporter({ settings: config.mqtt, node, log });
+    return { reporter, broker: config.mqtt.url, stop: () => reporter.stop() };
+  }
+  const { startEmbeddedBroker } = await import('./mqtt/embedded.js');
+  const broker = await startEmbeddedBroker(embeddedBroker ?? { host: '127.0.0.1', port: 0 });
+  // aedes speaks 3.1.1 only.
+  const settings = {
+    ...(config.mqtt as MqttSettings),
+    protocol: '3.1.1' as const,
+    url: `mqtt://${broker.host}:${broker.port}`,
+  };
+  const reporter = new MqttReporter({ settings, node, log });
+  const stop = async (): Promise<void> => {
+    await reporter.stop();
+    await broker.stop();
+  };
+  return { reporter, broker: settings.url, stop };
+}
+
+/** With no broker the journal and the control socket do the telling. */
+const silent: Telling['reporter'] = {
+  start() {},
+  sync() {},
+  answer() {},
+  networkLost() {},
+  networkBack() {},
+  async stop() {},
+  connection: () => ({
+    state: 'none',
+    broker: null,
+    protocol: null,
+    since: null,
+    connects: 0,
+    last_error: null,
+    pending: 0,
+  }),
+};
+
+/** For the benchmark of the start: one byte when everything is watched, unless arm.cjs has said so already. */
+function announceWatching(): void {
+  const fd = Number(process.env.SOCKMON_BENCH_WATCHING_FD);
+  if (!(fd > 2)) return;
+  delete process.env.SOCKMON_BENCH_WATCHING_FD;
+  fs.writeSync(fd, 'w');
+}

@@ -1,0 +1,193 @@
+/** The native monitor as the core's Watcher: translates its events, knows nothing of outages. */
+import { constants } from 'node:os';
+import type {
+  ExitCause,
+  Monitor,
+  NativeEvent,
+  SensorSpec as NativeSensorSpec,
+  RunEnded,
+  SensorReport,
+} from '../native/index.js';
+import type { Addon } from './addon.js';
+import { SockmonError } from './core/errors.js';
+import type { Cause, RunResult } from './core/model.js';
+import type { SensorSpec } from './core/policy.js';
+import type { Run, Watcher } from './core/ports.js';
+import type { Input } from './core/state.js';
+import type { Early } from './early.js';
+
+const signalNames = new Map(
+  Object.entries(constants.signals).map(([name, number]) => [number as number, name]),
+);
+
+export interface WatcherOptions {
+  readonly onInput: (input: Input) => void;
+  /** The environment of every script, before the run's own variables. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** What was armed before this file was loaded. */
+  readonly early: Early | null;
+}
+
+/** @throws SockmonError MONITOR when the thread cannot be started. */
+export function startWatcher(addon: Addon, options: WatcherOptions): Watcher {
+  try {
+    return new NativeWatcher(addon, options);
+  } catch (error) {
+    const words = `The native monitor cannot start: ${(error as Error).message}. It needs Linux 5.4 or newer and free file descriptors.`;
+    throw new SockmonError('MONITOR', words, { cause: error });
+  }
+}
+
+class NativeWatcher implements Watcher {
+  private readonly monitor: Monitor;
+  private readonly early = new Map<string, { specs: string; reports: SensorReport[] }>();
+
+  constructor(
+    addon: Addon,
+    private readonly options: WatcherOptions,
+  ) {
+    const { early } = options;
+    if (early === null) {
+      this.monitor = new addon.Monitor(events => this.deliver(events));
+      return;
+    }
+    this.monitor = early.monitor;
+    for (const { resource, sensors, reports } of early.watches) {
+      this.early.set(resource, { specs: JSON.stringify(sensors), reports });
+    }
+    setImmediate(() => early.takeOver(events => this.deliver(events)));
+  }
+
+  watch(resource: string, sensors: readonly SensorSpec[]): void {
+    for (const report of this.reportsOf(resource, sensors)) this.options.onInput(sensorInput(report));
+  }
+
+  private reportsOf(resource: string, sensors: readonly SensorSpec[]): SensorReport[] {
+    const early = this.early.get(resource);
+    this.early.delete(resource);
+    if (early?.specs === JSON.stringify(sensors)) return early.reports;
+    if (early !== undefined) this.monitor.unwatch(resource);
+    try {
+      return this.monitor.watch(resource, sensors as NativeSensorSpec[]);
+    } catch (error) {
+      const detail = `it cannot be watched: ${(error as Error).message}`;
+      this.options.onInput({ kind: 'fault', resource, sensor: null, detail });
+      return [];
+    }
+  }
+
+  unwatch(resource: string): void {
+    this.monitor.unwatch(resource);
+  }
+
+  armReflex(resource: string, run: Run | null): void {
+    this.monitor.armReflex(resource, run === null ? null : this.nativeRun(run));
+  }
+
+  run(run: Run): void {
+    this.monitor.run(this.nativeRun(run));
+  }
+
+  endRun(id: string): void {
+    this.monitor.endRun(id);
+  }
+
+  close(): void {
+    this.monitor.close();
+  }
+
+  private nativeRun(run: Run) {
+    return { ...run, argv: [...run.argv], env: { ...this.options.environment, ...run.env } };
+  }
+
+  private deliver(events: NativeEvent[]): void {
+    for (const event of events) this.options.onInput(inputOf(event));
+  }
+}
+
+function inputOf(event: NativeEvent): Input {
+  switch (event.type) {
+    case 'sensor':
+      return sensorInput(event);
+    case 'cause':
+      return { kind: 'cause', resource: event.resource, sensor: event.sensor, cause: causeOf(event.cause) };
+    case 'run_started':
+      return { kind: 'run_started', run: event.id, atMs: event.atMs };
+    case 'run_ended':
+      return {
+        kind: 'run_ended',
+        run: event.id,
+        atMs: event.atMs,
+        result: resultOf(event),
+        output: event.output,
+      };
+    case 'fault':
+      return {
+        kind: 'fault',
+        resource: event.resource ?? null,
+        sensor: event.sensor ?? null,
+        detail: event.detail,
+      };
+  }
+}
+
+function sensorInput(report: SensorReport): Input {
+  return {
+    kind: 'sensor',
+    resource: report.resource,
+    sensor: report.sensor,
+    state: report.state,
+    atMs: report.atMs,
+    cause: report.state === 'down' ? downCause(report) : null,
+    detail: detailWords(report),
+    carrier: report.carrier ?? null,
+    interface: report.interface ?? null,
+    reflex: report.reflex ?? null,
+  };
+}
+
+function downCause(report: SensorReport): Cause {
+  switch (report.reason) {
+    case undefined:
+      return { kind: 'unknown' };
+    case 'process_exit':
+      return report.cause === undefined ? { kind: 'unknown' } : causeOf(report.cause);
+    case 'probe_failed':
+      return { kind: 'probe', error: report.detail ?? 'no answer' };
+    default:
+      return { kind: 'link', what: report.reason, interface: report.interface ?? '?' };
+  }
+}
+
+/** What a person wants to read beside a sensor's name. */
+function detailWords(report: SensorReport): string {
+  const extra = report.detail ?? '';
+  if (report.state !== 'up') return extra;
+  if (report.pid !== undefined) return `pid ${report.pid}`;
+  if (report.interface !== undefined) {
+    const carrier = report.carrier === false ? 'no carrier' : '';
+    return [report.interface, ...(report.addresses ?? []), carrier, extra]
+      .filter(word => word !== '')
+      .join(' ');
+  }
+  return extra === '' ? 'datagrams pass' : extra;
+}
+
+function causeOf(cause: ExitCause): Cause {
+  return cause.kind === 'signal'
+    ? { kind: 'signal', signal: signalName(cause.signal), coreDumped: cause.coreDumped }
+    : cause;
+}
+
+function resultOf(event: RunEnded): RunResult {
+  if (event.spawnError !== undefined) return { kind: 'not_started', error: event.spawnError };
+  if (event.timedOut) return { kind: 'timeout' };
+  if (event.exit === undefined) return { kind: 'unknown' };
+  return event.exit.kind === 'signal'
+    ? { kind: 'signal', signal: signalName(event.exit.signal) }
+    : event.exit;
+}
+
+function signalName(signal: number): string {
+  return signalNames.get(signal) ?? `signal ${signal}`;
+}

@@ -1,0 +1,58 @@
+/** The machine itself: its clocks and its reboot. */
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
+import type { Addon } from './addon.js';
+import type { Clock, Instant } from './core/clock.js';
+import type { RebootPort } from './core/ports.js';
+
+/** `systemctl reboot` returns once the job is queued; one that hangs is as good as failed. */
+const rebootTimeoutMs = 60_000;
+
+export function systemClock(addon: Pick<Addon, 'bootTimeMs' | 'clockSynchronized'>): Clock {
+  const bootId = fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return {
+    now: (): Instant => ({
+      bootId,
+      bootMs: addon.bootTimeMs(),
+      wallMs: Date.now(),
+      synced: addon.clockSynchronized(),
+    }),
+  };
+}
+
+export const commandReboot: RebootPort = {
+  reboot: command =>
+    new Promise(resolve => {
+      const [file, ...args] = command;
+      if (file === undefined) {
+        resolve('the reboot command is empty');
+        return;
+      }
+      execFile(
+        file,
+        args,
+        { timeout: rebootTimeoutMs, env: scriptEnvironment(process.env) },
+        (error, stdout, stderr) => {
+          const said = `${stdout}${stderr}`.trim().slice(-500);
+          resolve(
+            error === null
+              ? null
+              : `${command.join(' ')}: ${error.message}${said === '' ? '' : ` (${said})`}`,
+          );
+        },
+      );
+    }),
+};
+
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** sockmon's own settings, its service manager's socket and its secrets are not for the scripts. */
+const withheld =
+  /^(SOCKMON_|NODE_|npm_|NOTIFY_SOCKET$|WATCHDOG_|CREDENTIALS_DIRECTORY$|LISTEN_|INVOCATION_ID$|JOURNAL_STREAM$)/;
+
+/** The environment that scripts get, before their own SOCKMON_ variables. */
+export function scriptEnvironment(environment: NodeJS.ProcessEnv): Record<string, string> {
+  const kept = Object.entries(environment).filter(
+    ([name, value]) => value !== undefined && !withheld.test(name),
+  );
+  return { PATH: defaultPath, ...(Object.fromEntries(kept) as Record<string, string>) };
+}
