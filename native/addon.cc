@@ -1,0 +1,151 @@
+// The addon's face: the class Monitor and a few functions, as native/index.d.ts has them. With convert*.cc and bridge.cc
+// the only part that knows JavaScript.
+#include <napi.h>
+#include <sys/file.h>
+#include <sys/timex.h>
+
+#include "bridge.h"
+#include "convert.h"
+#include "core/error.h"
+#include "core/exit_cause.h"
+
+namespace sockmon {
+namespace {
+
+[[noreturn]] void throw_to_js(Napi::Env env, const Error& error) {
+  Napi::Error exception = Napi::Error::New(env, error.what());
+  exception.Set("code", Napi::String::New(env, error.code()));
+  throw exception;
+}
+
+class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Monitor",
+                       {InstanceMethod<&MonitorObject::watch>("watch"),
+                        InstanceMethod<&MonitorObject::unwatch>("unwatch"),
+                        InstanceMethod<&MonitorObject::snapshot>("snapshot"),
+                        InstanceMethod<&MonitorObject::arm_reflex>("armReflex"),
+                        InstanceMethod<&MonitorObject::run>("run"),
+                        InstanceMethod<&MonitorObject::end_run>("endRun"),
+                        InstanceMethod<&MonitorObject::ref>("ref"),
+                        InstanceMethod<&MonitorObject::unref>("unref"),
+                        InstanceMethod<&MonitorObject::close>("close")});
+  }
+
+  explicit MonitorObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<MonitorObject>(info) {
+    if (!info[0].IsFunction()) bad_argument(info.Env(), "onEvents: expected a function");
+    try {
+      bridge_ = Bridge::open(info.Env(), info[0]);
+    } catch (const Error& error) {
+      throw_to_js(info.Env(), error);
+    }
+    if (!bridge_) throw Napi::Error::New(info.Env(), "The environment is ending");
+    // Not collected while it watches, even if nobody holds it.
+    Ref();
+  }
+
+ private:
+  /// Does it on the monitor and turns its errors into exceptions.
+  template <typename Action>
+  auto with_monitor(const Napi::CallbackInfo& info, Action action) {
+    if (bridge_->closed()) throw_to_js(info.Env(), Error("ESHUTDOWN", "The monitor is closed"));
+    try {
+      return action(bridge_->monitor());
+    } catch (const Error& error) {
+      throw_to_js(info.Env(), error);
+    }
+  }
+
+  Napi::Value reports(Napi::Env env, const std::vector<SensorReport>& reports) {
+    napi_value array;
+    if (to_js(env, reports, &array) != napi_ok) throw Napi::Error::New(env);
+    return {env, array};
+  }
+
+  Napi::Value watch(const Napi::CallbackInfo& info) {
+    const std::string resource = to_string(info[0], "resource");
+    const std::vector<SensorSpec> sensors = to_sensors(info[1]);
+    return reports(info.Env(), with_monitor(info, [&](Monitor& monitor) { return monitor.watch(resource, sensors); }));
+  }
+
+  Napi::Value snapshot(const Napi::CallbackInfo& info) {
+    const std::string resource = to_string(info[0], "resource");
+    return reports(info.Env(), with_monitor(info, [&](Monitor& monitor) { return monitor.snapshot(resource); }));
+  }
+
+  void unwatch(const Napi::CallbackInfo& info) {
+    const std::string resource = to_string(info[0], "resource");
+    with_monitor(info, [&](Monitor& monitor) { monitor.unwatch(resource); });
+  }
+
+  void arm_reflex(const Napi::CallbackInfo& info) {
+    const std::string resource = to_string(info[0], "resource");
+    if (info[1].IsNull()) {
+      with_monitor(info, [&](Monitor& monitor) { monitor.disarm_reflex(resource); });
+      return;
+    }
+    RunSpec run = to_run(info[1]);
+    with_monitor(info, [&](Monitor& monitor) { monitor.arm_reflex(resource, std::move(run)); });
+  }
+
+  void run(const Napi::CallbackInfo& info) {
+    RunSpec run = to_run(info[0]);
+    with_monitor(info, [&](Monitor& monitor) { monitor.run(std::move(run)); });
+  }
+
+  void end_run(const Napi::CallbackInfo& info) {
+    const std::string id = to_string(info[0], "id");
+    with_monitor(info, [&](Monitor& monitor) { monitor.end_run(id); });
+  }
+
+  void ref(const Napi::CallbackInfo&) { bridge_->set_ref(true); }
+  void unref(const Napi::CallbackInfo&) { bridge_->set_ref(false); }
+
+  void close(const Napi::CallbackInfo&) {
+    if (bridge_->closed()) return;
+    bridge_->close();
+    Unref();
+  }
+
+  std::shared_ptr<Bridge> bridge_;
+};
+
+Napi::Value boot_time_ms(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), real_sys().boot_ms()); }
+
+Napi::Value clock_synchronized(const Napi::CallbackInfo& info) {
+  timex state{};  // modes 0: only reads
+  const int result = adjtimex(&state);
+  return Napi::Boolean::New(info.Env(), result != -1 && (state.status & STA_UNSYNC) == 0);
+}
+
+Napi::Value lock_file(const Napi::CallbackInfo& info) {
+  const double fd = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
+  if (!(fd >= 0 && fd <= INT32_MAX) || fd != static_cast<int>(fd))
+    bad_argument(info.Env(), "fd: expected the number of an open file");
+  if (retry_eintr([&] { return flock(static_cast<int>(fd), LOCK_EX | LOCK_NB); }) == 0)
+    return Napi::Boolean::New(info.Env(), true);
+  if (errno != EWOULDBLOCK) throw_to_js(info.Env(), Error::from_errno(errno, "Cannot lock the file"));
+  return Napi::Boolean::New(info.Env(), false);
+}
+
+Napi::Value capabilities(const Napi::CallbackInfo& info) {
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("exitInfo", has_exit_info(real_sys()));
+  return result;
+}
+
+}  // namespace
+
+static Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports.Set("Monitor", MonitorObject::define(env));
+  exports.Set("bootTimeMs", Napi::Function::New<boot_time_ms>(env, "bootTimeMs"));
+  exports.Set("clockSynchronized", Napi::Function::New<clock_synchronized>(env, "clockSynchronized"));
+  exports.Set("lockFile", Napi::Function::New<lock_file>(env, "lockFile"));
+  exports.Set("capabilities", Napi::Function::New<capabilities>(env, "capabilities"));
+  return exports;
+}
+
+NODE_API_MODULE(sockmon, init)
+
+}  // namespace sockmon

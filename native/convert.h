@@ -1,0 +1,25 @@
+// With addon.cc the boundary to JavaScript: nothing else includes napi.h.
+#pragma once
+#include <napi.h>
+
+#include <string>
+#include <vector>
+
+#include "core/event.h"
+#include "core/spec.h"
+
+namespace sockmon {
+
+/// Throws a Napi::TypeError with code ERR_SOCKMON_ARGUMENT.
+[[noreturn]] void bad_argument(Napi::Env env, const std::string& message);
+
+std::string to_string(const Napi::Value& value, const std::string& what);
+std::vector<SensorSpec> to_sensors(const Napi::Value& value);
+RunSpec to_run(const Napi::Value& value);
+
+/// An array of events. Reports failure by its status instead of an exception: at the end of an environment nothing
+/// can be thrown, and the wrapper classes of node-addon-api would abort the process.
+napi_status to_js(napi_env env, const std::vector<Event>& events, napi_value* result);
+napi_status to_js(napi_env env, const std::vector<SensorReport>& reports, napi_value* result);
+
+}  // namespace sockmon

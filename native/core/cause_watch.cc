@@ -1,0 +1,34 @@
+#include "cause_watch.h"
+
+#include "exit_cause.h"
+
+namespace sockmon {
+namespace {
+
+/// A parent that does not wait for its children, or a kernel (before 6.9) without EPOLLHUP, sends no event: look again.
+constexpr double kLookMs = 1000;
+constexpr int kLooks = 5;
+
+}  // namespace
+
+CauseWatch::CauseWatch(Reactor& reactor, const ProcFs& proc, UniqueFd pidfd, Identity identity,
+                       std::function<void(ExitCause)> done)
+    : reactor_(reactor),
+      proc_(proc),
+      identity_(identity),
+      done_(std::move(done)),
+      timer_(reactor, [this] { look(++looks_ >= kLooks); }),
+      // No events asked for: EPOLLHUP, at the reaping, is reported in any case, EPOLLIN would never be quiet.
+      pidfd_(std::make_unique<FdWatch>(reactor, std::move(pidfd), 0, [this](uint32_t) { look(true); })) {
+  timer_.arm(kLookMs);
+}
+
+void CauseWatch::look(bool last) {
+  ExitCause cause = cause_by_pidfd(reactor_.sys(), pidfd_->fd());
+  if (!cause.known()) cause = cause_by_proc(proc_, identity_);
+  if (!cause.known() && !last) return timer_.arm(kLookMs);
+  const auto done = std::move(done_);
+  done(cause);
+}
+
+}  // namespace sockmon

@@ -1,0 +1,33 @@
+// A listening socket as people write it: `tcp:53`, `tcp:127.0.0.1:53`, `tcp:[::1]:53`, `udp:53`, `unix:/run/x.sock`.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace sockmon {
+
+class ProcFs;
+
+struct ListenSpec {
+  enum class Kind { tcp, udp, unix_path };
+  using Address = std::array<uint8_t, 16>;
+
+  /// As it was written.
+  std::string text;
+  Kind kind = Kind::tcp;
+  /// IPv4 as ::ffff:a.b.c.d; absent: any address.
+  std::optional<Address> address;
+  uint16_t port = 0;
+  std::string path;
+};
+
+/// Nothing if the text is not of one of the forms above.
+std::optional<ListenSpec> parse_listen(std::string_view text);
+
+/// Inode number of the socket that serves it, from /proc/thread-self/net. A socket bound to exactly the
+/// address is preferred to one bound to all of them.
+std::optional<uint64_t> listening_inode(const ProcFs& proc, const ListenSpec& spec);
+
+}  // namespace sockmon

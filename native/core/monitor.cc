@@ -1,0 +1,172 @@
+#include "monitor.h"
+
+#include <fcntl.h>
+#include <signal.h>
+
+#include <future>
+
+#include "error.h"
+#include "exit_cause.h"
+#include "fd_budget.h"
+
+namespace sockmon {
+namespace {
+
+constexpr size_t kStackSize = 256 << 10;
+
+UniqueFd duplicate(int fd) {
+  UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  if (!copy) throw Error::from_errno(errno, "Cannot duplicate a descriptor");
+  return copy;
+}
+
+}  // namespace
+
+Monitor::Monitor(Sys& sys, ProcFs proc, Deliver deliver)
+    : deliver_(std::move(deliver)),
+      reactor_(sys, [this](const std::string& code, const std::string& detail) { fault(code, detail); }),
+      proc_(std::move(proc)),
+      runs_(reactor_, proc_, [this](Event event) { emit(std::move(event)); }),
+      finder_(sys, proc_, [this](pid_t session) { return runs_.is_script(session); }),
+      processes_{finder_, proc_, has_exit_info(sys)},
+      hub_(reactor_),
+      commands_watch_(std::make_unique<FdWatch>(reactor_, duplicate(wakeup_.fd()), EPOLLIN,
+                                                [this](uint32_t) { run_commands(); })) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kStackSize);
+  // Blocked before the thread exists, so that no signal of the process is ever delivered to it.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int error = pthread_create(&thread_, &attributes, thread_main, this);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_attr_destroy(&attributes);
+  if (error != 0) throw Error::from_errno(error, "Cannot start the monitor thread");
+  joinable_ = true;
+  pthread_setname_np(thread_, "sockmon");
+}
+
+Monitor::~Monitor() { stop(); }
+
+void* Monitor::thread_main(void* self) {
+  static_cast<Monitor*>(self)->loop();
+  return nullptr;
+}
+
+void Monitor::loop() {
+  try {
+    for (;;) {
+      reactor_.run_once();
+      flush();
+      const std::lock_guard lock(mutex_);
+      if (stopping_) return;
+    }
+  } catch (const std::exception& error) {
+    fault("EIO", std::string("The monitor thread has ended, nothing is watched any more: ") + error.what());
+    flush();
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    commands_.clear();  // their callers find a broken promise
+  }
+}
+
+void Monitor::flush() {
+  if (outbox_.empty()) return;
+  deliver_(std::exchange(outbox_, {}));
+}
+
+void Monitor::post(Command command) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_ || ended_) throw Error("ESHUTDOWN", "The monitor has ended");
+    commands_.push_back(std::move(command));
+  }
+  wakeup_.wake();
+}
+
+template <typename Result>
+Result Monitor::call(std::function<Result()> command) {
+  // Shared: the thread may still be inside set_value when the caller has its result already.
+  const auto task = std::make_shared<std::packaged_task<Result()>>(std::move(command));
+  std::future<Result> result = task->get_future();
+  post([task] { (*task)(); });
+  try {
+    return result.get();
+  } catch (const std::future_error&) {
+    throw Error("ESHUTDOWN", "The monitor has ended");
+  }
+}
+
+void Monitor::run_commands() {
+  wakeup_.clear();
+  std::vector<Command> commands;
+  {
+    const std::lock_guard lock(mutex_);
+    commands.swap(commands_);
+  }
+  for (const Command& command : commands) command();
+}
+
+void Monitor::fault(const std::string& code, const std::string& detail) {
+  emit(Fault{std::nullopt, std::nullopt, code, detail, reactor_.sys().boot_ms()});
+}
+
+Resource& Monitor::find(const std::string& resource) {
+  const auto found = resources_.find(resource);
+  if (found == resources_.end()) throw Error("ENOENT", "No resource " + resource + " is watched");
+  return *found->second;
+}
+
+std::vector<SensorReport> Monitor::watch(const std::string& name, const std::vector<SensorSpec>& sensors) {
+  return call<std::vector<SensorReport>>([&] {
+    if (resources_.count(name) != 0) throw Error("EEXIST", "A resource " + name + " is watched already");
+    // A pidfd each, the sockets of the network and the reflex with its pipe.
+    if (near_fd_limit(static_cast<int>(sensors.size()) + 4))
+      throw Error("EMFILE", "Too few file descriptors are left to watch " + name + ": raise LimitNOFILE of the service");
+    const SensorWorld world{reactor_, hub_, runs_, processes_};
+    auto resource = std::make_unique<Resource>(world, name, sensors, [this](Event event) { emit(std::move(event)); });
+    auto reports = resource->start();
+    resources_.emplace(name, std::move(resource));
+    return reports;
+  });
+}
+
+void Monitor::unwatch(const std::string& name) {
+  call<void>([&] { resources_.erase(name); });
+}
+
+std::vector<SensorReport> Monitor::snapshot(const std::string& name) {
+  return call<std::vector<SensorReport>>([&] { return find(name).snapshot(); });
+}
+
+void Monitor::arm_reflex(const std::string& name, RunSpec spec) {
+  call<void>([&] { find(name).arm_reflex(runs_.prepare(std::move(spec))); });
+}
+
+void Monitor::disarm_reflex(const std::string& name) {
+  call<void>([&] {
+    if (const auto found = resources_.find(name); found != resources_.end()) found->second->arm_reflex(nullptr);
+  });
+}
+
+void Monitor::run(RunSpec spec) {
+  call<void>([&] { runs_.start(runs_.prepare(std::move(spec))).follow(false); });
+}
+
+void Monitor::end_run(const std::string& id) {
+  call<void>([&] { runs_.end(id); });
+}
+
+void Monitor::stop() {
+  if (!joinable_) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wakeup_.wake();
+  pthread_join(thread_, nullptr);
+  joinable_ = false;
+}
+
+}  // namespace sockmon

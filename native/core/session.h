@@ -1,0 +1,16 @@
+// Signals to everything that a script started, except what made a session of its own (a daemon).
+#pragma once
+#include <sys/types.h>
+
+#include "proc_fs.h"
+#include "sys.h"
+
+namespace sockmon {
+
+/// SIGTERM to every living process of the session, in whatever process group it is.
+void terminate_session(Sys& sys, const ProcFs& proc, pid_t session);
+
+/// SIGKILL to all of them, again until nobody new turns up: a fork may slip through one look.
+void kill_session(Sys& sys, const ProcFs& proc, pid_t session);
+
+}  // namespace sockmon

@@ -1,0 +1,178 @@
+/**
+ * The addon's shape, written by hand: what the C++ monitor offers to TypeScript.
+ * Times are milliseconds of CLOCK_BOOTTIME (clock_gettime(2)) with a fraction, stamped in the monitor thread.
+ */
+
+/** A process to watch, found in one of three ways. At least one of `pidfile`, `name` and `listen` is given. */
+export interface ProcessSpec {
+  kind: 'process';
+  /** File that holds the pid in decimal. Believed only if the process lives, matches `name` (if given) and is not younger than the file. */
+  pidfile?: string;
+  /** comm(5) of the process, or the base name of its argv[0]. Of several the oldest whose parent does not match as well. */
+  name?: string;
+  /** Owner of a listening socket: `tcp:53`, `tcp:127.0.0.1:53`, `tcp:[::1]:53`, `udp:53` or `unix:/run/x.sock`. */
+  listen?: string;
+}
+
+/** An interface with its address and default route, by rtnetlink(7), in the monitor's network namespace. */
+export interface LinkSpec {
+  kind: 'link';
+  /** Name of the interface, or null for "the one that carries the default route". */
+  interface: string | null;
+  /** Which losses are a death. `carrier` is told in any case. Default: address and route, not carrier. */
+  address?: boolean;
+  defaultRoute?: boolean;
+  carrier?: boolean;
+}
+
+/** socket(AF_INET) and a UDP datagram to itself over loopback. */
+export interface StackSpec {
+  kind: 'stack';
+  /** How often to probe when nothing else hints at trouble. Default 60000. */
+  everyMs?: number;
+}
+
+export type SensorSpec = ProcessSpec | LinkSpec | StackSpec;
+
+/** Why a process ended, as the kernel told it. */
+export type ExitCause =
+  | { kind: 'signal'; signal: number; coreDumped: boolean }
+  | { kind: 'exit'; code: number }
+  | { kind: 'unknown' };
+
+export type DownReason =
+  | 'process_exit'
+  | 'interface_gone'
+  | 'interface_down'
+  | 'no_address'
+  | 'no_default_route'
+  | 'no_carrier'
+  | 'probe_failed';
+
+/**
+ * What a sensor says now.
+ * `absent`: not there, and not seen alive since `watch` (an interface or process that is not there at start is not a death).
+ * `down`: it was up and is not any more. After a `down` only `up` can follow.
+ */
+export interface SensorReport {
+  type: 'sensor';
+  resource: string;
+  /** Index into the array given to `watch`. */
+  sensor: number;
+  state: 'up' | 'absent' | 'down';
+  atMs: number;
+  /** With state `down`. */
+  reason?: DownReason;
+  /** With reason `process_exit`: the cause where it is known at once; a `cause` event may follow where it is `unknown`. */
+  cause?: ExitCause;
+  /** process: the pid that is (or was) watched. */
+  pid?: number;
+  /** link: the interface that is (or was) watched, and whether it has a carrier. A change of carrier alone is a report with the same state. */
+  interface?: string;
+  carrier?: boolean;
+  /** link: addresses of the interface as `10.0.2.100/24`, global scope only, at the time of the report. */
+  addresses?: string[];
+  /** Words for a person: an errno name, a path, what is missing. */
+  detail?: string;
+  /** The run id of the reflex that this death set off; absent when none was armed. */
+  reflex?: string;
+}
+
+/** The exit cause of a watched process, learned after its death was reported. */
+export interface CauseReport {
+  type: 'cause';
+  resource: string;
+  sensor: number;
+  pid: number;
+  cause: ExitCause;
+}
+
+/** One execution of a script. `argv[0]` is a path; no shell is involved. */
+export interface RunSpec {
+  /** Chosen by the caller, comes back in every report. */
+  id: string;
+  argv: string[];
+  /** The whole environment of the script. */
+  env: Record<string, string>;
+  /** Working directory; '/' if not given. */
+  cwd?: string;
+  /** After this the whole session of the script gets SIGTERM, and SIGKILL `graceMs` later. 0 = never. */
+  timeoutMs: number;
+  graceMs: number;
+}
+
+export interface RunStarted {
+  type: 'run_started';
+  id: string;
+  pid: number;
+  atMs: number;
+  /** True when the monitor thread started it by itself at the moment of death. */
+  reflex: boolean;
+}
+
+export interface RunEnded {
+  type: 'run_ended';
+  id: string;
+  atMs: number;
+  /** Absent when the script could not be started at all. */
+  exit?: ExitCause;
+  /** errno name when posix_spawn failed, e.g. 'ENOENT', 'EAGAIN'. */
+  spawnError?: string;
+  timedOut: boolean;
+  /** The last 4096 bytes of what it wrote to stdout and stderr, as UTF-8 with replacement characters. */
+  output: string;
+  outputTruncated: boolean;
+}
+
+/** Trouble of the monitor itself: a sensor that cannot work (degraded detection), an errno that should not happen. */
+export interface Fault {
+  type: 'fault';
+  resource?: string;
+  sensor?: number;
+  code: string;
+  detail: string;
+  atMs: number;
+}
+
+export type NativeEvent = SensorReport | CauseReport | RunStarted | RunEnded | Fault;
+
+/**
+ * One thread with one epoll set. Not restartable: `close()` ends it.
+ * Errors are `Error` objects with a string `code`: an errno name, or ERR_SOCKMON_ARGUMENT.
+ */
+export class Monitor {
+  /** Starts the thread; an error of its start is thrown here. `onEvents` gets batches, in order, on the JavaScript thread. */
+  constructor(onEvents: (events: NativeEvent[]) => void);
+  /**
+   * Watches a resource by all of its sensors and returns what each says now, once they are armed in the kernel.
+   * Throws EEXIST for an id in use, EMFILE near the limit of file descriptors.
+   */
+  watch(resource: string, sensors: SensorSpec[]): SensorReport[];
+  /** Forgets a resource and its reflex. Running scripts go on. */
+  unwatch(resource: string): void;
+  /** The current report of each sensor, read anew (a stack sensor probes, a link sensor dumps). */
+  snapshot(resource: string): SensorReport[];
+  /**
+   * Arms (or with null disarms) the one-shot reflex of a resource: started by the monitor thread at the next `down` of any of its sensors.
+   * A `down` that has already happened does not set it off.
+   */
+  armReflex(resource: string, run: RunSpec | null): void;
+  /** Starts a script now; the result comes as run_started and run_ended. */
+  run(run: RunSpec): void;
+  /** Ends the whole session of a running script: SIGTERM, then SIGKILL after its graceMs. No effect if it is over. */
+  endRun(id: string): void;
+  /** Whether the event loop of Node is kept alive by the monitor (default true). */
+  ref(): void;
+  unref(): void;
+  /** Stops and joins the thread. No event is delivered afterwards. Idempotent. */
+  close(): void;
+}
+
+/** Milliseconds of CLOCK_BOOTTIME, with a fraction. */
+export function bootTimeMs(): number;
+/** Whether the kernel's clock is synchronised: STA_UNSYNC of adjtimex(2) is clear. */
+export function clockSynchronized(): boolean;
+/** flock(2) LOCK_EX | LOCK_NB on an open file. False when another process holds it. */
+export function lockFile(fd: number): boolean;
+/** What this kernel offers: `exitInfo` = PIDFD_INFO_EXIT (Linux 6.15+). */
+export function capabilities(): { exitInfo: boolean };
