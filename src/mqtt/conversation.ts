@@ -1,0 +1,189 @@
+/** All that is said and heard over one connection. A new connection gets a new conversation, so nothing stale can be said. */
+import { randomUUID } from 'node:crypto';
+import type { IPublishPacket, ISubscriptionMap } from 'mqtt';
+import type { CommandAnswer, Log, ReceivedCommand, Telling } from '../core/ports.js';
+import type { ConnectionView } from '../core/snapshot-model.js';
+import type { Announcer } from './announcer.js';
+import type { Attempt } from './attempt.js';
+import { commandOf } from './commands.js';
+import { Outbox } from './outbox.js';
+import { Replay } from './replay.js';
+import { Retained } from './retained.js';
+import type { Topics } from './topics.js';
+
+export interface ConversationOptions {
+  readonly connection: Attempt;
+  readonly telling: Telling;
+  readonly topics: Topics;
+  readonly announcer: Announcer;
+  readonly log: Log;
+  /** @param pending What has not been handed to this connection yet: the broker gets all else before it gets the view. */
+  connectionView(pending: number): ConnectionView;
+  /** Judges a command; never throws. */
+  judge(command: ReceivedCommand): void;
+  readonly random: () => number;
+}
+
+/** What the broker and we stand unacknowledged. */
+const maxInFlight = 16;
+/** Home Assistant asks all devices at once, each waits a little of its own; then its entities need a moment to be made. */
+const birthJitterMs = { min: 1000, max: 10_000 };
+const stateAfterDiscoveryMs = 2000;
+/** Several wills of dead sessions are answered once. */
+const healDelayMs = 100;
+const resultExpiryS = 3600;
+
+export class Conversation {
+  readonly #options: ConversationOptions;
+  readonly #outbox: Outbox;
+  readonly #replay: Replay;
+  readonly #retained: Retained;
+  readonly #connectedMs: number;
+  readonly #timers = new Map<'birth' | 'heal', NodeJS.Timeout>();
+  #ending = false;
+  #refreshQueued = false;
+
+  constructor(options: ConversationOptions) {
+    this.#options = options;
+    const { connection, telling, topics, announcer, log, connectionView } = options;
+    this.#connectedMs = telling.now().bootMs;
+    // One is left over for the good-bye.
+    const window = Math.min(maxInFlight, connection.receiveMaximum - 1);
+    const outbox = new Outbox((message, settled) => connection.publish(message, settled), window);
+    const replay = new Replay(telling, outbox, topics.event, log);
+    this.#outbox = outbox;
+    this.#replay = replay;
+    this.#retained = new Retained({
+      telling,
+      outbox,
+      topics,
+      announcer,
+      log,
+      connectionView: () => connectionView(replay.unsent),
+    });
+  }
+
+  /** Discovery, status, facts, the last outage, the state: all at once in this order, none waits for the other's acknowledgement. */
+  begin(): void {
+    const snapshot = this.#options.telling.snapshot();
+    this.#retained.tellPresence(snapshot);
+    this.#subscribe();
+    this.#replay.sync();
+    this.#retained.tellFacts(snapshot);
+  }
+
+  sync(): void {
+    this.#replay.sync();
+    if (this.#refreshQueued) return;
+    this.#refreshQueued = true;
+    setImmediate(() => {
+      this.#refreshQueued = false;
+      if (this.#ending) return;
+      const snapshot = this.#options.telling.snapshot();
+      this.#retained.tellPresence(snapshot);
+      this.#retained.tellFacts(snapshot);
+    });
+  }
+
+  /** @param settled The broker has it, or will never take it. */
+  answer(answer: CommandAnswer, settled: () => void): void {
+    const topic = this.#options.topics.result(answer.id);
+    const payload = JSON.stringify(answer);
+    this.#outbox.add(
+      () => ({ topic, payload, retain: false, expiryS: resultExpiryS }),
+      error => {
+        settled();
+        if (error === null) return;
+        this.#options.log.warn(
+          { topic, error: error.message },
+          `The broker refused a command's result (${error.message}). Let this user write to ${topic}.`,
+        );
+      },
+    );
+  }
+
+  received(packet: IPublishPacket): void {
+    const { topics } = this.#options;
+    const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
+    if (packet.topic === topics.status) {
+      if (payload.toString() === 'offline') this.#healLater();
+    } else if (packet.topic === topics.birth) {
+      // A retained birth is old news: discovery has just been sent.
+      if (!packet.retain && payload.toString() === 'online') this.#announceLater();
+    } else {
+      this.#command(packet, payload);
+    }
+  }
+
+  /** Says `offline`; resolves when the broker has it and, before it, all that was in flight. Never rejects. */
+  goodbye(): Promise<void> {
+    this.#end();
+    const { connection, topics } = this.#options;
+    return new Promise(resolve => {
+      connection.publish({ topic: topics.status, payload: 'offline', retain: true }, () => resolve());
+    });
+  }
+
+  /** After it nothing is said, and no acknowledgement is believed. */
+  close(): void {
+    this.#end();
+    this.#outbox.close();
+    this.#replay.save();
+  }
+
+  #end(): void {
+    this.#ending = true;
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+  }
+
+  #subscribe(): void {
+    const { connection, topics, log } = this.#options;
+    // rh 2: no retained messages at subscription. rap: a live message keeps its retain flag, so that it can be refused. nl: not our own.
+    const filters: ISubscriptionMap = {
+      [topics.commands]: { qos: 1, rap: true, rh: 2, nl: true },
+      [topics.status]: { qos: 1 },
+      ...(topics.birth === null ? {} : { [topics.birth]: { qos: 1, rh: 2 } }),
+    };
+    connection.subscribe(filters, words => {
+      log.warn(
+        { topics: Object.keys(filters), error: words },
+        `The broker refuses a subscription (${words}). Let this user read ${topics.commands}, or no command will arrive.`,
+      );
+    });
+  }
+
+  #command(packet: IPublishPacket, payload: Buffer): void {
+    const { telling, topics, judge, log } = this.#options;
+    const sinceConnectMs = telling.now().bootMs - this.#connectedMs;
+    const { topic, retain: retained, dup: duplicate } = packet;
+    const command = commandOf({ topic, payload, retained, duplicate, sinceConnectMs }, topics, randomUUID);
+    if (command === null) {
+      log.debug({ topic, bytes: payload.length }, 'Ignored a message that is no command.');
+      return;
+    }
+    judge(command);
+    if (retained) this.#retained.clear(topic);
+  }
+
+  /** Another session's will, or another machine's: the last word must be ours. */
+  #healLater(): void {
+    this.#after('heal', healDelayMs, () => this.#retained.statusAgain());
+  }
+
+  /** Events are never told again: Home Assistant would take them for new ones. */
+  #announceLater(): void {
+    const { min, max } = birthJitterMs;
+    this.#after('birth', min + this.#options.random() * (max - min), () => {
+      this.#retained.discoveryAgain();
+      this.#after('birth', stateAfterDiscoveryMs, () => this.#retained.stateAgain());
+    });
+  }
+
+  #after(name: 'birth' | 'heal', delayMs: number, work: () => void): void {
+    if (this.#ending) return;
+    clearTimeout(this.#timers.get(name));
+    const timer = setTimeout(work, delayMs);
+    timer.unref();
+    this.#timers.set(name, timer);
+  }
+}

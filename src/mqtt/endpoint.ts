@@ -1,0 +1,50 @@
+/** Where the broker is. */
+import { isIP } from 'node:net';
+import { SockmonError } from '../core/errors.js';
+
+export type Endpoint =
+  | { readonly kind: 'tcp'; readonly tls: boolean; readonly host: string; readonly port: number }
+  | {
+      readonly kind: 'ws';
+      readonly tls: boolean;
+      readonly host: string;
+      readonly port: number;
+      readonly path: string;
+    }
+  | { readonly kind: 'unix'; readonly path: string };
+
+const schemes: Readonly<Record<string, { kind: 'tcp' | 'ws'; tls: boolean; port: number }>> = {
+  'mqtt:': { kind: 'tcp', tls: false, port: 1883 },
+  'mqtts:': { kind: 'tcp', tls: true, port: 8883 },
+  'ws:': { kind: 'ws', tls: false, port: 80 },
+  'wss:': { kind: 'ws', tls: true, port: 443 },
+};
+
+/** @throws SockmonError CONFIG. The message leaves out the URL: it may hold a password. */
+export function endpointOf(url: string): Endpoint {
+  const parsed = URL.canParse(url) ? new URL(url) : null;
+  if (parsed?.protocol === 'mqtt+unix:' && parsed.pathname.length > 1) {
+    return { kind: 'unix', path: decodeURIComponent(parsed.pathname) };
+  }
+  const scheme = parsed === null ? undefined : schemes[parsed.protocol];
+  if (parsed === null || scheme === undefined || parsed.hostname === '') {
+    throw new SockmonError(
+      'CONFIG',
+      'The URL of the MQTT broker is not understood. Write it as mqtt://host:1883, mqtts://host, ws://host, wss://host or mqtt+unix:///path.',
+    );
+  }
+  const { kind, tls } = scheme;
+  const host = parsed.hostname.replace(/^\[|\]$/g, '');
+  const port = parsed.port === '' ? scheme.port : Number(parsed.port);
+  return kind === 'tcp'
+    ? { kind, tls, host, port }
+    : { kind, tls, host, port, path: `${parsed.pathname || '/'}${parsed.search}` };
+}
+
+/** For people: never holds user or password. */
+export function endpointName(endpoint: Endpoint): string {
+  if (endpoint.kind === 'unix') return `mqtt+unix://${endpoint.path}`;
+  const scheme = { tcp: 'mqtt', ws: 'ws' }[endpoint.kind] + (endpoint.tls ? 's' : '');
+  const host = isIP(endpoint.host) === 6 ? `[${endpoint.host}]` : endpoint.host;
+  return `${scheme}://${host}:${endpoint.port}${endpoint.kind === 'ws' ? endpoint.path : ''}`;
+}

@@ -1,0 +1,210 @@
+/** Keeps one connection to the broker: one attempt at a time, a fresh client for each, our own back-off. */
+import type { IPublishPacket } from 'mqtt';
+import type { MqttSettings } from '../core/policy.js';
+import type { Log } from '../core/ports.js';
+import { Attempt, type Ending, type Protocol } from './attempt.js';
+import { type Endpoint, endpointName, endpointOf } from './endpoint.js';
+import type { Message } from './outbox.js';
+import { retryDelayMs, type Trouble } from './retry.js';
+
+export interface LinkHandlers {
+  connected(connection: Attempt): void;
+  /** The connection that `connected` gave is gone; what it had in flight is unknown. */
+  disconnected(): void;
+  /** See AttemptHandlers.received. */
+  received(packet: IPublishPacket): void;
+}
+
+export interface LinkOptions {
+  readonly settings: MqttSettings;
+  readonly will: Message;
+  readonly handlers: LinkHandlers;
+  readonly log: Log;
+  /** 0 <= random < 1; for tests. */
+  readonly random?: () => number;
+}
+
+/** A connection that broke sooner than this says nothing good about the broker: the back-off goes on growing. */
+const stableMs = 30_000;
+
+export class Link {
+  readonly broker: string;
+  connects = 0;
+  lastError: string | null = null;
+  readonly #options: LinkOptions;
+  readonly #endpoint: Endpoint;
+  #attempt: Attempt | null = null;
+  #connectedAtMs: number | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+  #protocol: Protocol;
+  #earlyCloses = 0;
+  #failures = 0;
+  #kicked = false;
+  /** Last address that answered, and whether the next attempt dials it. */
+  #address: string | null = null;
+  #byAddress = false;
+  /** The connection and its count of packets when the network died. */
+  #doubted: { readonly attempt: Attempt | null; readonly packets: number } | null = null;
+
+  /** @throws SockmonError CONFIG for a URL that is no broker's. */
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.#endpoint = endpointOf(options.settings.url);
+    this.broker = endpointName(this.#endpoint);
+    this.#protocol = options.settings.protocol === '3.1.1' ? 4 : 5;
+  }
+
+  get connection(): Attempt | null {
+    return this.#connectedAtMs === null ? null : this.#attempt;
+  }
+
+  start(): void {
+    this.#dial();
+  }
+
+  /** Connects now, in place of whatever connection or attempt there is. */
+  kick(): void {
+    if (this.#stopped) return;
+    this.#failures = 0;
+    this.#kicked = true;
+    this.#byAddress = this.#address !== null;
+    const wasConnected = this.connection !== null;
+    this.#drop();
+    if (wasConnected) this.#options.handlers.disconnected();
+    this.#dial();
+  }
+
+  networkLost(): void {
+    this.#doubted = { attempt: this.#attempt, packets: this.#attempt?.packets ?? 0 };
+  }
+
+  networkBack(): void {
+    const doubted = this.#doubted;
+    this.#doubted = null;
+    const connection = this.connection;
+    const proven =
+      connection !== null &&
+      (doubted === null || doubted.attempt !== connection || connection.packets > doubted.packets);
+    if (!proven) this.kick();
+  }
+
+  /** @param withinMs For the good-bye; a connection that does not take it is dropped. */
+  async stop(withinMs: number): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    const attempt = this.#attempt;
+    this.#attempt = null;
+    this.#connectedAtMs = null;
+    await attempt?.disconnect(withinMs);
+  }
+
+  #drop(): void {
+    clearTimeout(this.#timer);
+    this.#attempt?.close();
+    this.#attempt = null;
+    this.#connectedAtMs = null;
+  }
+
+  #dial(): void {
+    clearTimeout(this.#timer);
+    const { settings, will, handlers, log } = this.#options;
+    const address = this.#byAddress ? this.#address : null;
+    this.#attempt = new Attempt(
+      { settings, will, log, endpoint: this.#endpoint, address, protocol: this.#protocol },
+      {
+        connected: attempt => this.#connected(attempt),
+        received: packet => handlers.received(packet),
+        ended: (ending, words) => this.#ended(ending, words),
+      },
+    );
+  }
+
+  #connected(attempt: Attempt): void {
+    this.#connectedAtMs = performance.now();
+    this.#address = attempt.address;
+    this.#earlyCloses = 0;
+    this.#kicked = false;
+    this.connects += 1;
+    this.lastError = null;
+    const protocol = attempt.protocol === 5 ? '5' : '3.1.1';
+    this.#options.log.info(
+      { broker: this.broker, protocol },
+      `Connected to ${this.broker} by MQTT ${protocol}.`,
+    );
+    this.#options.handlers.connected(attempt);
+  }
+
+  #ended(ending: Ending, words: string): void {
+    const connectedAtMs = this.#connectedAtMs;
+    this.#attempt = null;
+    this.#connectedAtMs = null;
+    if (connectedAtMs !== null) this.#options.handlers.disconnected();
+    if (this.#stopped) return;
+    if (connectedAtMs !== null && performance.now() - connectedAtMs >= stableMs) this.#failures = 0;
+    // Known and unknown address in turn: either the resolver is dead or the broker has moved.
+    this.#byAddress = this.#address !== null && (connectedAtMs !== null || !this.#byAddress);
+    if (this.#changeProtocol(ending)) {
+      this.#options.log.info(
+        { broker: this.broker, reason: words },
+        `${this.broker} does not take this version of MQTT (${words}); trying ${this.#protocol === 5 ? '5' : '3.1.1'}.`,
+      );
+      this.#dial();
+      return;
+    }
+    this.#retryLater(ending, words);
+  }
+
+  /** @returns whether to try at once by the other version. Two early closes in a row are needed: one may be a broker that restarts. */
+  #changeProtocol(ending: Ending): boolean {
+    if (this.#options.settings.protocol !== 'auto') return false;
+    this.#earlyCloses = ending === 'closed_early' ? this.#earlyCloses + 1 : 0;
+    if (ending === 'unsupported' && this.#protocol === 5) {
+      this.#protocol = 4;
+      return true;
+    }
+    if (this.#earlyCloses >= 2) {
+      this.#earlyCloses = 0;
+      this.#protocol = this.#protocol === 5 ? 4 : 5;
+    }
+    return false;
+  }
+
+  #retryLater(ending: Ending, words: string): void {
+    const delayMs = retryDelayMs(
+      this.#troubleOf(ending),
+      this.#failures,
+      (this.#options.random ?? Math.random)(),
+    );
+    this.#failures += 1;
+    const sentence = `${sentenceOf(ending, this.broker, words)} Next attempt in ${(delayMs / 1000).toFixed(1)} s.`;
+    const { log } = this.#options;
+    if (words === this.lastError) log.debug({ broker: this.broker, delayMs }, sentence);
+    else log.warn({ broker: this.broker, delayMs }, sentence);
+    this.lastError = words;
+    this.#timer = setTimeout(() => this.#dial(), delayMs);
+    this.#timer.unref();
+  }
+
+  #troubleOf(ending: Ending): Trouble {
+    if (ending === 'taken_over') return 'taken_over';
+    if (ending === 'refused' || ending === 'unsupported') return 'refused';
+    return this.#kicked ? 'kicked' : 'lost';
+  }
+}
+
+function sentenceOf(ending: Ending, broker: string, words: string): string {
+  switch (ending) {
+    case 'lost':
+      return `The connection to ${broker} is lost: ${words}.`;
+    case 'taken_over':
+      return `Another client with the same client id has taken over the connection to ${broker}. Give each machine its own node name.`;
+    case 'refused':
+      return `${broker} refuses us: ${words}. Check user, password and client id.`;
+    case 'unsupported':
+      return `${broker} does not take this version of MQTT: ${words}. Set mqtt.protocol to auto.`;
+    case 'unreachable':
+    case 'closed_early':
+      return `${broker} cannot be reached: ${words}.`;
+  }
+}

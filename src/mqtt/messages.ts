@@ -1,0 +1,178 @@
+/** Journal entries as event messages. Pure: who asks brings the clock and the roles. */
+import { type Instant, isoTime, wallMsAt } from '../core/clock.js';
+import type { Cause, JournalEntry, RecordOf } from '../core/model.js';
+import type { Role } from '../core/policy.js';
+import { causeWords } from '../core/sentence.js';
+
+/** All that can stand in `event_type`. Home Assistant is told this list at discovery and ignores any other. */
+export const eventTypes = [
+  'stack_down',
+  'stack_recovered',
+  'service_down',
+  'service_recovered',
+  'recovery_failed',
+  'reboot',
+  'reboot_refused',
+  'reboot_failed',
+  'rebooted',
+  'carrier_lost',
+  'carrier_back',
+] as const;
+export type EventType = (typeof eventTypes)[number];
+
+/** The payload on `…/event`. Times are RFC 3339 in UTC; a field that does not apply is left out. */
+export interface EventMessage {
+  readonly event_type: EventType;
+  /** Journal sequence number: the same fact told twice has the same number. */
+  readonly seq: number;
+  /** When it happened, whenever it is told. */
+  readonly at: string;
+  readonly outage?: string;
+  readonly resource?: string;
+  readonly cause?: string;
+  readonly cause_detail?: Cause;
+  readonly began_at?: string;
+  readonly ended_at?: string;
+  readonly duration_s?: number;
+  readonly attempts?: number;
+  readonly detail?: string;
+  /** The clock was not known to be right, then or now. */
+  readonly time_uncertain: boolean;
+  /** Told more than a minute after it happened. */
+  readonly told_late: boolean;
+}
+
+export interface TellingContext {
+  readonly now: Instant;
+  role(resource: string): Role;
+  /** What has been learned about an outage's cause since it was recorded: an exit code often comes after the death. */
+  laterCause?(outage: string): Cause | undefined;
+}
+
+const lateAfterMs = 60_000;
+
+type Fact = Omit<EventMessage, 'seq' | 'at' | 'time_uncertain' | 'told_late'>;
+type Entry<T extends JournalEntry['type']> = JournalEntry & RecordOf<T>;
+
+/** null: this entry is nobody's business but ours. */
+export function eventOf(entry: JournalEntry, context: TellingContext): EventMessage | null {
+  const fact = factOf(entry, context);
+  if (fact === null) return null;
+  const wallMs = wallMsOf(entry, context.now);
+  return {
+    ...fact,
+    seq: entry.seq,
+    at: isoTime(wallMs),
+    time_uncertain: isTimeUncertain(entry, context.now),
+    told_late: context.now.wallMs - wallMs > lateAfterMs,
+  };
+}
+
+export function isTellable(entry: JournalEntry): boolean {
+  switch (entry.type) {
+    case 'outage_begin':
+    case 'recovery_failed':
+    case 'reboot_intent':
+    case 'reboot_refused':
+    case 'reboot_failed':
+    case 'rebooted':
+      return true;
+    case 'outage_end':
+      return entry.outcome === 'recovered';
+    case 'notice':
+      return entry.what === 'carrier_lost' || entry.what === 'carrier_back';
+    default:
+      return false;
+  }
+}
+
+function factOf(entry: JournalEntry, context: TellingContext): Fact | null {
+  if (!isTellable(entry)) return null;
+  switch (entry.type) {
+    case 'outage_begin':
+      return downFact(entry, context);
+    case 'outage_end':
+      return recoveredFact(entry, context);
+    case 'recovery_failed':
+      return {
+        event_type: 'recovery_failed',
+        outage: entry.outage,
+        resource: entry.resource,
+        attempts: entry.attempts,
+        detail: entry.detail,
+      };
+    case 'reboot_intent':
+      return { event_type: 'reboot', ...outageOf(entry), detail: entry.reason };
+    case 'reboot_refused':
+      return { event_type: 'reboot_refused', ...outageOf(entry), detail: entry.detail };
+    case 'reboot_failed':
+      return { event_type: 'reboot_failed', detail: entry.error };
+    case 'rebooted':
+      return {
+        event_type: 'rebooted',
+        ...(entry.tookMs === null ? {} : { duration_s: seconds(entry.tookMs) }),
+        detail: entry.reason,
+      };
+    case 'notice':
+      return {
+        event_type: entry.what === 'carrier_lost' ? 'carrier_lost' : 'carrier_back',
+        resource: entry.resource,
+        detail: entry.detail,
+      };
+    default:
+      return null;
+  }
+}
+
+function downFact(entry: Entry<'outage_begin'>, context: TellingContext): Fact {
+  const cause = context.laterCause?.(entry.outage) ?? entry.cause;
+  return {
+    event_type: context.role(entry.resource) === 'stack' ? 'stack_down' : 'service_down',
+    outage: entry.outage,
+    resource: entry.resource,
+    cause: causeWords(cause),
+    cause_detail: cause,
+    began_at: isoTime(wallMsOf(entry, context.now)),
+  };
+}
+
+function recoveredFact(entry: Entry<'outage_end'>, context: TellingContext): Fact {
+  const endedWallMs = wallMsOf(entry, context.now);
+  return {
+    event_type: context.role(entry.resource) === 'stack' ? 'stack_recovered' : 'service_recovered',
+    outage: entry.outage,
+    resource: entry.resource,
+    cause: causeWords(entry.cause),
+    cause_detail: entry.cause,
+    began_at: isoTime(beganInSameBoot(entry) ? endedWallMs - entry.durationMs : entry.beganWallMs),
+    ended_at: isoTime(endedWallMs),
+    duration_s: seconds(entry.durationMs),
+    attempts: entry.attempts,
+  };
+}
+
+/** CLOCK_BOOTTIME starts at zero with the boot, so an outage longer than that began before it. */
+function beganInSameBoot(entry: Entry<'outage_end'>): boolean {
+  return entry.durationMs <= entry.atMs;
+}
+
+/** The moment of the fact by the clock as it is now, where it counts from the same boot; else as it was believed then. */
+function wallMsOf(entry: JournalEntry, now: Instant): number {
+  const atMs = 'atMs' in entry ? entry.atMs : entry.bootMs;
+  if (entry.bootId === now.bootId) return wallMsAt(atMs, now);
+  return Math.round(entry.wallMs - (entry.bootMs - atMs));
+}
+
+function isTimeUncertain(entry: JournalEntry, now: Instant): boolean {
+  const endUncertain = entry.bootId === now.bootId ? !now.synced : !entry.synced;
+  if (entry.type !== 'outage_end') return endUncertain;
+  return endUncertain || (entry.timeUncertain && !(entry.bootId === now.bootId && beganInSameBoot(entry)));
+}
+
+function outageOf(entry: { outage?: string | undefined }): { outage?: string } {
+  return entry.outage === undefined ? {} : { outage: entry.outage };
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms) / 1000;
+}

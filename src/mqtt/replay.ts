@@ -1,0 +1,120 @@
+/** Tells the journal's facts over one connection, in order, and moves the cursor as the broker acknowledges them. */
+import type { Cause, JournalEntry } from '../core/model.js';
+import type { Log, Telling } from '../core/ports.js';
+import { eventOf, isTellable } from './messages.js';
+import type { Message, Outbox } from './outbox.js';
+
+interface Told {
+  readonly seq: number;
+  acked: boolean;
+}
+
+export class Replay {
+  readonly #telling: Telling;
+  readonly #outbox: Outbox;
+  readonly #topic: string;
+  readonly #log: Log;
+  /** Queued or sent and not yet acknowledged without a gap, oldest first. */
+  #told: Told[] = [];
+  #readSeq: number;
+  #ackedSeq: number;
+  #savedSeq: number;
+  #unsent = 0;
+  #refused = false;
+  #saveQueued = false;
+
+  constructor(telling: Telling, outbox: Outbox, topic: string, log: Log) {
+    this.#telling = telling;
+    this.#outbox = outbox;
+    this.#topic = topic;
+    this.#log = log;
+    this.#readSeq = this.#ackedSeq = this.#savedSeq = telling.acknowledgedSeq();
+  }
+
+  /** Facts that have not been handed to the connection yet. */
+  get unsent(): number {
+    return this.#unsent;
+  }
+
+  /** Tells what is new in the journal. After a refusal by the broker it begins again at the first untold fact. */
+  sync(): void {
+    if (this.#refused) {
+      this.#refused = false;
+      this.#told = [];
+      this.#readSeq = this.#ackedSeq;
+    }
+    for (const entry of this.#telling.entriesAfter(this.#readSeq)) {
+      this.#readSeq = entry.seq;
+      if (isTellable(entry)) this.#tell(entry);
+    }
+  }
+
+  /** Writes the cursor now; otherwise it is written once per batch of acknowledgements. */
+  save(): void {
+    this.#saveQueued = false;
+    if (this.#ackedSeq <= this.#savedSeq) return;
+    try {
+      this.#telling.acknowledge(this.#ackedSeq);
+      this.#savedSeq = this.#ackedSeq;
+    } catch (error) {
+      this.#log.error(
+        { err: error },
+        'The journal cannot note what the broker has acknowledged; it will be told again after a restart.',
+      );
+    }
+  }
+
+  /** An exit code is often learned some milliseconds after the death was recorded. */
+  #laterCause(begin: JournalEntry, outage: string): Cause | undefined {
+    const later = this.#telling
+      .entriesAfter(begin.seq)
+      .findLast(entry => entry.type === 'outage_cause' && entry.outage === outage);
+    return later?.type === 'outage_cause' ? later.cause : undefined;
+  }
+
+  #tell(entry: JournalEntry): void {
+    const told: Told = { seq: entry.seq, acked: false };
+    this.#told.push(told);
+    this.#unsent += 1;
+    this.#outbox.add(
+      () => {
+        this.#unsent -= 1;
+        return this.#refused ? null : this.#messageOf(entry);
+      },
+      error => this.#settled(told, error),
+    );
+  }
+
+  #messageOf(entry: JournalEntry): Message | null {
+    const event = eventOf(entry, {
+      now: this.#telling.now(),
+      role: resource => this.#telling.role(resource),
+      laterCause: outage => this.#laterCause(entry, outage),
+    });
+    return event === null ? null : { topic: this.#topic, payload: JSON.stringify(event), retain: false };
+  }
+
+  #settled(told: Told, error: Error | null): void {
+    if (error !== null) {
+      if (!this.#refused) {
+        this.#log.warn(
+          { topic: this.#topic, error: error.message },
+          `The broker refused an event (${error.message}). It stays in the journal; let this user write to ${this.#topic}.`,
+        );
+      }
+      this.#refused = true;
+      return;
+    }
+    told.acked = true;
+    while (this.#told[0]?.acked) {
+      this.#ackedSeq = this.#told[0].seq;
+      this.#told.shift();
+    }
+    if (this.#ackedSeq > this.#savedSeq && !this.#saveQueued) {
+      this.#saveQueued = true;
+      setImmediate(() => {
+        if (this.#saveQueued) this.save();
+      });
+    }
+  }
+}

@@ -1,0 +1,114 @@
+/** The retained topics of a node over one connection: told when they change, and only then. */
+import type { Log, Telling } from '../core/ports.js';
+import type { ConnectionView, Snapshot } from '../core/snapshot-model.js';
+import type { Announcer } from './announcer.js';
+import type { Outbox, Settled } from './outbox.js';
+import type { Topics } from './topics.js';
+
+export interface RetainedOptions {
+  readonly telling: Telling;
+  readonly outbox: Outbox;
+  readonly topics: Topics;
+  readonly announcer: Announcer;
+  readonly log: Log;
+  connectionView(): ConnectionView;
+}
+
+export class Retained {
+  readonly #options: RetainedOptions;
+  readonly #refused = new Set<string>();
+  #stateQueued = false;
+  /** Last told over this connection; '' = nothing. */
+  #discovery = '';
+  #status = '';
+  #lastOutage = '';
+  #state = '';
+
+  constructor(options: RetainedOptions) {
+    this.#options = options;
+  }
+
+  tellPresence(snapshot: Snapshot): void {
+    this.#tellDiscovery(snapshot);
+    this.#tellStatus(snapshot);
+  }
+
+  tellFacts(snapshot: Snapshot): void {
+    this.#tellLastOutage(snapshot);
+    this.#tellState();
+  }
+
+  discoveryAgain(): void {
+    this.#discovery = '';
+    this.#tellDiscovery(this.#options.telling.snapshot());
+  }
+
+  statusAgain(): void {
+    this.#status = '';
+    this.#tellStatus(this.#options.telling.snapshot());
+  }
+
+  stateAgain(): void {
+    this.#state = '';
+    this.#tellState();
+  }
+
+  /** A retained command would come again at every subscription by 3.1.1. */
+  clear(topic: string): void {
+    this.#retain('the clearing of a retained command', topic, '');
+  }
+
+  #tellDiscovery(snapshot: Snapshot): void {
+    const { topics, announcer } = this.#options;
+    if (topics.discovery === null) return;
+    const payload = announcer.payload(snapshot);
+    if (payload === this.#discovery) return;
+    this.#discovery = payload;
+    this.#retain('discovery', topics.discovery, payload);
+  }
+
+  #tellStatus({ status }: Snapshot): void {
+    if (status === this.#status) return;
+    this.#status = status;
+    this.#retain('the status', this.#options.topics.status, status);
+  }
+
+  #tellLastOutage({ last_outage }: Snapshot): void {
+    if (last_outage === null || last_outage.ended_at === null) return;
+    const payload = JSON.stringify(last_outage);
+    if (payload === this.#lastOutage) return;
+    this.#lastOutage = payload;
+    this.#retain('the last outage', this.#options.topics.lastOutage, payload);
+  }
+
+  /** Made when its turn has come, so that a burst of changes is told once. */
+  #tellState(): void {
+    if (this.#stateQueued) return;
+    this.#stateQueued = true;
+    const { telling, topics, outbox, connectionView } = this.#options;
+    const make = () => {
+      this.#stateQueued = false;
+      const state = { ...telling.snapshot(), connection: connectionView() };
+      const timeless = JSON.stringify({ ...state, at: null });
+      if (timeless === this.#state) return null;
+      this.#state = timeless;
+      return { topic: topics.state, payload: JSON.stringify(state), retain: true };
+    };
+    outbox.add(make, this.#settledAs('the state', topics.state));
+  }
+
+  #retain(what: string, topic: string, payload: string): void {
+    this.#options.outbox.add(() => ({ topic, payload, retain: true }), this.#settledAs(what, topic));
+  }
+
+  #settledAs(what: string, topic: string): Settled {
+    return error => {
+      if (error === null || this.#refused.has(topic)) return;
+      this.#refused.add(topic);
+      this.#options.log.warn(
+        { topic, error: error.message },
+        `The broker refused ${what} (${error.message}). Let this user write to ${topic}.`,
+      );
+    };
+  }
+}

@@ -1,0 +1,36 @@
+/** Every topic, built once. The contract with the outside: change nothing here lightly. */
+export interface Topics {
+  /** `online`, `recovering` or `offline` (also the will). Retained. */
+  readonly status: string;
+  /** The snapshot as JSON. Retained. */
+  readonly state: string;
+  /** One JSON message per fact. Never retained: Home Assistant ignores retained events. */
+  readonly event: string;
+  /** The last closed outage as JSON. Retained. */
+  readonly lastOutage: string;
+  readonly reboot: string;
+  readonly run: string;
+  /** One filter for all commands: overlapping subscriptions bring one message twice. */
+  readonly commands: string;
+  /** @param id Checked before: it becomes a topic level. */
+  result(id: string): string;
+  /** Home Assistant's device discovery and its birth message; null when discovery is off. */
+  readonly discovery: string | null;
+  readonly birth: string | null;
+}
+
+export function topicsOf(base: string, node: string, discoveryPrefix: string | null): Topics {
+  const root = `${base}/${node}`;
+  return {
+    status: `${root}/status`,
+    state: `${root}/state`,
+    event: `${root}/event`,
+    lastOutage: `${root}/last_outage`,
+    reboot: `${root}/cmd/reboot`,
+    run: `${root}/cmd/run`,
+    commands: `${root}/cmd/#`,
+    result: id => `${root}/result/${id}`,
+    discovery: discoveryPrefix === null ? null : `${discoveryPrefix}/device/sockmon_${node}/config`,
+    birth: discoveryPrefix === null ? null : `${discoveryPrefix}/status`,
+  };
+}

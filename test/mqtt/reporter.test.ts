@@ -1,0 +1,347 @@
+/** The reporter against a real mosquitto: what is told, when, and what survives. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import type { EventMessage } from '../../src/mqtt/messages.js';
+import { MqttReporter } from '../../src/mqtt/reporter.js';
+import { eventually } from './eventually.js';
+import { Gate } from './gate.js';
+import { Listener } from './listener.js';
+import { freePort, type Mosquitto, skipWithoutMosquitto, startMosquitto } from './mosquitto.js';
+import { FakeTelling, MemoryLog, outageView, settingsFor } from './telling.js';
+
+const root = 'sockmon/gw1';
+const status = `${root}/status`;
+const events = `${root}/event`;
+
+function reporterOn(port: number, log = new MemoryLog()): MqttReporter {
+  // Short delays and jitters, but never none.
+  return new MqttReporter({ settings: settingsFor(port), node: 'gw1', log, random: () => 0.05 });
+}
+
+/** A broker, somebody who listens to it, and a gate between it and the reporter. */
+async function stage(t: TestContext, lines?: readonly string[]) {
+  const broker = await startMosquitto(lines === undefined ? {} : { lines });
+  t.after(() => broker.stop('SIGKILL'));
+  const listener = await Listener.on(broker);
+  t.after(() => listener.close());
+  const gate = await Gate.to(broker);
+  t.after(() => gate.close());
+  return { broker, listener, gate, telling: new FakeTelling(), log: new MemoryLog() };
+}
+
+function started(t: TestContext, telling: FakeTelling, port: number, log = new MemoryLog()): MqttReporter {
+  const reporter = reporterOn(port, log);
+  t.after(() => reporter.stop());
+  reporter.start(telling);
+  return reporter;
+}
+
+const connected = (reporter: MqttReporter) =>
+  eventually('connected', () => reporter.connection().state === 'connected');
+
+describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
+  let broker: Mosquitto;
+  let listener: Listener;
+  let telling: FakeTelling;
+  let reporter: MqttReporter;
+
+  before(async () => {
+    broker = await startMosquitto();
+    listener = await Listener.on(broker);
+    telling = new FakeTelling();
+    reporter = reporterOn(broker.port);
+  });
+  after(async () => {
+    await reporter.stop();
+    await listener.close();
+    await broker.stop();
+  });
+
+  it('tells discovery, status, facts, last outage and state on connect, in this order', async () => {
+    const { begin, end } = telling.outage();
+    telling.change({ last_outage: outageView(end.seq) });
+    reporter.start(telling);
+    await eventually('the state is told', () => listener.last(`${root}/state`));
+    assert.deepEqual(
+      listener.heard.map(message => message.topic),
+      [
+        'homeassistant/device/sockmon_gw1/config',
+        status,
+        events,
+        events,
+        `${root}/last_outage`,
+        `${root}/state`,
+      ],
+    );
+    const facts = listener.json<EventMessage>(events);
+    assert.deepEqual(
+      facts.map(fact => [fact.event_type, fact.seq]),
+      [
+        ['stack_down', begin.seq],
+        ['stack_recovered', end.seq],
+      ],
+    );
+    assert.equal(listener.json(`${root}/last_outage`)[0]?.seq, end.seq);
+  });
+
+  it('retains what is state and never what is an event', () => {
+    for (const message of listener.heard) {
+      assert.equal(message.retain, message.topic !== events, message.topic);
+      assert.equal(message.qos, 1);
+    }
+  });
+
+  it('tells its connection in the state', () => {
+    const state = listener.json<{ connection: Record<string, unknown> }>(`${root}/state`)[0];
+    assert.deepEqual(state?.connection, {
+      state: 'connected',
+      broker: `mqtt://127.0.0.1:${broker.port}`,
+      protocol: '5',
+      since: new Date(telling.now().wallMs).toISOString(),
+      connects: 1,
+      last_error: null,
+      pending: 0,
+    });
+  });
+
+  it('moves the cursor to the last acknowledged fact', async () => {
+    await eventually('the cursor is written', () => telling.cursor > 0);
+    assert.equal(telling.entries[telling.cursor - 1]?.type, 'outage_end');
+    assert.equal(reporter.connection().pending, 0);
+  });
+
+  it('does not write the cursor for entries that nobody is told', async () => {
+    const writes = telling.acknowledged.length;
+    telling.append({ type: 'stop', reason: 'test' });
+    reporter.sync();
+    await listener.settle();
+    assert.equal(telling.acknowledged.length, writes);
+    assert.equal(reporter.connection().pending, 0);
+  });
+
+  it('tells new facts on sync, once each, and writes the cursor once per batch', async () => {
+    listener.heard.length = 0;
+    const writes = telling.acknowledged.length;
+    for (let i = 0; i < 20; i++) telling.outage();
+    for (let i = 0; i < 20; i++) reporter.sync();
+    const lastSeq = telling.entries.length;
+    await eventually('all is acknowledged', () => telling.cursor >= lastSeq);
+    const seqs = listener.json<EventMessage>(events).map(fact => fact.seq);
+    assert.equal(seqs.length, 40);
+    assert.deepEqual(
+      seqs,
+      [...new Set(seqs)].sort((a, b) => a - b),
+    );
+    assert.ok(telling.acknowledged.length - writes < 40, `${telling.acknowledged.length - writes} writes`);
+  });
+
+  it('tells the state only when more than its time has changed', async () => {
+    await listener.settle();
+    listener.heard.length = 0;
+    telling.nowMs += 1000;
+    reporter.sync();
+    await new Promise(resolve => setImmediate(resolve));
+    await listener.settle();
+    assert.deepEqual(listener.on(`${root}/state`), []);
+    telling.change({ outages_total: 7 });
+    for (let i = 0; i < 10; i++) reporter.sync();
+    await eventually('the state is told', () => listener.last(`${root}/state`));
+    await listener.settle();
+    assert.deepEqual(
+      listener.json(`${root}/state`).map(state => state.outages_total),
+      [7],
+    );
+  });
+
+  it('says recovering while the stack is down and can still be told, and online again', async () => {
+    telling.change({ status: 'recovering' });
+    reporter.sync();
+    await listener.untilLast(status, 'recovering');
+    telling.change({ status: 'online' });
+    reporter.sync();
+    await listener.untilLast(status, 'online');
+  });
+
+  it('has the last word when a dead session says offline', async () => {
+    await listener.publish(status, 'offline', true);
+    await eventually('online again', () => {
+      const words = listener.on(status).map(message => message.payload);
+      return words.at(-1) === 'online' && words.includes('offline');
+    });
+  });
+
+  it('answers the birth of Home Assistant with discovery, then the state, and no event', async () => {
+    await listener.settle();
+    listener.heard.length = 0;
+    await listener.publish('homeassistant/status', 'online');
+    await eventually('the state follows', () => listener.last(`${root}/state`));
+    assert.deepEqual(
+      listener.heard.map(message => message.topic),
+      ['homeassistant/status', 'homeassistant/device/sockmon_gw1/config', `${root}/state`],
+    );
+  });
+
+  it('takes entities back whose resource is no longer watched', async () => {
+    const { dnsmasq: _, ...resources } = telling.snapshotNow.resources;
+    telling.change({ resources });
+    listener.heard.length = 0;
+    reporter.sync();
+    const topic = 'homeassistant/device/sockmon_gw1/config';
+    await eventually('a new discovery', () => listener.last(topic));
+    const { components } = listener.json<{ components: Record<string, unknown> }>(topic)[0] ?? {};
+    assert.deepEqual(components?.running_dnsmasq, { platform: 'binary_sensor' });
+    assert.deepEqual(components?.restart_dnsmasq, { platform: 'button' });
+  });
+
+  it('says offline and goodbye on stop, and the will stays in the drawer', async () => {
+    listener.heard.length = 0;
+    await reporter.stop();
+    await listener.settle();
+    assert.deepEqual(
+      listener.on(status).map(message => message.payload),
+      ['offline'],
+    );
+    assert.match(broker.log(), /Received DISCONNECT from sockmon-gw1/);
+  });
+});
+
+describe('reporter, broker away', { skip: skipWithoutMosquitto }, () => {
+  it('tells everything later, with the times of then', async t => {
+    const { listener, gate, telling, log } = await stage(t);
+    const reporter = started(t, telling, gate.port, log);
+    await eventually('it has noticed', () => log.find(/cannot be reached/));
+    const happenedMs = telling.now().wallMs;
+    telling.outage();
+    reporter.sync();
+    assert.equal(reporter.connection().pending, 2);
+    telling.nowMs += 3_600_000;
+    await gate.open();
+    reporter.networkBack();
+    await eventually('both are told', () => listener.on(events).length === 2);
+    const [down, recovered] = listener.json<EventMessage>(events);
+    assert.equal(down?.began_at, new Date(happenedMs).toISOString());
+    assert.equal(recovered?.began_at, new Date(happenedMs).toISOString());
+    assert.equal(recovered?.ended_at, new Date(happenedMs + 1500).toISOString());
+    assert.equal(recovered?.duration_s, 1.5);
+    assert.equal(recovered?.told_late, true);
+    assert.equal(recovered?.time_uncertain, false);
+    await eventually('nothing is pending', () => reporter.connection().pending === 0);
+  });
+
+  it('comes back to a broker that was killed and started again', async t => {
+    const { broker, gate, telling } = await stage(t);
+    await gate.open();
+    const reporter = started(t, telling, gate.port);
+    await connected(reporter);
+    await broker.stop('SIGKILL');
+    await gate.close();
+    await eventually('lost', () => reporter.connection().state === 'connecting');
+    telling.outage();
+    reporter.sync();
+    const again = await startMosquitto({ port: broker.port });
+    t.after(() => again.stop('SIGKILL'));
+    const listener = await Listener.on(again);
+    t.after(() => listener.close());
+    await gate.open();
+    await eventually('told', () => listener.on(events).length === 2);
+    await listener.untilLast(status, 'online');
+    await eventually('nothing is pending', () => reporter.connection().pending === 0);
+    assert.equal(reporter.connection().connects, 2);
+  });
+
+  it('ends within about a second without a broker and with one that hangs', async t => {
+    const alone = started(t, new FakeTelling(), await freePort());
+    await alone.stop();
+
+    const { gate } = await stage(t);
+    await gate.open();
+    const reporter = started(t, new FakeTelling(), gate.port);
+    await connected(reporter);
+    gate.freeze();
+    const startMs = performance.now();
+    await reporter.stop();
+    const tookMs = performance.now() - startMs;
+    assert.ok(tookMs < 10_000, `stop took ${tookMs} ms`);
+  });
+
+  it('leaves its will when it dies', async t => {
+    const { listener, gate, telling } = await stage(t);
+    await gate.open();
+    started(t, telling, gate.port);
+    await listener.untilLast(status, 'online');
+    await gate.close();
+    await listener.untilLast(status, 'offline');
+  });
+});
+
+describe('exactly once in effect', { skip: skipWithoutMosquitto }, () => {
+  it('tells unacknowledged facts again with the same number, acknowledged ones never', async t => {
+    const { listener, gate, telling } = await stage(t);
+    await gate.open();
+    telling.outage();
+    const first = started(t, telling, gate.port);
+    await eventually('the first outage is acknowledged', () => telling.cursor === 3);
+    // What the first process says now is in flight for ever.
+    gate.freeze();
+    const { begin, end } = telling.outage();
+    first.sync();
+    await first.stop();
+    assert.equal(telling.cursor, 3);
+
+    gate.thaw();
+    const second = started(t, telling, gate.port);
+    await eventually('the second outage is acknowledged', () => telling.cursor === end.seq);
+    await second.stop();
+    const third = started(t, telling, gate.port);
+    await connected(third);
+    await listener.settle();
+    assert.deepEqual(
+      listener.json<EventMessage>(events).map(fact => fact.seq),
+      [1, 3, begin.seq, end.seq],
+    );
+  });
+
+  it('tells again what the broker got but never acknowledged to us, under the same number', async t => {
+    const { broker, listener, gate, telling } = await stage(t);
+    await gate.open();
+    const first = started(t, telling, gate.port);
+    await connected(first);
+    await listener.settle();
+    // The broker takes and passes on, its acknowledgement comes too late for the first process.
+    process.kill(broker.pid, 'SIGSTOP');
+    const { begin, end } = telling.outage();
+    first.sync();
+    await first.stop();
+    process.kill(broker.pid, 'SIGCONT');
+    assert.equal(telling.cursor, 0);
+    await eventually('the broker passed it on', () => listener.on(events).length === 2);
+
+    const second = started(t, telling, gate.port);
+    await eventually('acknowledged', () => telling.cursor === end.seq);
+    await listener.settle();
+    assert.equal(second.connection().pending, 0);
+    assert.deepEqual(
+      listener.json<EventMessage>(events).map(fact => fact.seq),
+      [begin.seq, end.seq, begin.seq, end.seq],
+    );
+  });
+
+  it('keeps refused facts in the journal', async t => {
+    const broker = await startMosquitto({
+      lines: ['allow_anonymous true', 'acl_file %folder%/acl'],
+      files: { acl: 'topic write sockmon/gw1/status\n' },
+    });
+    t.after(() => broker.stop('SIGKILL'));
+    const log = new MemoryLog();
+    const telling = new FakeTelling();
+    for (let i = 0; i < 30; i++) telling.outage();
+    const reporter = started(t, telling, broker.port, log);
+    const refusals = () =>
+      log.lines.filter(line => /refused an event.*Let this user write to/.test(line.sentence));
+    await eventually('the refusal is told', () => refusals().length === 1);
+    reporter.sync();
+    await eventually('it was tried again', () => refusals().length === 2);
+    assert.equal(telling.cursor, 0);
+    assert.equal(reporter.connection().pending, 60);
+  });
+});
