@@ -1,0 +1,25 @@
+import { ConfigError, type Fault, formatFault, loadConfig } from '../config.js';
+import { errorTable } from '../core/errors.js';
+import type { Io } from './io.js';
+import { summarize } from './summary.js';
+
+/** Faults to stderr and the status of CONFIG, whatever they are; else a summary and 0. */
+export function check(files: readonly string[], io: Io): number {
+  const warnings: Fault[] = [];
+  try {
+    const config = loadConfig({
+      files,
+      env: io.env,
+      cwd: io.cwd,
+      checkOnly: true,
+      onWarning: warning => warnings.push(warning),
+    });
+    for (const warning of warnings) io.err(`${formatFault(warning)} (a warning)\n`);
+    io.out(`${files.join(', ')}: no faults.\n\n${summarize(config)}`);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    io.err(`${error.message}\n`);
+    return errorTable.CONFIG.exitStatus;
+  }
+}

@@ -1,0 +1,32 @@
+/** The first lines of a daemon at work: what it watches, how, and what to try next. */
+import { defaultStateDir } from '../config/state-dir.js';
+import type { Config } from '../core/policy.js';
+import type { Log } from '../core/ports.js';
+import type { Io } from './io.js';
+import { deathWords, rebootWords, sensorWords } from './summary.js';
+
+export function greet(config: Config, broker: string | null, log: Log, io: Io): void {
+  for (const resource of config.policy.resources) {
+    log.info({}, `watching ${resource.id}: ${resource.sensors.map(sensorWords).join('; ')}`);
+    log.info({}, `when ${resource.id} dies: ${deathWords(resource)}`);
+  }
+  log.info({}, `reboot: ${rebootWords(config)}`);
+  log.info({}, brokerWords(config, broker));
+  for (const hint of hints(config, broker, io)) log.info({}, `try next: ${hint}`);
+}
+
+function brokerWords(config: Config, broker: string | null): string {
+  if (broker === null) return 'broker: none; nothing is published';
+  return `broker: ${broker}${config.embeddedBroker === null ? '' : ', built in, for trying out'}`;
+}
+
+function hints(config: Config, broker: string | null, io: Io): string[] {
+  const program = io.env.npm_lifecycle_event === 'start' ? 'npm start --' : 'sockmon';
+  const found = io.env.SOCKMON_STATE_DIR ?? defaultStateDir(io.env, process.getuid?.() ?? 0);
+  const place = found === config.stateDir ? '' : ` --state-dir ${config.stateDir}`;
+  const hints = [`${program} status${place}`];
+  const url = broker !== null && config.embeddedBroker !== null ? new URL(broker) : null;
+  if (url && config.mqtt)
+    hints.push(`mosquitto_sub -h ${url.hostname} -p ${url.port} -v -t '${config.mqtt.base}/#'`);
+  return hints;
+}

@@ -1,0 +1,43 @@
+/** The parts of `--help` that commander does not write by itself. */
+export const summary =
+  'Watches the TCP/IP stack of this machine (or any service), restarts it when it dies, reboots as a last resort, and tells Home Assistant by MQTT.';
+
+export const rootHelp = `
+Examples:
+  sockmon ./restart-network            watch this machine's network; when it dies, run the script,
+                                       at most 6 times, 30 s apart, then ask for a reboot
+  sockmon ./restart-network --allow-reboot
+                                       the same, and really reboot
+  sockmon check --config sockmon.yaml  what would be watched, or every fault in the file
+  sockmon run --config sockmon.yaml    watch what the file says
+  sockmon status                       how the running sockmon sees things
+  sockmon history --limit 5            the last outages, from the journal
+
+Nothing reboots this machine unless reboot.allowed is true or --allow-reboot is given.
+The settings are explained in config/sockmon.yaml. Every single-valued setting outside
+"resources" can also come from the environment, e.g. SOCKMON_LOG_LEVEL or SOCKMON_MQTT_URL.`;
+
+export const checkHelp = `
+Prints file:line:column: key: what is wrong, what was expected, for every fault, and exits 78.
+Without faults it says what would be watched and exits 0. Nothing is started.
+
+Example:
+  sockmon check --config /etc/sockmon/sockmon.yaml`;
+
+export const runHelp = `
+Later files win over earlier ones; resources are merged by their names.
+SIGHUP reads the files again, SIGTERM and SIGINT stop.
+
+Example:
+  sockmon run --config /etc/sockmon/sockmon.yaml --config /etc/sockmon/local.yaml`;
+
+export const statusHelp = `
+Exits 0 when sockmon runs, 3 when it does not; then it tells what the journal last knew.
+
+Examples:
+  sockmon status --watch
+  sockmon status --json | jq .snapshot.resources`;
+
+export const commandHelp = `
+The running sockmon judges it by the same rules as a command from Home Assistant, and answers.
+Exits 0 when it was accepted, 1 when it was refused.`;

@@ -1,0 +1,25 @@
+/** What a subcommand touches of the process, so that tests can hold it. */
+export interface Io {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Columns of the terminal; null when stdout is none. */
+  readonly columns: number | null;
+  out(text: string): void;
+  err(text: string): void;
+}
+
+export function processIo(): Io {
+  // `sockmon history | head` ends the reader first; that is no error of ours.
+  const ignoreClosedPipe = (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  };
+  process.stdout.on('error', ignoreClosedPipe);
+  process.stderr.on('error', ignoreClosedPipe);
+  return {
+    env: process.env,
+    cwd: process.cwd(),
+    columns: process.stdout.isTTY ? process.stdout.columns : null,
+    out: text => void process.stdout.write(text),
+    err: text => void process.stderr.write(text),
+  };
+}

@@ -1,0 +1,167 @@
+/** The command line. Each subcommand is loaded only when it is called, so that the daemon does not carry the others. */
+import { Command, CommanderError } from 'commander';
+import { ConfigError } from '../config/faults.js';
+import { nearest } from '../config/nearest.js';
+import { errorTable, SockmonError } from '../core/errors.js';
+import { version } from '../version.js';
+import { checkHelp, commandHelp, rootHelp, runHelp, statusHelp, summary } from './help.js';
+import { type Io, processIo } from './io.js';
+import type { DaemonOptions } from './run.js';
+import type { PlaceOptions } from './state-dir.js';
+
+/**
+ * Runs one command line.
+ * @param argv As in process.argv: the first two are Node and the program.
+ * @returns The exit status, as in the table of core/errors.ts; 0 when all went well.
+ */
+export async function run(argv: readonly string[], io: Io = processIo()): Promise<number> {
+  let status = 0;
+  const program = build(io, done => {
+    status = done;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'node' });
+    return status;
+  } catch (error) {
+    return report(error, io);
+  }
+}
+
+type Finish = (status: number) => void;
+
+function build(io: Io, finish: Finish): Command {
+  const program = new Command('sockmon')
+    .description(summary)
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .enablePositionalOptions()
+    .showHelpAfterError('Try: sockmon --help')
+    .configureOutput({ writeOut: text => io.out(text), writeErr: text => io.err(text) })
+    .exitOverride()
+    .argument('[script]', "watch this machine's network and run this script when it dies")
+    .addHelpText('after', rootHelp);
+  daemonOptions(program).action(async (script: string | undefined, options: DaemonOptions) => {
+    if (script === undefined) program.outputHelp();
+    else {
+      refuseTypo(script, program);
+      finish(await (await import('./run.js')).runSeed(script, options, io));
+    }
+  });
+  addRun(program, io, finish);
+  addCheck(program, io, finish);
+  addStatus(program, io, finish);
+  addHistory(program, io, finish);
+  addCommands(program, io, finish);
+  return program;
+}
+
+/** `sockmon stauts` names no script, it is a slip. A path with "/" is always a script. */
+function refuseTypo(script: string, program: Command): void {
+  const near = script.includes('/')
+    ? null
+    : nearest(
+        script,
+        program.commands.map(command => command.name()),
+      );
+  if (near === null) return;
+  const words = `There is no command "${script}"; did you mean "${near}"? For a script of that name write ./${script}.`;
+  throw new SockmonError('USAGE', words);
+}
+
+function daemonOptions(command: Command): Command {
+  return command
+    .option('--allow-reboot', 'let sockmon reboot this machine as the last resort, or on command')
+    .option('--state-dir <folder>', 'folder of the journal and the control socket')
+    .option('--log-level <level>', 'debug, info, warn or error');
+}
+
+/** How the commands that only look find the state folder. */
+function placeOptions(command: Command): Command {
+  return command
+    .option('--config <files...>', 'take the state folder from these configuration files')
+    .option('--state-dir <folder>', 'the state folder itself');
+}
+
+function addRun(program: Command, io: Io, finish: Finish): void {
+  const command = program
+    .command('run')
+    .description('watch what the configuration says, in the foreground')
+    .requiredOption('--config <files...>', 'configuration files (YAML)')
+    .addHelpText('after', runHelp);
+  daemonOptions(command).action(async (options: DaemonOptions & { config: string[] }) =>
+    finish(await (await import('./run.js')).runConfigured(options, io)),
+  );
+}
+
+function addCheck(program: Command, io: Io, finish: Finish): void {
+  program
+    .command('check')
+    .description('look for faults in a configuration, and say what it would do')
+    .requiredOption('--config <files...>', 'configuration files (YAML)')
+    .addHelpText('after', checkHelp)
+    .action(async (options: { config: string[] }) =>
+      finish((await import('./check.js')).check(options.config, io)),
+    );
+}
+
+function addStatus(program: Command, io: Io, finish: Finish): void {
+  const command = program
+    .command('status')
+    .description('show how the running sockmon sees things')
+    .option('--json', 'one JSON object')
+    .option('--watch', 'redraw once a second until Ctrl-C')
+    .addHelpText('after', statusHelp);
+  placeOptions(command).action(async (options: PlaceOptions & { json?: true; watch?: true }) =>
+    finish(await (await import('./status.js')).status(options, io)),
+  );
+}
+
+function addHistory(program: Command, io: Io, finish: Finish): void {
+  const command = program
+    .command('history')
+    .description('list the outages in the journal, the latest first; works without a running sockmon')
+    .option('--json', 'a JSON array')
+    .option('--limit <number>', 'how many at most', '20');
+  placeOptions(command).action(async (options: PlaceOptions & { json?: true; limit: string }) =>
+    finish((await import('./history.js')).history(options, io)),
+  );
+}
+
+function addCommands(program: Command, io: Io, finish: Finish): void {
+  const restart = program
+    .command('restart')
+    .description('ask the running sockmon to restart a resource')
+    .argument('<resource>', 'its name in the configuration');
+  const reboot = program.command('reboot').description('ask the running sockmon to reboot this machine');
+  for (const command of [restart, reboot]) {
+    placeOptions(command)
+      .option('--dry-run', 'only ask what would be answered')
+      .addHelpText('after', commandHelp);
+  }
+  restart.action(async (target: string, options: PlaceOptions & { dryRun?: true }) =>
+    finish(await (await import('./command.js')).command('restart', target, options, io)),
+  );
+  reboot.action(async (options: PlaceOptions & { dryRun?: true }) =>
+    finish(await (await import('./command.js')).command('reboot', undefined, options, io)),
+  );
+}
+
+function report(error: unknown, io: Io): number {
+  // commander has written its own words already.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : errorTable.USAGE.exitStatus;
+  if (error instanceof ConfigError) {
+    const { length } = error.faults;
+    io.err(
+      `${error.message}\nsockmon: ${length} ${length === 1 ? 'fault' : 'faults'}; nothing was started.\n`,
+    );
+    return error.exitStatus;
+  }
+  if (error instanceof SockmonError) {
+    io.err(`sockmon: ${error.message}\n`);
+    return error.exitStatus;
+  }
+  const words = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  io.err(`sockmon: a fault in sockmon itself, please report it: ${words}\n`);
+  return errorTable.INTERNAL.exitStatus;
+}

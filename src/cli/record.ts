@@ -1,0 +1,49 @@
+/** What the journal knows, for the commands that read it without a running sockmon. */
+import { loadAddon } from '../addon.js';
+import { type Instant, isoTime } from '../core/clock.js';
+import { History, type OutageHistory } from '../core/history.js';
+import type { JournalEntry } from '../core/model.js';
+import { viewOutage } from '../core/snapshot.js';
+import type { OutageView } from '../core/snapshot-model.js';
+import { readJournal } from '../journal.js';
+import { systemClock } from '../system.js';
+
+/** What the journal last knew of a sockmon that does not run. */
+export interface LastKnown {
+  readonly running: false;
+  readonly state_dir: string;
+  /** Time of the last entry; null = the journal is empty. */
+  readonly last_entry_at: string | null;
+  /** Why it stopped; null = it did not say goodbye, or never ran. */
+  readonly stopped: string | null;
+  readonly last_outage: OutageView | null;
+  readonly outages_total: number;
+}
+
+export function lastKnown(stateDir: string): LastKnown {
+  const entries = readJournal(stateDir);
+  const outages = outagesOf(entries, systemClock(loadAddon()).now());
+  const last = entries.at(-1);
+  return {
+    running: false,
+    state_dir: stateDir,
+    last_entry_at: last ? isoTime(last.wallMs) : null,
+    stopped: last?.type === 'stop' ? last.reason : null,
+    last_outage: outages.at(-1) ?? null,
+    outages_total: outages.length,
+  };
+}
+
+/** Oldest first. */
+export function readOutages(stateDir: string): OutageView[] {
+  return outagesOf(readJournal(stateDir), systemClock(loadAddon()).now());
+}
+
+function outagesOf(entries: readonly JournalEntry[], now: Instant): OutageView[] {
+  return new History(entries).outages.map(outage => viewOutage(outage, now, roleBySensor(outage)));
+}
+
+/** The configuration of back then is gone; the sensor that saw the death tells which side it was on. */
+function roleBySensor(outage: OutageHistory): OutageView['role'] {
+  return outage.begin.sensor.startsWith('process') ? 'service' : 'stack';
+}

@@ -1,0 +1,93 @@
+/** A configuration in plain words: what is watched, how, and what happens at its death. */
+import { formatDuration } from '../config/duration.js';
+import { type Config, type ResourcePolicy, roleOf, type SensorSpec } from '../core/policy.js';
+import { rows } from './table.js';
+
+export function summarize(config: Config): string {
+  const resources = config.policy.resources.map(resource => resourceWords(resource, config));
+  const machine = rows([
+    ['node', config.node],
+    ['broker', brokerWords(config)],
+    ['reboot', rebootWords(config)],
+    ['state', config.stateDir],
+    ['log', `${config.log.level} and worse, as ${config.log.format}`],
+  ]);
+  return `${[...resources, machine].join('\n')}`;
+}
+
+function resourceWords(resource: ResourcePolicy, config: Config): string {
+  const title = `${resource.id} (${roleOf(resource) === 'stack' ? 'the network' : 'a service'})`;
+  const watched = resource.sensors.map((sensor, index) => [
+    index === 0 ? 'watched by' : '',
+    sensorWords(sensor),
+  ]);
+  const details = rows([
+    ...watched,
+    ['at its death', deathWords(resource)],
+    ['then', thenWords(resource, config)],
+  ]);
+  return `${title}\n${details.replace(/^/gm, '  ').trimEnd()}\n`;
+}
+
+export function sensorWords(sensor: SensorSpec): string {
+  switch (sensor.kind) {
+    case 'stack':
+      return `a datagram to itself over loopback, every ${formatDuration(sensor.everyMs ?? 60_000)} and at every doubt`;
+    case 'process':
+      return processWords(sensor);
+    case 'link':
+      return linkWords(sensor);
+  }
+}
+
+function processWords({ pidfile, name, listen }: Extract<SensorSpec, { kind: 'process' }>): string {
+  const parts = [
+    name && `named ${name}`,
+    pidfile && `with its pid in ${pidfile}`,
+    listen && `listening on ${listen}`,
+  ];
+  return `the process ${parts.filter(Boolean).join(', ')}`;
+}
+
+function linkWords(link: Extract<SensorSpec, { kind: 'link' }>): string {
+  const which =
+    link.interface === null ? 'the interface of the default route' : `the interface ${link.interface}`;
+  const losses = [
+    'gone',
+    'down',
+    link.address !== false && 'without an address',
+    link.defaultRoute !== false && 'without a default route',
+    link.carrier && 'without a carrier',
+  ];
+  return `${which}: dead when ${losses.filter(Boolean).join(', ')}`;
+}
+
+export function deathWords({ restart }: ResourcePolicy): string {
+  if (restart === null) return 'it is told; nothing is restarted';
+  const { argv, attempts, everyMs, timeoutMs } = restart;
+  const times = attempts === 1 ? 'once' : `at most ${attempts} times, ${formatDuration(everyMs)} apart`;
+  return `${argv.join(' ')} runs, ${times}, each for at most ${formatDuration(timeoutMs)}`;
+}
+
+function thenWords({ restart, rebootWhenFailed }: ResourcePolicy, config: Config): string {
+  if (!rebootWhenFailed)
+    return restart === null ? 'sockmon goes on watching' : 'sockmon gives up, tells, and goes on watching';
+  return config.policy.reboot.allowed
+    ? 'this machine is rebooted'
+    : 'a reboot is asked for, and refused: rebooting is not allowed';
+}
+
+function brokerWords({ mqtt, embeddedBroker }: Config): string {
+  if (mqtt === null) return 'none; nothing is published';
+  const user = mqtt.username === null ? '' : ` as ${mqtt.username}`;
+  const discovery =
+    mqtt.discoveryPrefix === null ? 'no discovery' : `Home Assistant discovery under ${mqtt.discoveryPrefix}`;
+  return `${embeddedBroker ? 'built in, ' : ''}${mqtt.url}${user}; topics under ${mqtt.base}/…; ${discovery}`;
+}
+
+export function rebootWords({ policy: { reboot } }: Config): string {
+  const { allowed, command, minUptimeMs, budget } = reboot;
+  if (!allowed) return 'not allowed (reboot.allowed: true or --allow-reboot would allow it)';
+  const limits = `not before ${formatDuration(minUptimeMs)} after boot, at most ${budget.max} in ${formatDuration(budget.perMs)}`;
+  return `allowed by: ${command.join(' ')}; ${limits}`;
+}

@@ -1,0 +1,210 @@
+/** From checked settings to the frozen Config, with everything they point to read and checked. */
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import {
+  type Config,
+  type MqttSettings,
+  type ResourcePolicy,
+  roleOf,
+  type SensorSpec,
+} from '../core/policy.js';
+import type { Fault, FaultCode } from './faults.js';
+import { type Outcome, readCredential, readPassword, readPem, scriptFault } from './files.js';
+import type { Origins } from './issues.js';
+import type { Environment } from './layers.js';
+import { embeddedDefaults } from './mqtt-schema.js';
+import type { ResourceSettings, Settings } from './schema.js';
+import { defaultStateDir } from './state-dir.js';
+import { type Path, type Tree, type TreeValue, valueAt } from './tree.js';
+
+export interface Surroundings {
+  readonly origins: Origins;
+  readonly environment: Environment;
+  readonly cwd: string;
+  /** Only looked at, not started: a systemd credential that is not there now may be there then. */
+  readonly checkOnly: boolean;
+}
+
+type Section<T> = NonNullable<T>;
+type Sensor = ResourceSettings['watch'][number];
+
+export class Builder {
+  readonly faults: Fault[] = [];
+  readonly warnings: Fault[] = [];
+
+  constructor(private readonly around: Surroundings) {}
+
+  /** Checks on the raw tree, so that a missing script is told together with every other fault. */
+  checkScripts(tree: Tree): void {
+    const resources = valueAt(tree, ['resources']);
+    for (const id of Object.keys((resources ?? {}) as Tree)) {
+      const path = ['resources', id, 'restart', 'script'];
+      const script = valueAt(tree, path);
+      const wrong = isPath(script) ? scriptFault(this.resolve(path, script)) : null;
+      if (wrong !== null) this.fault('SCRIPT', path, wrong);
+    }
+  }
+
+  /** Reads the password and the certificates that the raw tree names. */
+  readSecrets(tree: Tree): Pick<MqttSettings, 'password'> & Pick<MqttSettings['tls'], 'ca' | 'cert' | 'key'> {
+    const pem = (key: string, secret: boolean) =>
+      this.read(tree, ['mqtt', 'tls', key], path => readPem(path, secret));
+    return {
+      password: this.read(tree, ['mqtt', 'password_file'], readPassword) ?? this.credential(tree),
+      ca: pem('ca_file', false),
+      cert: pem('cert_file', false),
+      key: pem('key_file', true),
+    };
+  }
+
+  build(settings: Settings, secrets: ReturnType<Builder['readSecrets']>): Config {
+    const node = settings.node ?? safeNode(hostname());
+    const { environment, cwd } = this.around;
+    const { reboot } = settings;
+    return {
+      node,
+      stateDir: settings.state_dir
+        ? this.resolve(['state_dir'], settings.state_dir)
+        : resolve(cwd, defaultStateDir(environment, process.getuid?.() ?? 0)),
+      log: settings.log,
+      policy: {
+        resources: Object.entries(settings.resources).map(([id, resource]) => this.resource(id, resource)),
+        reboot: {
+          allowed: reboot.allowed,
+          command: reboot.command,
+          minUptimeMs: reboot.min_uptime,
+          budget: { max: reboot.budget.max, perMs: reboot.budget.per },
+        },
+      },
+      ...broker(settings.mqtt, node, secrets),
+    };
+  }
+
+  private resource(id: string, settings: ResourceSettings): ResourcePolicy {
+    const sensors = settings.watch.map((sensor, index) =>
+      this.sensor(sensor, ['resources', id, 'watch', index]),
+    );
+    const { restart } = settings;
+    const policy = {
+      id,
+      sensors,
+      restart: restart
+        ? {
+            argv: [this.resolve(['resources', id, 'restart', 'script'], restart.script), ...restart.args],
+            attempts: restart.attempts,
+            everyMs: restart.every,
+            timeoutMs: restart.timeout,
+            graceMs: restart.grace,
+          }
+        : null,
+      rebootWhenFailed: false,
+    };
+    const byDefault = restart !== undefined && roleOf(policy) === 'stack';
+    return { ...policy, rebootWhenFailed: settings.reboot ?? byDefault };
+  }
+
+  private sensor(sensor: Sensor, path: Path): SensorSpec {
+    if (sensor.stack) return { kind: 'stack', everyMs: sensor.stack.every };
+    if (sensor.link) {
+      const { link } = sensor;
+      return {
+        kind: 'link',
+        interface: link.interface === 'default' ? null : link.interface,
+        address: link.address === 'dead',
+        defaultRoute: link.default_route === 'dead',
+        carrier: link.carrier === 'dead',
+      };
+    }
+    const { pidfile, name, listen } = sensor.process ?? {};
+    return {
+      kind: 'process',
+      ...(pidfile && { pidfile: this.resolve([...path, 'process', 'pidfile'], pidfile) }),
+      ...(name && { name }),
+      ...(listen && { listen }),
+    };
+  }
+
+  private credential(tree: Tree): string | null {
+    const path = ['mqtt', 'password_credential'];
+    const name = valueAt(tree, path);
+    const isSecond = valueAt(tree, ['mqtt', 'password_file']) !== undefined;
+    if (!isPath(name) || name.includes('/') || isSecond) return null;
+    const folder = this.around.environment.CREDENTIALS_DIRECTORY;
+    const outcome = readCredential(name, folder);
+    if ('value' in outcome) return outcome.value;
+    if (this.around.checkOnly && !folder) this.warn(path, outcome.fault);
+    else this.fault('SECRET', path, outcome.fault);
+    return null;
+  }
+
+  private read<T>(tree: Tree, path: Path, reader: (path: string) => Outcome<T>): T | null {
+    const name = valueAt(tree, path);
+    if (!isPath(name)) return null;
+    const outcome = reader(this.resolve(path, name));
+    if ('fault' in outcome) {
+      this.fault('SECRET', path, outcome.fault);
+      return null;
+    }
+    if (outcome.warning) this.warn(path, outcome.warning);
+    return outcome.value;
+  }
+
+  private resolve(path: Path, value: string): string {
+    return resolve(this.around.origins.folderOf(path, this.around.cwd), value);
+  }
+
+  private fault(code: FaultCode, path: Path, message: string): void {
+    this.faults.push({ code, ...this.around.origins.where(path), message });
+  }
+
+  private warn(path: Path, message: string): void {
+    this.warnings.push({ code: 'SECRET', ...this.around.origins.where(path), message });
+  }
+}
+
+function isPath(value: TreeValue | undefined): value is string {
+  return typeof value === 'string' && value !== '' && !value.includes('\0');
+}
+
+function broker(
+  mqtt: Settings['mqtt'],
+  node: string,
+  secrets: ReturnType<Builder['readSecrets']>,
+): Pick<Config, 'mqtt' | 'embeddedBroker'> {
+  if (!mqtt) return { mqtt: null, embeddedBroker: null };
+  const embeddedBroker = mqtt.embedded === true ? embeddedDefaults : (mqtt.embedded ?? null);
+  return { mqtt: mqttSettings(mqtt, embeddedBroker, node, secrets), embeddedBroker };
+}
+
+function mqttSettings(
+  mqtt: Section<Settings['mqtt']>,
+  embedded: Config['embeddedBroker'],
+  node: string,
+  { password, ca, cert, key }: ReturnType<Builder['readSecrets']>,
+): MqttSettings {
+  return {
+    url: embedded ? `mqtt://${hostInUrl(embedded.host)}:${embedded.port}` : (mqtt.url ?? ''),
+    username: mqtt.username ?? null,
+    password,
+    tls: { ca, cert, key, servername: mqtt.tls?.servername ?? null },
+    protocol: mqtt.protocol,
+    clientId: mqtt.client_id ?? `sockmon-${node}`,
+    keepaliveS: Math.max(1, Math.round(mqtt.keepalive / 1000)),
+    base: mqtt.base,
+    discoveryPrefix: mqtt.discovery_prefix === false ? null : mqtt.discovery_prefix,
+  };
+}
+
+function hostInUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+/** A host name as an id: everything else than letters, digits, "_" and "-" becomes "_". */
+export function safeNode(name: string): string {
+  return (
+    name
+      .replace(/\..*$/, '')
+      .replace(/[^a-zA-Z0-9_-]/g, '_')
+      .slice(0, 64) || 'gateway'
+  );
+}

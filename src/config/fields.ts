@@ -1,0 +1,82 @@
+/** The kinds of values that the schema is made of, each with words for a person when it is something else. */
+import { z } from 'zod';
+import { formatDuration, parseDuration } from './duration.js';
+
+/** What a value is, in words. Never the value itself: it might be a secret in the wrong place. */
+export function kindOf(value: unknown): string {
+  if (value === null) return 'empty';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a mapping';
+  if (typeof value === 'boolean') return String(value);
+  return typeof value === 'number' ? 'a number' : 'text';
+}
+
+type ErrorMap = (issue: { readonly input?: unknown }) => string;
+
+/** Words for a value of the wrong kind. */
+export function expected(what: string): ErrorMap {
+  return ({ input }) =>
+    input === undefined ? `is missing; expected ${what}` : `is ${kindOf(input)}; expected ${what}`;
+}
+
+export function section<T extends z.ZodRawShape>(shape: T, what = 'a mapping (key: value)') {
+  return z.strictObject(shape, { error: expected(what) });
+}
+
+export function text(what: string, pattern?: RegExp) {
+  const base = z.string({ error: expected(what) });
+  return pattern
+    ? base.regex(pattern, { error: `is not allowed; expected ${what}` })
+    : base.min(1, { error: `is empty text; expected ${what}` });
+}
+
+/** A path, absolute or relative to the file that it stands in. NUL cannot be part of one. */
+export function path(what: string) {
+  return text(what).refine(value => !value.includes('\0'), { error: `holds a NUL; expected ${what}` });
+}
+
+export const flag = (what: string) => z.boolean({ error: expected(what) });
+
+export function choice<const T extends readonly [string, ...string[]]>(...options: T) {
+  const what = options.length === 1 ? options[0] : `one of ${options.join(', ')}`;
+  return z.enum(options, {
+    error: ({ input }) =>
+      typeof input === 'string'
+        ? `${JSON.stringify(input.slice(0, 40))} is not known; expected ${what}`
+        : expected(what)({ input }),
+  });
+}
+
+export function whole(min: number, max: number) {
+  const what = `a whole number from ${min} to ${max}`;
+  const error = { error: ({ input }: { input?: unknown }) => `is ${String(input)}; expected ${what}` };
+  return z
+    .int({ error: numberWords(what) })
+    .min(min, error)
+    .max(max, error);
+}
+
+function numberWords(what: string): ErrorMap {
+  return ({ input }) =>
+    typeof input === 'number' ? `is ${input}; expected ${what}` : expected(what)({ input });
+}
+
+/** A duration in text, in milliseconds when parsed. */
+export function duration(min: string, max: string) {
+  const what = `a duration such as 250ms, 30s, 5m or 1h30m, from ${min} to ${max}`;
+  const minMs = parseDuration(min) ?? 0;
+  const maxMs = parseDuration(max) ?? 0;
+  const words: ErrorMap = ({ input }) =>
+    typeof input === 'number'
+      ? `${input} has no unit; write ${input}s for seconds or ${input}m for minutes`
+      : expected(what)({ input });
+  return z.string({ error: words }).transform((value, context) => {
+    const ms = parseDuration(value);
+    if (ms !== null && ms >= minMs && ms <= maxMs) return ms;
+    const shown = JSON.stringify(value.slice(0, 40));
+    const wrong =
+      ms === null ? `${shown} is not a duration` : `${shown} (${formatDuration(ms)}) is out of range`;
+    context.issues.push({ code: 'custom', message: `${wrong}; expected ${what}`, input: value });
+    return z.NEVER;
+  });
+}

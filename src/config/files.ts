@@ -1,0 +1,66 @@
+/** The files that a configuration points to: scripts, passwords, certificates. */
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { errnoWords } from './errno.js';
+
+export type Outcome<T> = { readonly value: T; readonly warning?: string } | { readonly fault: string };
+
+/** Why a script cannot be run (access(2) X_OK), or null. */
+export function scriptFault(path: string): string | null {
+  try {
+    if (!statSync(path).isFile()) return `${path} is not a file; expected an executable script`;
+  } catch (error) {
+    return `${path} cannot be used: ${errnoWords(error)}; expected an executable script`;
+  }
+  try {
+    accessSync(path, constants.X_OK);
+    return null;
+  } catch {
+    return `${path} is not executable; make it so with: chmod +x ${path}`;
+  }
+}
+
+const maxSecretBytes = 64 * 1024;
+
+function readSmall(path: string): Outcome<Buffer> {
+  try {
+    const stat = statSync(path);
+    if (!stat.isFile()) return { fault: `${path} is not a file` };
+    if (stat.size > maxSecretBytes) return { fault: `${path} is larger than ${maxSecretBytes / 1024} KiB` };
+    const value = readFileSync(path);
+    if ((stat.mode & 0o007) === 0) return { value };
+    return { value, warning: `${path} can be read by every user; protect it with: chmod o-rwx ${path}` };
+  } catch (error) {
+    return { fault: `${path} cannot be read: ${errnoWords(error)}` };
+  }
+}
+
+/** The password in a file, without the line break at its end. */
+export function readPassword(path: string): Outcome<string> {
+  const read = readSmall(path);
+  if ('fault' in read) return { fault: `${read.fault}; expected a file that holds the password` };
+  const value = read.value.toString('utf8').replace(/\r?\n$/, '');
+  if (value === '') return { fault: `${path} is empty; expected a file that holds the password` };
+  if (/[\r\n\0]/.test(value))
+    return { fault: `${path} holds more than one line; expected the password alone` };
+  return { ...read, value };
+}
+
+/** A credential that systemd passes to the service: systemd.exec(5), LoadCredential=. */
+export function readCredential(name: string, folder: string | undefined): Outcome<string> {
+  if (!folder)
+    return {
+      fault: `there are no systemd credentials here ($CREDENTIALS_DIRECTORY is not set); put LoadCredential=${name}:/path into the unit, or use password_file`,
+    };
+  const read = readPassword(join(folder, name));
+  // systemd itself keeps the folder private.
+  return 'fault' in read ? read : { value: read.value };
+}
+
+/** @param secret Whether others may not read it. */
+export function readPem(path: string, secret: boolean): Outcome<Buffer> {
+  const read = readSmall(path);
+  if ('fault' in read) return { fault: `${read.fault}; expected a PEM file` };
+  if (!read.value.includes('-----BEGIN ')) return { fault: `${path} holds no PEM block (-----BEGIN …)` };
+  return secret ? read : { value: read.value };
+}

@@ -1,0 +1,163 @@
+/** The whole configuration as the user writes it, after shorthands are written out. The only schema there is. */
+import { z } from 'zod';
+import { idSchema } from '../core/model.js';
+import { choice, duration, expected, flag, path, section, text, whole } from './fields.js';
+import { mqttSchema } from './mqtt-schema.js';
+
+const listen = /^((tcp|udp):(?:(?:[0-9.]{7,15}|\[[0-9a-fA-F:.]+\]):)?\d{1,5}|unix:[/@].+)$/;
+const interfaceWords = 'the name of an interface (at most 15 characters), or default';
+
+const processShape = {
+  pidfile: path('the path of a pidfile').optional(),
+  name: text('the name of a program, without a path', /^[^/\0]{1,255}$/).optional(),
+  listen: text('tcp:53, tcp:127.0.0.1:53, tcp:[::1]:53, udp:53 or unix:/run/x.sock', listen).optional(),
+};
+
+const processSensor = section(processShape).refine(
+  sensor => Object.keys(processShape).some(key => sensor[key as keyof typeof processShape] !== undefined),
+  { error: 'says nothing to find the process by; expected pidfile, name or listen', when: isMapping },
+);
+
+const linkSensor = section({
+  /** IFNAMSIZ of netdevice(7) is 16 with the final NUL. */
+  interface: text(interfaceWords, /^[^\s/:]{1,15}$/).prefault('default'),
+  address: choice('dead', 'ignore').prefault('dead'),
+  default_route: choice('dead', 'ignore').prefault('dead'),
+  carrier: choice('dead', 'tell').prefault('tell'),
+});
+
+const stackSensor = section({ every: duration('1s', '1h').prefault('60s') });
+
+const sensor = section(
+  { process: processSensor.optional(), link: linkSensor.optional(), stack: stackSensor.optional() },
+  'one of process, link, stack or tcpip',
+)
+  .refine(value => Object.keys(value).length > 0, {
+    error: 'names no sensor; expected one of process, link, stack or tcpip',
+    // A sensor with an unknown name has been complained about already.
+    when: payload => isMapping(payload) && payload.issues.length === 0,
+  })
+  .refine(value => Object.keys(value).length < 2, {
+    error: 'names more than one sensor; begin each with its own "- "',
+    when: isMapping,
+  });
+
+const restart = section(
+  {
+    script: path('the path of the script'),
+    args: z.array(text('text'), { error: expected('a list such as [wan, "2"]') }).prefault([]),
+    attempts: whole(1, 100).prefault(6),
+    every: duration('1s', '1d').prefault('30s'),
+    timeout: duration('1s', '1d').prefault('60s'),
+    grace: duration('1s', '10m').prefault('5s'),
+  },
+  'the path of a script, or a mapping with script, attempts, every',
+);
+
+const resource = section({
+  watch: z
+    .array(sensor, { error: expected('tcpip, or a list of sensors (process, link, stack)') })
+    .min(1, { error: 'is an empty list; expected tcpip, or at least one of process, link, stack' }),
+  restart: restart.optional(),
+  reboot: flag('true or false').optional(),
+}).refine(value => !(value.reboot === true && value.restart === undefined), {
+  path: ['reboot'],
+  error: 'has nothing to come after; expected a restart script beside it',
+  when: isMapping,
+});
+
+const reboot = section({
+  allowed: flag('true or false').prefault(false),
+  command: z
+    .array(text('a word of the command'), { error: expected('a list such as [systemctl, reboot]') })
+    .min(1, { error: 'is an empty list; expected a command such as [systemctl, reboot]' })
+    .prefault(['systemctl', 'reboot']),
+  min_uptime: duration('0s', '1d').prefault('5m'),
+  budget: section({
+    max: whole(1, 100).prefault(3),
+    per: duration('1m', '30d').prefault('24h'),
+  }).prefault({}),
+});
+
+const resources = z
+  .record(idSchema, resource, {
+    error: issue =>
+      issue.code === 'invalid_key'
+        ? 'cannot be the name of a resource; expected letters, digits, "_" and "-", at most 64'
+        : expected('a mapping from the name of a resource to what is watched')(issue),
+  })
+  .refine(value => Object.keys(value).length > 0, {
+    error: 'is empty; expected at least one resource, for example tcpip: {watch: tcpip}',
+  });
+
+export const settingsSchema = section({
+  node: text('letters, digits, "_" and "-", at most 64', /^[a-zA-Z0-9_-]{1,64}$/).optional(),
+  state_dir: path('the path of a folder').optional(),
+  log: section({
+    level: choice('debug', 'info', 'warn', 'error').prefault('info'),
+    format: choice('text', 'json').prefault('text'),
+  }).prefault({}),
+  resources,
+  reboot: reboot.prefault({}),
+  mqtt: mqttSchema.optional(),
+});
+
+export type Settings = z.infer<typeof settingsSchema>;
+export type ResourceSettings = Settings['resources'][string];
+
+function isMapping({ value }: { readonly value: unknown }): boolean {
+  return typeof value === 'object' && value !== null;
+}
+
+/** What is inside optional and default wrappers. */
+export function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodPrefault)
+    return unwrapped(schema.def.innerType);
+  return schema;
+}
+
+/** Of a choice between a flag and a mapping the mapping. */
+function mappingOf(schema: z.core.$ZodType): z.core.$ZodType {
+  const inner = unwrapped(schema);
+  if (!(inner instanceof z.ZodUnion)) return inner;
+  return inner.options.find(option => option instanceof z.ZodObject) ?? inner;
+}
+
+function childOf(schema: z.core.$ZodType, key: PropertyKey): z.core.$ZodType | undefined {
+  const inner = mappingOf(schema);
+  if (inner instanceof z.ZodObject)
+    return Object.hasOwn(inner.shape, key) ? inner.shape[String(key)] : undefined;
+  if (inner instanceof z.ZodRecord) return inner.valueType;
+  return inner instanceof z.ZodArray ? inner.element : undefined;
+}
+
+/** The keys that may stand in the mapping at a path; none where the schema knows no mapping there. */
+export function keysAt(path: readonly PropertyKey[]): readonly string[] {
+  let schema: z.core.$ZodType | undefined = settingsSchema;
+  for (const key of path) schema = schema && childOf(schema, key);
+  const mapping = schema && mappingOf(schema);
+  return mapping instanceof z.ZodObject ? Object.keys(mapping.shape) : [];
+}
+
+export interface ScalarLeaf {
+  readonly path: readonly string[];
+  readonly schema: z.core.$ZodType;
+  /** What the schema fills in, as a user would write it. undefined where that depends on more than this leaf. */
+  readonly fallback: unknown;
+}
+
+/** Every setting outside `resources` that is one scalar: these have an environment variable. */
+export function scalarLeaves(
+  schema: z.core.$ZodType = settingsSchema,
+  path: readonly string[] = [],
+  mayBeAbsent = false,
+): ScalarLeaf[] {
+  const inner = unwrapped(schema);
+  const absent = mayBeAbsent || schema instanceof z.ZodOptional;
+  if (inner instanceof z.ZodObject)
+    return Object.entries(inner.shape).flatMap(([key, child]) => scalarLeaves(child, [...path, key], absent));
+  if (inner instanceof z.ZodRecord || inner instanceof z.ZodArray) return [];
+  // A default inside an absent section would make the section exist.
+  const fallback = schema instanceof z.ZodPrefault && !absent ? schema.def.defaultValue : undefined;
+  return [{ path, schema, fallback }];
+}

@@ -1,0 +1,67 @@
+/** Writes the shorthands out, on the nodes of the document, so that every value keeps the place where its user wrote it. */
+import { isMap, isScalar, isSeq, type Node, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml';
+
+function at<T extends Node>(node: T, origin: Node): T {
+  node.range = origin.range ?? null;
+  return node;
+}
+
+function mapping(origin: Node, key: string, value: Node): YAMLMap {
+  const map = at(new YAMLMap(), origin);
+  map.items.push(new Pair(at(new Scalar(key), origin), value));
+  return map;
+}
+
+const empty = (origin: Node): YAMLMap => at(new YAMLMap(), origin);
+
+function isText(node: unknown): node is Scalar<string> {
+  return isScalar(node) && typeof node.value === 'string';
+}
+
+/** `link: ppp0` for `link: {interface: ppp0}`. */
+function writeOutSensor(sensor: YAMLMap): void {
+  for (const pair of sensor.items)
+    if (isText(pair.key) && pair.key.value === 'link' && isText(pair.value))
+      pair.value = mapping(pair.value, 'interface', pair.value);
+}
+
+/** `tcpip` for a stack and a link sensor, `stack` and `link` for themselves with their defaults. */
+function sensorsOf(item: Node): Node[] {
+  if (isText(item)) {
+    const names = item.value === 'tcpip' ? ['stack', 'link'] : [item.value];
+    return names.map(name => mapping(item, name, empty(item)));
+  }
+  if (isMap(item)) writeOutSensor(item);
+  return [item];
+}
+
+/** `watch: X` for `watch: [X]`. */
+function watchOf(node: Node): Node {
+  if (!isText(node) && !isMap(node) && !isSeq(node)) return node;
+  const items = (isSeq(node) ? node.items : [node]) as Node[];
+  const list = at(new YAMLSeq(), node);
+  list.items.push(...items.flatMap(sensorsOf));
+  return list;
+}
+
+/** `restart: ./script` for `restart: {script: ./script}`. */
+function restartOf(node: Node): Node {
+  return isText(node) ? mapping(node, 'script', node) : node;
+}
+
+/** The value of one key, replaced in place. */
+function rewrite(map: unknown, key: string, change: (node: Node) => Node): void {
+  if (!isMap(map)) return;
+  for (const pair of map.items)
+    if (isText(pair.key) && pair.key.value === key && pair.value) pair.value = change(pair.value as Node);
+}
+
+export function writeOutShorthands(root: Node | null): void {
+  rewrite(root, 'resources', resources => {
+    for (const pair of isMap(resources) ? resources.items : []) {
+      rewrite(pair.value, 'watch', watchOf);
+      rewrite(pair.value, 'restart', restartOf);
+    }
+    return resources;
+  });
+}

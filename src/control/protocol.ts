@@ -1,0 +1,49 @@
+/** What is said on the control socket: one JSON line asks, one JSON line answers. */
+import { join } from 'node:path';
+import { z } from 'zod';
+import { SockmonError } from '../core/errors.js';
+import { actions, idSchema } from '../core/model.js';
+import type { CommandAnswer } from '../core/ports.js';
+import type { ConnectionView, Snapshot } from '../core/snapshot-model.js';
+
+export const maxRequestBytes = 64 * 1024;
+/** sun_path of unix(7) has 108 bytes, the last of them NUL. */
+const maxSocketPathBytes = 107;
+
+const v = z.literal(1);
+export const requestSchema = z.discriminatedUnion('request', [
+  z.strictObject({ v, request: z.literal('status') }),
+  z.strictObject({
+    v,
+    request: z.literal('command'),
+    action: z.enum(actions),
+    target: idSchema.optional(),
+    dry_run: z.boolean().optional(),
+  }),
+]);
+export type ControlRequest = z.infer<typeof requestSchema>;
+export type ControlCommand = Extract<ControlRequest, { request: 'command' }>;
+
+export interface StatusAnswer {
+  readonly snapshot: Snapshot;
+  readonly connection: ConnectionView;
+  readonly pid: number;
+  readonly version: string;
+}
+
+export type AnswerTo<R extends ControlRequest> = R extends { request: 'status' }
+  ? StatusAnswer
+  : { readonly answer: CommandAnswer };
+
+export type ControlAnswer<R extends ControlRequest = ControlRequest> =
+  | ({ readonly ok: true } & AnswerTo<R>)
+  | { readonly ok: false; readonly error: string };
+
+/** @throws SockmonError STATE_DIR when the path does not fit into a socket address. */
+export function socketPath(stateDir: string): string {
+  const path = join(stateDir, 'control.sock');
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= maxSocketPathBytes) return path;
+  const words = `The state folder's path is too long for a socket: ${path} has ${bytes} bytes, ${maxSocketPathBytes} is the most. Choose a shorter one with --state-dir.`;
+  throw new SockmonError('STATE_DIR', words);
+}

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { errorTable } from '../../src/core/errors.js';
+import { type Program, programIn, result, said } from './program.js';
+
+/** A service to watch that dies when it is told to. */
+function service(context: TestContext): ChildProcess {
+  const child = spawn('sleep', ['1000'], { stdio: 'ignore' });
+  context.after(() => child.kill('SIGKILL'));
+  return child;
+}
+
+function configured(context: TestContext): Program & { readonly service: ChildProcess } {
+  const program = programIn(context);
+  const watched = service(context);
+  program.write('sleep.pid', `${watched.pid}\n`);
+  program.write(
+    'sockmon.yaml',
+    'node: gw\nresources:\n  nap: {watch: {process: {pidfile: sleep.pid, name: sleep}}}\n',
+  );
+  return { ...program, service: watched };
+}
+
+test('run says what it watches; status, history and commands work beside it; SIGTERM ends it well', async context => {
+  const program = configured(context);
+  const daemon = program.start('run', '--config', 'sockmon.yaml');
+  const ended = result(daemon);
+  const greeting = await said(daemon, /try next: .*\n/);
+  assert.match(greeting, /info {2}watching nap: the process named sleep, with its pid in .*sleep\.pid\n/);
+  assert.match(greeting, /info {2}when nap dies: it is told; nothing is restarted\n/);
+  assert.match(greeting, /try next: sockmon status\n/);
+
+  const text = await program.run('status');
+  assert.equal(text.status, 0, text.err);
+  assert.match(text.out, /^sockmon \S+ on gw: online\n\nnap: up since /);
+  const json = await program.run('status', '--json', '--config', 'sockmon.yaml');
+  const status = JSON.parse(json.out);
+  assert.equal(status.running, true);
+  assert.equal(status.pid, daemon.pid);
+  assert.equal(status.snapshot.resources.nap.state, 'up');
+
+  const reboot = await program.run('reboot');
+  assert.equal(reboot.status, errorTable.REFUSED.exitStatus);
+  assert.match(reboot.out, /^rejected \(\w+\): .+\n$/);
+
+  const second = await program.run('run', '--config', 'sockmon.yaml');
+  assert.equal(second.status, errorTable.ALREADY_RUNNING.exitStatus);
+
+  const died = said(daemon, /nap died: /);
+  program.service.kill('SIGKILL');
+  await died;
+  const history = await program.run('history', '--json');
+  const [outage] = JSON.parse(history.out);
+  assert.equal(outage.resource, 'nap');
+  assert.equal(outage.role, 'service');
+  assert.equal(outage.outcome, 'open');
+  assert.match(
+    (await program.run('history')).out,
+    /^began +lasted +resource +attempts +cause\n.*still open +nap/,
+  );
+
+  daemon.kill('SIGTERM');
+  assert.equal((await ended).status, 0);
+  const after = await program.run('status', '--json');
+  assert.equal(after.status, errorTable.NOT_RUNNING.exitStatus);
+  const known = JSON.parse(after.out);
+  assert.equal(known.running, false);
+  assert.equal(known.stopped, 'SIGTERM');
+  assert.equal(known.last_outage.resource, 'nap');
+  assert.equal(known.state_dir, join(program.folder, 'state'));
+});
+
+test('status --watch redraws until it is told to stop', async context => {
+  const program = configured(context);
+  const daemon = program.start('run', '--config', 'sockmon.yaml');
+  await said(daemon, /try next/);
+  const watching = program.start('status', '--watch');
+  const ended = result(watching);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the terminal's clear sequence
+  await said(watching, /\x1b\[H\x1b\[J[^\x1b]*nap: up[^\x1b]*\x1b\[H\x1b\[J[^\x1b]*nap: up/);
+  watching.kill('SIGINT');
+  assert.equal((await ended).status, 0);
+});
+
+test('the form of the seed watches this machine, tells nobody and does not reboot', async context => {
+  const program = programIn(context);
+  program.write('restart-network', '#!/bin/sh\n', 0o755);
+  const daemon = program.start('./restart-network');
+  const ended = result(daemon);
+  const greeting = await said(daemon, /try next: sockmon status\n/);
+  assert.match(greeting, /watching tcpip: a datagram .*; the interface of the default route/);
+  assert.match(greeting, /when tcpip dies: .*\/restart-network runs, at most 6 times, 30s apart/);
+  assert.match(greeting, /reboot: not allowed/);
+  assert.match(greeting, /broker: none/);
+  daemon.kill('SIGINT');
+  assert.equal((await ended).status, 0);
+});
+
+test('SIGHUP with faults in the file: they are told, and the old configuration stays', async context => {
+  const program = configured(context);
+  const daemon = program.start('run', '--config', 'sockmon.yaml');
+  await said(daemon, /try next/);
+  program.write('sockmon.yaml', 'nide: x\nresources: {nap: {watch: stck}}\n');
+  const told = said(
+    daemon,
+    /sockmon\.yaml:1:1: nide: unknown key[^\n]*\n +sockmon\.yaml:2:26: [^\n]*stck: unknown key/,
+  );
+  daemon.kill('SIGHUP');
+  await told;
+  const { out } = await program.run('status', '--json');
+  assert.deepEqual(Object.keys(JSON.parse(out).snapshot.resources), ['nap']);
+});

@@ -1,0 +1,395 @@
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ConfigError, formatFault } from '../../src/config.js';
+import { least, workshop } from './workshop.js';
+
+const url = 'a URL such as mqtt://192.168.1.10:1883 or mqtts://broker.lan:8883';
+const durationWords = (range: string): string => `a duration such as 250ms, 30s, 5m or 1h30m, from ${range}`;
+const unknown = (message: string): string => `unknown key${message}`;
+
+/** Title, text, and the faults without the file's name in front. */
+const table: readonly (readonly [string, string, readonly string[]])[] = [
+  [
+    'an empty file',
+    '',
+    ['1:1: resources: is missing; expected a mapping from the name of a resource to what is watched'],
+  ],
+  ['a list', '- a\n', ['1:1: is not a mapping; expected lines such as "node: gateway"']],
+  ['plain text', 'hello\n', ['1:1: is not a mapping; expected lines such as "node: gateway"']],
+  [
+    'no resource',
+    'resources: {}\n',
+    ['1:12: resources: is empty; expected at least one resource, for example tcpip: {watch: tcpip}'],
+  ],
+  [
+    'an empty section',
+    `${least}mqtt:\n`,
+    ['3:1: mqtt: is empty; give it a value, or remove the line for its default'],
+  ],
+  [
+    'an empty value in a list',
+    'resources: {tcpip: {watch: [stack, ~]}}\n',
+    ['1:36: resources.tcpip.watch[1]: is empty; give it a value, or remove the line for its default'],
+  ],
+  [
+    'a near key',
+    `${least}mqtt: {url: "mqtt://h", keepalvie: 15s}\n`,
+    [`3:25: mqtt.keepalvie: ${unknown(', did you mean "keepalive"?')}`],
+  ],
+  [
+    'a far key',
+    `${least}zebra: 1\n`,
+    [`3:1: zebra: ${unknown('; expected node, state_dir, log, resources, reboot, mqtt')}`],
+  ],
+  [
+    'a hyphen for an underscore',
+    `${least}state-dir: /x\n`,
+    [`3:1: state-dir: ${unknown(', did you mean "state_dir"?')}`],
+  ],
+  [
+    'a password in the file',
+    `${least}mqtt:\n  url: mqtt://h\n  password: hunter2\n`,
+    [`5:3: mqtt.password: ${unknown(', a password stands in a file of its own: use password_file')}`],
+  ],
+  [
+    'host and port apart',
+    `${least}mqtt:\n  host: h\n`,
+    [
+      `4:3: mqtt.host: ${unknown(', use url: mqtt://HOST:PORT')}`,
+      '4:3: mqtt: names no broker; expected url: mqtt://… or embedded: true',
+    ],
+  ],
+  [
+    'a key within embedded',
+    `${least}mqtt: {embedded: {prot: 1}}\n`,
+    [`3:19: mqtt.embedded.prot: ${unknown(', did you mean "port"?')}`],
+  ],
+  [
+    'a key twice',
+    'node: a\nnode: b\nresources: {a: {watch: stack}}\n',
+    ['2:1: node: stands here a second time; remove one of the two'],
+  ],
+  [
+    'a resource twice',
+    'resources:\n  a: {watch: stack}\n  a: {watch: stack}\n',
+    ['3:3: resources.a: stands here a second time; remove one of the two'],
+  ],
+  [
+    'an anchor and its alias',
+    'node: &n gateway\nresources: {a: {watch: stack}}\nlog: {level: *n}\n',
+    [
+      '1:10: node: has an anchor (&); write the value out where it is used',
+      '3:14: log.level: is an alias (*); write the value out',
+    ],
+  ],
+  [
+    'a merge key',
+    `${least}log: {<<: {level: info}}\n`,
+    [`3:7: log.<<: ${unknown('; expected level, format')}`],
+  ],
+  ['a tag', `${least}node: !secret x\n`, ['3:15: node: has a tag (!); remove it']],
+  [
+    'a reserved name',
+    'resources:\n  __proto__: {watch: stack}\n  a: {watch: stack}\n',
+    ['2:3: resources.__proto__: cannot be used as a name; choose another'],
+  ],
+  [
+    'a bad name of a resource',
+    'resources:\n  "my net": {watch: stack}\n',
+    [
+      '2:3: resources.my net: cannot be the name of a resource; expected letters, digits, "_" and "-", at most 64',
+    ],
+  ],
+  [
+    'a resource that is text',
+    'resources:\n  tcpip: yes\n',
+    ['2:10: resources.tcpip: is text; expected a mapping (key: value)'],
+  ],
+  [
+    'a bare number',
+    'resources: {a: {watch: stack, restart: {script: ./script, every: 30}}}\n',
+    ['1:66: resources.a.restart.every: 30 has no unit; write 30s for seconds or 30m for minutes'],
+  ],
+  [
+    'no duration',
+    'resources: {a: {watch: stack, restart: {script: ./script, every: soon}}}\n',
+    [`1:66: resources.a.restart.every: "soon" is not a duration; expected ${durationWords('1s to 1d')}`],
+  ],
+  [
+    'a duration of nothing',
+    'resources: {a: {watch: stack, restart: {script: ./script, timeout: 0s}}}\n',
+    [`1:68: resources.a.restart.timeout: "0s" (0s) is out of range; expected ${durationWords('1s to 1d')}`],
+  ],
+  [
+    'no attempts',
+    'resources: {a: {watch: stack, restart: {script: ./script, attempts: 0}}}\n',
+    ['1:69: resources.a.restart.attempts: is 0; expected a whole number from 1 to 100'],
+  ],
+  [
+    'half an attempt',
+    'resources: {a: {watch: stack, restart: {script: ./script, attempts: 1.5}}}\n',
+    ['1:69: resources.a.restart.attempts: is 1.5; expected a whole number from 1 to 100'],
+  ],
+  [
+    'attempts in words',
+    'resources: {a: {watch: stack, restart: {script: ./script, attempts: six}}}\n',
+    ['1:69: resources.a.restart.attempts: is text; expected a whole number from 1 to 100'],
+  ],
+  [
+    'restart as a number',
+    'resources: {a: {watch: stack, restart: 5}}\n',
+    [
+      '1:40: resources.a.restart: is a number; expected the path of a script, or a mapping with script, attempts, every',
+    ],
+  ],
+  [
+    'restart without script',
+    'resources:\n  a:\n    watch: stack\n    restart: {attempts: 3}\n',
+    ['4:5: resources.a.restart.script: is missing; expected the path of the script'],
+  ],
+  [
+    'arguments in one text',
+    'resources: {a: {watch: stack, restart: {script: ./script, args: wan}}}\n',
+    ['1:65: resources.a.restart.args: is text; expected a list such as [wan, "2"]'],
+  ],
+  [
+    'reboot without restart',
+    'resources: {a: {watch: stack, reboot: true}}\n',
+    ['1:39: resources.a.reboot: has nothing to come after; expected a restart script beside it'],
+  ],
+  [
+    'no watch',
+    'resources:\n  a: {restart: ./script}\n',
+    ['2:3: resources.a.watch: is missing; expected tcpip, or a list of sensors (process, link, stack)'],
+  ],
+  [
+    'watch an empty list',
+    'resources: {a: {watch: []}}\n',
+    ['1:24: resources.a.watch: is an empty list; expected tcpip, or at least one of process, link, stack'],
+  ],
+  [
+    'an unknown sensor',
+    'resources: {a: {watch: stck}}\n',
+    [`1:24: resources.a.watch[0].stck: ${unknown(', did you mean "stack"?')}`],
+  ],
+  [
+    'two sensors in one',
+    'resources: {a: {watch: [{stack: {}, link: default}]}}\n',
+    ['1:25: resources.a.watch[0]: names more than one sensor; begin each with its own "- "'],
+  ],
+  [
+    'a process without a clue',
+    'resources: {a: {watch: {process: {}}}}\n',
+    [
+      '1:34: resources.a.watch[0].process: says nothing to find the process by; expected pidfile, name or listen',
+    ],
+  ],
+  [
+    'a path for a name',
+    'resources: {a: {watch: {process: {name: /sbin/pppd}}}}\n',
+    [
+      '1:41: resources.a.watch[0].process.name: is not allowed; expected the name of a program, without a path',
+    ],
+  ],
+  [
+    'listen without protocol',
+    'resources: {a: {watch: {process: {listen: "53"}}}}\n',
+    [
+      '1:43: resources.a.watch[0].process.listen: is not allowed; expected tcp:53, tcp:127.0.0.1:53, tcp:[::1]:53, udp:53 or unix:/run/x.sock',
+    ],
+  ],
+  [
+    'a long interface',
+    'resources: {a: {watch: {link: wlan0123456789abc}}}\n',
+    [
+      '1:31: resources.a.watch[0].link.interface: is not allowed; expected the name of an interface (at most 15 characters), or default',
+    ],
+  ],
+  [
+    'carrier maybe',
+    'resources: {a: {watch: {link: {carrier: maybe}}}}\n',
+    ['1:41: resources.a.watch[0].link.carrier: "maybe" is not known; expected one of dead, tell'],
+  ],
+  [
+    'a script that is missing',
+    'resources:\n  a:\n    watch: stack\n    restart: ./nowhere\n',
+    [
+      '4:14: resources.a.restart.script: FOLDER/nowhere cannot be used: it does not exist; expected an executable script',
+    ],
+  ],
+  [
+    'a script that is a folder',
+    'resources: {a: {watch: stack, restart: .}}\n',
+    ['1:40: resources.a.restart.script: FOLDER is not a file; expected an executable script'],
+  ],
+  [
+    'neither url nor embedded',
+    `${least}mqtt: {base: x}\n`,
+    ['3:7: mqtt: names no broker; expected url: mqtt://… or embedded: true'],
+  ],
+  [
+    'both url and embedded',
+    `${least}mqtt: {url: "mqtt://h", embedded: true}\n`,
+    ['3:35: mqtt.embedded: stands beside url; expected exactly one of the two'],
+  ],
+  [
+    'embedded: false',
+    `${least}mqtt: {embedded: false}\n`,
+    ['3:18: mqtt.embedded: is not understood; expected true or {host: 127.0.0.1, port: 1883}'],
+  ],
+  [
+    'embedded for everybody',
+    `${least}mqtt: {embedded: {host: 0.0.0.0}}\n`,
+    [
+      '3:25: mqtt.embedded.host: is not allowed; expected 127.0.0.1, ::1 or localhost: the built-in broker asks nobody for a password, so it stays on loopback',
+    ],
+  ],
+  [
+    'two passwords',
+    `${least}mqtt: {url: "mqtt://h", username: u, password_file: pw, password_credential: pw}\n`,
+    [
+      '3:53: mqtt.password_file: FOLDER/pw cannot be read: it does not exist; expected a file that holds the password',
+      '3:78: mqtt.password_credential: stands beside password_file; expected exactly one of the two',
+    ],
+  ],
+  [
+    'a certificate without key',
+    `${least}mqtt: {url: "mqtts://h", tls: {cert_file: script}}\n`,
+    [
+      '3:26: mqtt.tls.key_file: is missing; cert_file needs its private key',
+      '3:43: mqtt.tls.cert_file: FOLDER/script holds no PEM block (-----BEGIN …)',
+    ],
+  ],
+  [
+    'tls without TLS',
+    `${least}mqtt: {url: "mqtt://h", tls: {servername: h}}\n`,
+    ['3:30: mqtt.tls: needs a url with TLS; write mqtts:// (usually port 8883) or wss://'],
+  ],
+  [
+    'a password in the url',
+    `${least}mqtt: {url: "mqtt://u:hunter2@h"}\n`,
+    ['3:13: mqtt.url: holds a user or a password; put them in mqtt.username and mqtt.password_file'],
+  ],
+  ['no url', `${least}mqtt: {url: broker.lan}\n`, [`3:13: mqtt.url: is not a URL; expected ${url}`]],
+  [
+    'http',
+    `${least}mqtt: {url: "http://h"}\n`,
+    [
+      '3:13: mqtt.url: has a protocol that is not known; expected mqtt://, mqtts://, ws://, wss:// or mqtt+unix://',
+    ],
+  ],
+  [
+    'a keepalive for ever',
+    `${least}mqtt: {url: "mqtt://h", keepalive: 20h}\n`,
+    [`3:36: mqtt.keepalive: "20h" (20h) is out of range; expected ${durationWords('1s to 18h')}`],
+  ],
+  [
+    'wildcards in the base',
+    `${least}mqtt: {url: "mqtt://h", base: "a/#"}\n`,
+    [
+      '3:31: mqtt.base: is not allowed; expected topic levels of letters, digits, "_" and "-", separated by "/"',
+    ],
+  ],
+  [
+    'a command in one text',
+    `${least}reboot: {command: systemctl reboot}\n`,
+    ['3:19: reboot.command: is text; expected a list such as [systemctl, reboot]'],
+  ],
+  [
+    'yes for true',
+    `${least}reboot: {allowed: yes}\n`,
+    ['3:19: reboot.allowed: is text; expected true or false'],
+  ],
+  ['a tab', 'resources:\n\ttcpip: {watch: tcpip}\n', ['2:1: a tab is used as indentation; use spaces']],
+];
+
+for (const [title, text, expected] of table)
+  test(`told with its place: ${title}`, context => {
+    const { write, faults, folder } = workshop(context);
+    write('bad.yaml', text);
+    const lines = faults(['bad.yaml']).map(fault => formatFault(fault).replaceAll(folder, 'FOLDER'));
+    assert.deepEqual(
+      lines,
+      expected.map(line => `bad.yaml:${line}`),
+    );
+  });
+
+test('broken YAML is told with its line, without quoting it', context => {
+  const broken = [
+    'a: [1, 2\n',
+    'a: "hunter2\n',
+    'a: b: hunter2\n',
+    '? [hunter2\n',
+    'a: %hunter2\n',
+    'a: 1\n b: hunter2\n',
+    '--- 1\n--- hunter2\n',
+    'a: @hunter2\n',
+  ];
+  const { write, faults } = workshop(context);
+  for (const text of broken) {
+    write('bad.yaml', text);
+    const found = faults(['bad.yaml']);
+    assert.ok(found.length > 0, text);
+    for (const fault of found) {
+      assert.ok(fault.line !== null && fault.column !== null, text);
+      assert.doesNotMatch(formatFault(fault), /hunter2|\n/);
+    }
+  }
+});
+
+test('faults of all files, of the environment and of the options come at once', context => {
+  const { write, faults } = workshop(context);
+  write('a.yaml', `${least}nide: x\n`);
+  write('b.yaml', 'resources:\n  dns: {watch: {process: {}}}\n');
+  const found = faults(['a.yaml', 'b.yaml'], {
+    env: { SOCKMON_LOG_LEVL: 'info', SOCKMON_NODE: 'a b' },
+    args: ['--log-level=loud'],
+  }).map(formatFault);
+  assert.deepEqual(found.toSorted(), [
+    'a.yaml:3:1: nide: unknown key, did you mean "node"?',
+    'arguments: --log-level: "loud" is not known; expected one of debug, info, warn, error',
+    'b.yaml:2:26: resources.dns.watch[0].process: says nothing to find the process by; expected pidfile, name or listen',
+    'environment: SOCKMON_LOG_LEVL: is no setting, did you mean "SOCKMON_LOG_LEVEL"?',
+    'environment: SOCKMON_NODE: is not allowed; expected letters, digits, "_" and "-", at most 64',
+  ]);
+});
+
+test('files that are no configuration', context => {
+  const { write, faults, folder } = workshop(context);
+  mkdirSync(join(folder, 'folder'));
+  write('huge.yaml', `${least}# ${'x'.repeat(300 * 1024)}\n`);
+  write('binary.yaml', Uint8Array.of(0x61, 0xff, 0xfe, 0x00));
+  write('deep.yaml', '['.repeat(200_000));
+  const message = (name: string): string => faults([name]).map(formatFault).join('\n');
+  assert.equal(
+    message('nowhere.yaml'),
+    'nowhere.yaml: cannot be read: it does not exist; expected a YAML file',
+  );
+  assert.equal(message('folder'), 'folder: is a folder; expected a YAML file');
+  assert.equal(
+    message('script/x'),
+    'script/x: cannot be read: a part of its path is not a folder; expected a YAML file',
+  );
+  assert.equal(message('huge.yaml'), 'huge.yaml: is larger than 256 KiB; expected a configuration');
+  assert.equal(message('binary.yaml'), 'binary.yaml: is not UTF-8 text; expected a YAML file');
+  assert.match(message('deep.yaml'), /^deep\.yaml(:\d+:\d+)?: /);
+});
+
+test('the code of the error is that of its faults when they agree', context => {
+  const { write, load } = workshop(context);
+  write('plain', '', 0o644);
+  write('script.yaml', 'resources: {a: {watch: stack, restart: ./plain}}\n');
+  write('both.yaml', 'nide: x\nresources: {a: {watch: stack, restart: ./plain}}\n');
+  const codeOf = (file: string): unknown => {
+    try {
+      return load([file]);
+    } catch (error) {
+      return error instanceof ConfigError ? [error.code, error.exitStatus] : error;
+    }
+  };
+  assert.deepEqual(codeOf('script.yaml'), ['SCRIPT', 66]);
+  assert.deepEqual(codeOf('both.yaml'), ['CONFIG', 78]);
+  assert.deepEqual(codeOf('nowhere.yaml'), ['CONFIG_UNREADABLE', 66]);
+});

@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { safeNode } from '../../src/config/build.js';
+import { formatFault, seedConfig, stateDirOf } from '../../src/config.js';
+import { SockmonError } from '../../src/core/errors.js';
+import { least, workshop } from './workshop.js';
+
+test('the least configuration gets every default', context => {
+  const { write, load } = workshop(context);
+  write('a.yaml', least);
+  const config = load(['a.yaml'], { env: { STATE_DIRECTORY: '/run/state:/run/other' } });
+  assert.deepEqual(config, {
+    node: safeNode(hostname()),
+    stateDir: '/run/state',
+    log: { level: 'info', format: 'text' },
+    policy: {
+      resources: [
+        {
+          id: 'tcpip',
+          sensors: [
+            { kind: 'stack', everyMs: 60_000 },
+            { kind: 'link', interface: null, address: true, defaultRoute: true, carrier: false },
+          ],
+          restart: null,
+          rebootWhenFailed: false,
+        },
+      ],
+      reboot: {
+        allowed: false,
+        command: ['systemctl', 'reboot'],
+        minUptimeMs: 300_000,
+        budget: { max: 3, perMs: 86_400_000 },
+      },
+    },
+    mqtt: null,
+    embeddedBroker: null,
+  });
+});
+
+test('defaults < files < environment < arguments', context => {
+  const { write, load } = workshop(context);
+  write('a.yaml', least);
+  write('b.yaml', 'log: {level: warn}\n');
+  write('c.yaml', 'log: {level: error}\n');
+  const env = { SOCKMON_LOG_LEVEL: 'debug' };
+  const args = ['--log-level=warn'];
+  const level = (files: string[], source = {}): string => load(files, source).log.level;
+  assert.equal(level(['a.yaml']), 'info');
+  assert.equal(level(['a.yaml', 'b.yaml']), 'warn');
+  assert.equal(level(['a.yaml', 'b.yaml', 'c.yaml']), 'error');
+  assert.equal(level(['a.yaml', 'c.yaml', 'b.yaml']), 'warn');
+  assert.equal(level(['a.yaml', 'c.yaml'], { env }), 'debug');
+  assert.equal(level(['a.yaml', 'c.yaml'], { env, args }), 'warn');
+});
+
+test('resources are merged by their names, key by key, shorthands too', context => {
+  const { write, load, folder } = workshop(context);
+  write('a.yaml', 'resources:\n  tcpip: {watch: tcpip, restart: ./script}\n  old: {watch: stack}\n');
+  write(
+    'b.yaml',
+    'resources:\n  tcpip: {restart: {attempts: 2}}\n  dns: {watch: {process: {name: dnsmasq}}}\n',
+  );
+  const { resources } = load(['a.yaml', 'b.yaml']).policy;
+  assert.deepEqual(
+    resources.map(resource => resource.id),
+    ['tcpip', 'old', 'dns'],
+  );
+  assert.equal(resources[0]?.restart?.attempts, 2);
+  assert.deepEqual(resources[0]?.restart?.argv, [join(folder, 'script')]);
+});
+
+test('every form of a resource', context => {
+  const { write, load, folder } = workshop(context);
+  write(
+    'a.yaml',
+    `resources:
+  pppoe:
+    watch: [ {process: {pidfile: run/ppp.pid, name: pppd}}, {link: {interface: ppp0, carrier: dead}}, stack ]
+    restart: {script: ./script, args: [wan, "2"], attempts: 4, every: 10s, timeout: 1m, grace: 1500ms}
+  dns:
+    watch: {process: {listen: "tcp:53"}}
+    restart: ./script
+    reboot: true
+  eth1:
+    watch: {link: eth1}
+  quiet:
+    watch: [{stack: {every: 5m}}, link, {link: {default_route: ignore, address: ignore}}]
+    restart: ./script
+    reboot: false
+`,
+  );
+  const script = join(folder, 'script');
+  const link = { kind: 'link', interface: null, address: true, defaultRoute: true, carrier: false };
+  const restart = { argv: [script], attempts: 6, everyMs: 30_000, timeoutMs: 60_000, graceMs: 5000 };
+  assert.deepEqual(load(['a.yaml']).policy.resources, [
+    {
+      id: 'pppoe',
+      sensors: [
+        { kind: 'process', pidfile: join(folder, 'run/ppp.pid'), name: 'pppd' },
+        { ...link, interface: 'ppp0', carrier: true },
+        { kind: 'stack', everyMs: 60_000 },
+      ],
+      restart: { argv: [script, 'wan', '2'], attempts: 4, everyMs: 10_000, timeoutMs: 60_000, graceMs: 1500 },
+      rebootWhenFailed: true,
+    },
+    { id: 'dns', sensors: [{ kind: 'process', listen: 'tcp:53' }], restart, rebootWhenFailed: true },
+    { id: 'eth1', sensors: [{ ...link, interface: 'eth1' }], restart: null, rebootWhenFailed: false },
+    {
+      id: 'quiet',
+      sensors: [{ kind: 'stack', everyMs: 300_000 }, link, { ...link, defaultRoute: false, address: false }],
+      restart,
+      rebootWhenFailed: false,
+    },
+  ]);
+});
+
+test('the environment reaches every kind of scalar', context => {
+  const { write, load, folder } = workshop(context);
+  write('a.yaml', least);
+  const config = load(['a.yaml'], {
+    env: {
+      SOCKMON_NODE: '42',
+      SOCKMON_STATE_DIR: 'state',
+      SOCKMON_LOG_FORMAT: 'json',
+      SOCKMON_REBOOT_ALLOWED: 'true',
+      SOCKMON_REBOOT_MIN_UPTIME: '0s',
+      SOCKMON_REBOOT_BUDGET_MAX: '7',
+      SOCKMON_MQTT_URL: 'mqtts://broker.lan',
+      SOCKMON_MQTT_USERNAME: 'u',
+      SOCKMON_MQTT_PROTOCOL: '5',
+      SOCKMON_MQTT_KEEPALIVE: '1m',
+      SOCKMON_MQTT_DISCOVERY_PREFIX: 'false',
+      SOCKMON_MQTT_TLS_SERVERNAME: 'h',
+      SOCKMON_TEST_ANYTHING: 'x',
+      SOCKMON_RESOURCE: 'tcpip',
+    },
+  });
+  const { node, stateDir, log, policy, mqtt } = config;
+  assert.deepEqual(
+    { node, stateDir, log },
+    { node: '42', stateDir: join(folder, 'state'), log: { level: 'info', format: 'json' } },
+  );
+  assert.deepEqual(
+    { ...policy.reboot, command: undefined },
+    { allowed: true, command: undefined, minUptimeMs: 0, budget: { max: 7, perMs: 86_400_000 } },
+  );
+  assert.deepEqual(mqtt, {
+    url: 'mqtts://broker.lan',
+    username: 'u',
+    password: null,
+    tls: { ca: null, cert: null, key: null, servername: 'h' },
+    protocol: '5',
+    clientId: 'sockmon-42',
+    keepaliveS: 60,
+    base: 'sockmon',
+    discoveryPrefix: null,
+  });
+});
+
+test('a section that only the environment mentions exists, and its faults name no file', context => {
+  const { write, load, faults } = workshop(context);
+  write('a.yaml', least);
+  assert.equal(load(['a.yaml'], { env: { SOCKMON_MQTT_EMBEDDED: 'true' } }).embeddedBroker?.port, 1883);
+  assert.deepEqual(faults(['a.yaml'], { env: { SOCKMON_MQTT_BASE: 'x' } }).map(formatFault), [
+    'environment: mqtt: names no broker; expected url: mqtt://… or embedded: true',
+  ]);
+});
+
+test('variables that are no settings are refused', context => {
+  const { write, faults } = workshop(context);
+  write('a.yaml', least);
+  const told = (env: Record<string, string>): string[] => faults(['a.yaml'], { env }).map(formatFault);
+  assert.deepEqual(told({ SOCKMON_LOG_LEVEL: '' }), [
+    'environment: SOCKMON_LOG_LEVEL: is empty; unset it, or give it a value',
+  ]);
+  assert.deepEqual(told({ SOCKMON_ZEBRA: 'x' }), ['environment: SOCKMON_ZEBRA: is no setting']);
+  const [password] = told({ SOCKMON_MQTT_PASSWORD: 'hunter2' });
+  assert.match(password ?? '', /^environment: SOCKMON_MQTT_PASSWORD: .*SOCKMON_MQTT_PASSWORD_FILE$/);
+  assert.doesNotMatch(password ?? '', /hunter2/);
+});
+
+test('the configuration is frozen to its depths', context => {
+  const { write, load } = workshop(context);
+  write('a.yaml', `${least}mqtt: {embedded: true}\n`);
+  const frozen = (value: unknown): boolean =>
+    typeof value !== 'object' ||
+    value === null ||
+    (Object.isFrozen(value) && Object.values(value).every(frozen));
+  assert.ok(frozen(load(['a.yaml'])));
+});
+
+test('the form of the seed', context => {
+  const { folder, write } = workshop(context);
+  const source = { env: {}, cwd: folder };
+  const config = seedConfig('./script', source);
+  assert.equal(config.mqtt, null);
+  assert.equal(config.policy.reboot.allowed, false);
+  assert.deepEqual(config.policy.resources, [
+    {
+      id: 'tcpip',
+      sensors: [
+        { kind: 'stack', everyMs: 60_000 },
+        { kind: 'link', interface: null, address: true, defaultRoute: true, carrier: false },
+      ],
+      restart: {
+        argv: [join(folder, 'script')],
+        attempts: 6,
+        everyMs: 30_000,
+        timeoutMs: 60_000,
+        graceMs: 5000,
+      },
+      rebootWhenFailed: true,
+    },
+  ]);
+  assert.equal(
+    seedConfig('./script', { ...source, args: ['--allow-reboot=true'] }).policy.reboot.allowed,
+    true,
+  );
+  const told = seedConfig('./script', { ...source, env: { SOCKMON_MQTT_URL: 'mqtt://broker.lan' } });
+  assert.equal(told.mqtt?.url, 'mqtt://broker.lan');
+  write('plain', '');
+  for (const script of ['./nowhere', './plain', '.', ''])
+    assert.throws(
+      () => seedConfig(script, source),
+      error => error instanceof SockmonError && error.code === 'SCRIPT',
+      script,
+    );
+});
+
+test('the state folder is found without the rest being right', context => {
+  const { folder, write } = workshop(context);
+  write('a.yaml', 'state_dir: ./here\nresources: {a: {watch: stack, restart: ./nowhere}}\n');
+  const files = [join(folder, 'a.yaml')];
+  const find = (source: { files?: string[]; env?: Record<string, string>; args?: string[] }): string =>
+    stateDirOf({ files: [], env: {}, cwd: '/base', ...source });
+  assert.equal(find({ files }), join(folder, 'here'));
+  assert.equal(find({ files, env: { SOCKMON_STATE_DIR: 'there' } }), '/base/there');
+  assert.equal(find({ files, args: ['--state-dir=/else'] }), '/else');
+  assert.equal(find({ env: { STATE_DIRECTORY: '/run/s' } }), '/run/s');
+});
+
+test('a host name becomes a safe node', () => {
+  assert.equal(safeNode('gateway.home.arpa'), 'gateway');
+  assert.equal(safeNode('mein rüter'), 'mein_r_ter');
+  assert.equal(safeNode(''), 'gateway');
+  assert.equal(safeNode('x'.repeat(100)).length, 64);
+});
