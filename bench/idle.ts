@@ -1,0 +1,128 @@
+/** A daemon that watches ten resources and has nothing to do: CPU, context switches, memory; without MQTT and with it. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Daemon } from '../test/lab/daemon.js';
+import { Lab } from '../test/lab/lab.js';
+import { until } from '../test/lab/wait.js';
+import { cProgram, LineProgram } from './programs.js';
+import { type Row, row } from './stats.js';
+
+export const idleMs = 30_000;
+/** V8 collects garbage once some 20 s after the start: that is not idleness yet. */
+const leastAgeMs = 25_000;
+const resources = 10;
+
+interface Usage {
+  readonly cpuMs: number;
+  readonly switches: number;
+}
+
+interface Stand {
+  readonly lab: Lab;
+  readonly daemon: Daemon;
+}
+
+export async function idleRows(which: { idle: boolean; memory: boolean }): Promise<Row[]> {
+  const stands: Stand[] = [];
+  try {
+    for (const withMqtt of [false, true]) stands.push(await open(withMqtt));
+    const openedAt = performance.now();
+    await until('the daemons to have settled', () => performance.now() > openedAt + leastAgeMs, {
+      deadlineMs: 60_000,
+    });
+    const before = stands.map(({ daemon }) => usageOf(daemon.pid));
+    // The measurement is the time itself: nothing to wait for.
+    await pause(which.idle ? idleMs : 0);
+    const used = stands.map(({ daemon }, i) => difference(usageOf(daemon.pid), before[i]));
+    const memory = stands.map(({ daemon }) => residentMb(daemon.pid));
+    return rowsOf(used, memory, which);
+  } finally {
+    for (const { lab } of stands) await lab.close();
+  }
+}
+
+function rowsOf(
+  used: readonly Usage[],
+  memory: readonly number[],
+  which: { idle: boolean; memory: boolean },
+): Row[] {
+  const [alone, connected] = used;
+  const [aloneMb = 0, connectedMb = 0] = memory;
+  const rows: Row[] = [];
+  if (which.idle && alone !== undefined && connected !== undefined) {
+    const seconds = idleMs / 1000;
+    // MQTT's own part: a PINGREQ and its answer per 15 s, each of which wakes a thread or two.
+    rows.push(
+      row(`CPU in ${seconds} idle s, ${resources} resources`, 'ms', [alone.cpuMs], null, {
+        kind: 'value',
+        atMost: 0,
+      }),
+      row(`context switches in ${seconds} idle s`, 'count', [alone.switches], null, {
+        kind: 'value',
+        atMost: 0,
+      }),
+      row(`CPU in ${seconds} idle s, connected to a broker`, 'ms', [connected.cpuMs], null, null),
+      row(`context switches in ${seconds} idle s, connected`, 'count', [connected.switches], null, null),
+    );
+  }
+  if (which.memory) {
+    rows.push(
+      row('resident memory without MQTT', 'MB', [aloneMb], null, null),
+      row('resident memory, connected', 'MB', [connectedMb], null, { kind: 'value', atMost: 62 }),
+    );
+  }
+  return rows;
+}
+
+async function open(withMqtt: boolean): Promise<Stand> {
+  const lab = await Lab.open();
+  const broker = await lab.startBroker();
+  const daemon = lab.run({
+    log: { level: 'info' },
+    resources: { ...(await victims(lab)), link: { watch: [{ link: { interface: 'tap0' } }] } },
+    ...(withMqtt ? { mqtt: { url: lab.brokerUrl(broker), keepalive: '15s' } } : {}),
+  });
+  await daemon.watching('link');
+  if (withMqtt) {
+    const recorder = await lab.record(broker.port);
+    await recorder.until('online', ({ payload }) => payload === 'online');
+    await recorder.close();
+  }
+  return { lab, daemon };
+}
+
+async function victims(lab: Lab): Promise<Record<string, unknown>> {
+  const specs: Record<string, unknown> = {};
+  for (let i = 1; i < resources; i++) {
+    const victim = new LineProgram([cProgram('victim')]);
+    lab.onClose(() => victim.close());
+    await victim.next('alive');
+    const pidfile = `${lab.directory}/victim-${i}.pid`;
+    writeFileSync(pidfile, `${victim.pid}\n`);
+    specs[`victim-${i}`] = { watch: [{ process: { pidfile } }] };
+  }
+  return specs;
+}
+
+/** All threads of a process: time on a CPU (schedstat) and context switches (proc_pid_status(5)). */
+function usageOf(pid: number): Usage {
+  let cpuMs = 0;
+  let switches = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const folder = `/proc/${pid}/task/${thread}`;
+    cpuMs += Number(readFileSync(`${folder}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
+    const status = readFileSync(`${folder}/status`, 'utf8');
+    for (const [, count] of status.matchAll(/ctxt_switches:\s+(\d+)/g)) switches += Number(count);
+  }
+  return { cpuMs, switches };
+}
+
+function difference(after: Usage, before: Usage | undefined): Usage {
+  if (before === undefined) throw new Error('not measured before');
+  return { cpuMs: after.cpuMs - before.cpuMs, switches: after.switches - before.switches };
+}
+
+function residentMb(pid: number): number {
+  const kilobytes = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kilobytes) / 1024;
+}

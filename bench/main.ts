@@ -1,0 +1,96 @@
+/** `npm run bench [-- --json] [-- --rounds N] [-- NAME…]`: sockmon beside bare C programs, in the same run. */
+import { cpus, release } from 'node:os';
+import { parseArgs } from 'node:util';
+import { becomeRoot, labObstacle } from '../test/lab/root.js';
+import { deathRows } from './death.js';
+import { idleRows } from './idle.js';
+import { compileC } from './programs.js';
+import { table } from './report.js';
+import { stackRows } from './stack.js';
+import { startupRows } from './startup.js';
+import type { Row } from './stats.js';
+
+const names = {
+  seen: 'kill -> seen in the native monitor, beside C on a pidfd',
+  script: 'kill -> first line of the restart script, beside C with posix_spawn',
+  stack: 'the lab: kill of slirp4netns -> script -> TCP works, beside C on rtnetlink and on a pidfd',
+  told: 'network back -> outage acknowledged by the broker',
+  start: 'exec -> watching, beside node -e 0',
+  idle: '30 s with nothing to do: CPU and context switches',
+  memory: 'resident memory',
+} as const;
+type Name = keyof typeof names;
+
+const usage = `usage: npm run bench [-- [--json] [--rounds N] [NAME…]]
+
+Without a NAME it measures everything, in less than four minutes:
+${Object.entries(names)
+  .map(([name, what]) => `  ${name.padEnd(8)} ${what}`)
+  .join('\n')}
+
+  --rounds N   how often each thing is measured (default: 150 deaths, 20 deaths of the stack, 20 starts)
+  --json       print one JSON object
+`;
+
+interface Rounds {
+  readonly death: number;
+  readonly stack: number;
+  readonly start: number;
+}
+
+async function measure(wanted: ReadonlySet<Name>, rounds: Rounds): Promise<Row[]> {
+  const has = (name: Name) => wanted.has(name);
+  const say = (line: string) => process.stderr.write(`bench: ${line} …\n`);
+  const rows: Row[] = [];
+  await compileC();
+  if (has('seen') || has('script')) {
+    say('deaths of a process');
+    rows.push(...(await deathRows(rounds.death, { seen: has('seen'), script: has('script') })));
+  }
+  if (has('stack') || has('told')) {
+    say('deaths of the stack');
+    rows.push(...(await stackRows(rounds.stack, { stack: has('stack'), told: has('told') })));
+  }
+  if (has('start')) {
+    say('starts');
+    rows.push(...(await startupRows(rounds.start)));
+  }
+  if (has('idle') || has('memory')) {
+    say('idleness');
+    rows.push(...(await idleRows({ idle: has('idle'), memory: has('memory') })));
+  }
+  return rows;
+}
+
+function isName(word: string): word is Name {
+  return Object.hasOwn(names, word);
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    options: { json: { type: 'boolean' }, rounds: { type: 'string' }, help: { type: 'boolean' } },
+    allowPositionals: true,
+  });
+  const given = Number(values.rounds ?? 0);
+  if (values.help || !positionals.every(isName) || !Number.isInteger(given) || given < 0) {
+    process.stderr.write(usage);
+    return values.help ? 0 : 64;
+  }
+  await becomeRoot();
+  const obstacle = labObstacle(['slirp4netns', 'mosquitto', 'ip', 'nsenter', 'unshare', 'setpriv', 'cc']);
+  if (obstacle !== null) {
+    process.stderr.write(`The benchmark cannot run here: ${obstacle}\n`);
+    return 69;
+  }
+  const wanted = new Set(
+    positionals.length === 0 ? (Object.keys(names) as Name[]) : positionals.filter(isName),
+  );
+  const rows = await measure(wanted, { death: given || 150, stack: given || 20, start: given || 20 });
+  const machine = { node: process.version, kernel: release(), cpus: cpus().map(({ model }) => model) };
+  // `npm run bench --json`, without the `--`, gives the option to npm.
+  const isJson = values.json ?? process.env.npm_config_json === 'true';
+  process.stdout.write(isJson ? `${JSON.stringify({ machine, rows })}\n` : table(rows));
+  return 0;
+}
+
+process.exit(await main());

@@ -1,0 +1,48 @@
+/** The programs that tests and the demo use beside Node, and the Debian packages that bring them. */
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { step, which } from './run.mjs';
+
+const tools = [
+  { program: 'mosquitto', package: 'mosquitto', for: 'the tests against a real broker' },
+  {
+    program: 'mosquitto_pub',
+    package: 'mosquitto-clients',
+    for: 'the tests that send commands from outside',
+  },
+  {
+    program: 'slirp4netns',
+    package: 'slirp4netns',
+    for: 'the end-to-end tests, which kill a real TCP/IP stack',
+  },
+  { program: 'ip', package: 'iproute2', for: 'the tests in network namespaces' },
+  { program: 'openssl', package: 'openssl', for: 'the TLS tests' },
+];
+
+export function missingTools() {
+  return tools.filter(tool => which(tool.program) === null);
+}
+
+export function canInstall() {
+  return process.getuid() === 0 && which('apt-get') !== null;
+}
+
+export async function install(missing) {
+  const packages = missing.map(tool => tool.package);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  await step('updating the package lists', 'apt-get', ['update', '-q'], env);
+  const allowServices = forbidServices();
+  try {
+    const args = ['install', '-y', '-q', '--no-install-recommends', ...packages];
+    await step(`installing ${packages.join(', ')}`, 'apt-get', args, env);
+  } finally {
+    allowServices();
+  }
+}
+
+/** mosquitto's package would start a broker on port 1883: the tests bring up their own on a free port. */
+function forbidServices() {
+  const policy = '/usr/sbin/policy-rc.d';
+  if (existsSync(policy)) return () => {};
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  return () => rmSync(policy, { force: true });
+}

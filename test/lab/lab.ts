@@ -1,0 +1,136 @@
+/**
+ * The lab: a network namespace whose only way out is slirp4netns, a real TCP/IP stack in a process that a test may kill.
+ *
+ *   outside: broker on 127.0.0.1, recorder, the test        inside: sockmon, its restart script
+ *                     └───────── slirp4netns ─── tap0 10.0.2.100, default route via 10.0.2.2 (= 127.0.0.1 outside)
+ *
+ * Nothing of the machine's own network is touched.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Broker } from './broker.js';
+import { Daemon } from './daemon.js';
+import { Namespace } from './namespace.js';
+import { Recorder } from './recorder.js';
+import { RestartScript, type ScriptOptions } from './restart-script.js';
+import { type Death, type Kill, Stack } from './stack.js';
+
+/** A configuration as YAML takes it; merged one level deep over the lab's own. */
+export type ConfigFile = Record<string, unknown>;
+
+/** The host outside, as it is reached from inside. */
+const outside = '10.0.2.2';
+
+export class Lab {
+  private readonly daemons: Daemon[] = [];
+  private readonly closers: (() => Promise<void>)[] = [];
+  readonly node = 'lab';
+
+  private constructor(
+    readonly directory: string,
+    readonly namespace: Namespace,
+    readonly stack: Stack,
+  ) {}
+
+  static async open(): Promise<Lab> {
+    const directory = mkdtempSync(join(tmpdir(), 'sockmon-lab-'));
+    const namespace = await Namespace.open();
+    const lab = new Lab(directory, namespace, new Stack(namespace, directory));
+    try {
+      await lab.stack.start();
+      return lab;
+    } catch (error) {
+      await lab.close();
+      throw error;
+    }
+  }
+
+  get stateDir(): string {
+    return `${this.directory}/state`;
+  }
+
+  /** Something else to be closed with the lab, before its stack. */
+  onClose(close: () => Promise<void>): void {
+    this.closers.push(close);
+  }
+
+  async startBroker(): Promise<Broker> {
+    const broker = await Broker.start(this.directory);
+    this.closers.push(() => broker.stop());
+    return broker;
+  }
+
+  async record(port: number): Promise<Recorder> {
+    const recorder = await Recorder.connect(port);
+    this.closers.push(() => recorder.close());
+    return recorder;
+  }
+
+  restartScript(options?: ScriptOptions): RestartScript {
+    return new RestartScript(this.directory, this.stack, options);
+  }
+
+  killStack(death: Death): Kill {
+    return this.stack.kill(death);
+  }
+
+  /** Loses the link as somebody with `ip link` would. */
+  async takeLinkDown(): Promise<void> {
+    await this.namespace.run(['ip', 'link', 'set', 'tap0', 'down']);
+  }
+
+  /** The resource of the lab: its stack, watched by the stack's process, by its interface and by the probe. */
+  resource(script: RestartScript | null, restart: Record<string, unknown> = {}): Record<string, unknown> {
+    return {
+      watch: [
+        { process: { pidfile: this.stack.pidfile, name: 'slirp4netns' } },
+        { link: { interface: 'tap0' } },
+        'stack',
+      ],
+      ...(script === null
+        ? {}
+        : { restart: { script: script.path, attempts: 3, every: '1s', timeout: '10s', ...restart } }),
+    };
+  }
+
+  /** Writes a configuration for this lab. YAML is a superset of JSON. */
+  writeConfig(config: ConfigFile): string {
+    const file = `${this.directory}/sockmon.yaml`;
+    const whole = { node: this.node, state_dir: this.stateDir, log: { level: 'debug' }, ...config };
+    writeFileSync(file, JSON.stringify(whole, null, 2));
+    return file;
+  }
+
+  brokerUrl(broker: { readonly port: number }): string {
+    return `mqtt://${outside}:${broker.port}`;
+  }
+
+  /** Starts sockmon inside with these arguments. */
+  start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Daemon {
+    const daemon = new Daemon({
+      enter: argv => this.namespace.enter(argv),
+      directory: this.directory,
+      stateDir: this.stateDir,
+      arguments: args,
+      env,
+    });
+    this.daemons.push(daemon);
+    return daemon;
+  }
+
+  run(config: ConfigFile): Daemon {
+    return this.start(['run', '--config', this.writeConfig(config)]);
+  }
+
+  async close(): Promise<void> {
+    for (const daemon of this.daemons) {
+      daemon.kill('SIGKILL');
+      await daemon.ended;
+    }
+    for (const close of this.closers.reverse()) await close();
+    await this.stack.close();
+    await this.namespace.close();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}

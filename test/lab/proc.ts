@@ -1,0 +1,89 @@
+/** Small dealings with processes: start, find, end, all by pid. */
+import { type ChildProcess, execFile, type SpawnOptions, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+
+const execute = promisify(execFile);
+
+/** Runs a program to its end and gives its stdout. @throws with its stderr when it fails. */
+export async function run(argv: readonly string[], env?: NodeJS.ProcessEnv): Promise<string> {
+  const [program = '', ...args] = argv;
+  const { stdout } = await execute(program, args, { encoding: 'utf8', env: env ?? process.env });
+  return stdout;
+}
+
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface Started {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly ended: Promise<Ending>;
+}
+
+/** Started children that have not ended: an `exit` handler kills them, so that nothing outlives a test that fails half-way. */
+const alive = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of alive) child.kill('SIGKILL');
+});
+
+/** Starts a program that ends at the latest with us, also when we are killed (PR_SET_PDEATHSIG survives the exec). */
+export function start(argv: readonly string[], options: SpawnOptions = {}): Started {
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...argv], options);
+  const { pid } = child;
+  const ended = new Promise<Ending>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => {
+      alive.delete(child);
+      resolve({ code, signal });
+    });
+  });
+  if (pid === undefined) {
+    // The reason comes by `error`; nobody has had the chance to wait for it yet.
+    ended.catch(() => {});
+    throw new Error('setpriv could not be started: is util-linux installed?');
+  }
+  alive.add(child);
+  return { child, pid, ended };
+}
+
+/** comm, state and parent of a process (proc_pid_stat(5)), or null when it is gone. */
+export function statOf(pid: number): { comm: string; state: string; ppid: number } | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const close = stat.lastIndexOf(')');
+    const [state = '', ppid = ''] = stat.slice(close + 2).split(' ');
+    return { comm: stat.slice(stat.indexOf('(') + 1, close), state, ppid: Number(ppid) };
+  } catch {
+    return null;
+  }
+}
+
+/** A zombie is dead, whatever `kill -0` says. */
+export function isAlive(pid: number): boolean {
+  const stat = statOf(pid);
+  return stat !== null && stat.state !== 'Z' && stat.state !== 'X';
+}
+
+export function signalIfAlive(pid: number, signal: NodeJS.Signals | number): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Pids whose command line satisfies the condition. */
+export function pidsWhere(matches: (argv: readonly string[]) => boolean): number[] {
+  const pids = readdirSync('/proc').filter(name => /^\d+$/.test(name));
+  return pids.map(Number).filter(pid => {
+    try {
+      return matches(readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0'));
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,160 @@
+// What the tests of the core have in common: a check that says where it failed, faults to inject, and a way to wait.
+#pragma once
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <string>
+
+#include "core/reactor.h"
+#include "core/sensor.h"
+#include "core/sys.h"
+
+#define CHECK(condition)                                                      \
+  do {                                                                        \
+    if (!(condition)) {                                                       \
+      fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition); \
+      abort();                                                                \
+    }                                                                         \
+  } while (false)
+
+namespace sockmon {
+
+/// The real system calls, except those for which a test has set something else.
+struct FakeSys : Sys {
+  std::function<int(pid_t)> on_pidfd_open;
+  std::function<int(int, PidfdInfo*)> on_pidfd_get_info;
+  std::function<int()> on_epoll_wait;
+  std::function<int(pid_t*)> on_posix_spawn;
+  std::function<int()> on_waitid;
+  std::function<int()> on_pipe2;
+  std::function<int(int)> on_socket;
+  std::function<ssize_t(int)> on_send;
+  std::function<ssize_t(int)> on_recv;
+  std::function<int()> on_poll;
+  double wall_step_ms = 0;
+
+  /// A hook that returns this lets the real call through.
+  static constexpr int kReal = -1000;
+
+  int epoll_wait(int epoll, epoll_event* events, int max) override {
+    const int result = on_epoll_wait ? on_epoll_wait() : kReal;
+    return result != kReal ? result : Sys::epoll_wait(epoll, events, max);
+  }
+  int pidfd_open(pid_t pid) override {
+    const int result = on_pidfd_open ? on_pidfd_open(pid) : kReal;
+    return result != kReal ? result : Sys::pidfd_open(pid);
+  }
+  int pidfd_get_info(int pidfd, PidfdInfo* info) override {
+    const int result = on_pidfd_get_info ? on_pidfd_get_info(pidfd, info) : kReal;
+    return result != kReal ? result : Sys::pidfd_get_info(pidfd, info);
+  }
+  int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* actions,
+                  const posix_spawnattr_t* attributes, char* const argv[], char* const envp[]) override {
+    const int result = on_posix_spawn ? on_posix_spawn(pid) : kReal;
+    return result != kReal ? result : Sys::posix_spawn(pid, path, actions, attributes, argv, envp);
+  }
+  int waitid(idtype_t type, id_t id, siginfo_t* info, int options) override {
+    const int result = on_waitid ? on_waitid() : kReal;
+    return result != kReal ? result : Sys::waitid(type, id, info, options);
+  }
+  int pipe2(int fds[2], int flags) override {
+    const int result = on_pipe2 ? on_pipe2() : kReal;
+    return result != kReal ? result : Sys::pipe2(fds, flags);
+  }
+  int socket(int domain, int type, int protocol) override {
+    const int result = on_socket ? on_socket(domain) : kReal;
+    return result != kReal ? result : Sys::socket(domain, type, protocol);
+  }
+  ssize_t send(int fd, const void* data, size_t size, int flags) override {
+    const ssize_t result = on_send ? on_send(fd) : kReal;
+    return result != kReal ? result : Sys::send(fd, data, size, flags);
+  }
+  ssize_t recv(int fd, void* data, size_t size, int flags) override {
+    const ssize_t result = on_recv ? on_recv(fd) : kReal;
+    return result != kReal ? result : Sys::recv(fd, data, size, flags);
+  }
+  int poll(pollfd* fds, nfds_t count, int timeout_ms) override {
+    const int result = on_poll ? on_poll() : kReal;
+    return result != kReal ? result : Sys::poll(fds, count, timeout_ms);
+  }
+  double wall_ms() override { return Sys::wall_ms() + wall_step_ms; }
+};
+
+/// For hooks: `return fail(EINTR);`
+inline int fail(int error) {
+  errno = error;
+  return -1;
+}
+
+/// Fails the first `times` calls with this errno, then lets the real call through.
+inline std::function<int()> failing(int error, int times = 1) {
+  return [error, left = times]() mutable { return left-- > 0 ? fail(error) : FakeSys::kReal; };
+}
+
+inline void no_errors(const std::string& code, const std::string& detail) {
+  fprintf(stderr, "unexpected error %s: %s\n", code.c_str(), detail.c_str());
+  abort();
+}
+
+/// Turns the loop until the condition holds; fails after 20 s.
+inline void run_until(Reactor& reactor, const std::function<bool()>& condition) {
+  bool late = false;
+  Timer alarm(reactor, [&] { late = true; });
+  alarm.arm(20'000);
+  while (!condition()) {
+    CHECK(!late);
+    reactor.run_once();
+  }
+}
+
+/// Keeps everything that a sensor tells.
+struct RecordingHost : SensorHost {
+  std::vector<std::string> order;
+  std::vector<SensorReport> reports;
+  std::vector<CauseReport> causes;
+  std::vector<Fault> faults;
+
+  void died() override { order.push_back("died"); }
+  void report(const SensorReport& report) override {
+    order.push_back("report");
+    reports.push_back(report);
+  }
+  void cause(pid_t pid, ExitCause cause) override { causes.push_back({"", 0, pid, cause}); }
+  void fault(const std::string& code, const std::string& detail) override {
+    faults.push_back({std::nullopt, std::nullopt, code, detail, 0});
+  }
+};
+
+/// A directory of its own, removed at the end.
+class TempDir {
+ public:
+  TempDir() {
+    char name[] = "/tmp/sockmon-core-XXXXXX";
+    CHECK(mkdtemp(name) != nullptr);
+    path_ = name;
+  }
+  ~TempDir();
+  const std::string& path() const { return path_; }
+  /// Writes a file, making the directories on the way; returns its path.
+  std::string write(const std::string& name, const std::string& text) const;
+
+ private:
+  std::string path_;
+};
+
+void test_basics();
+void test_reactor();
+void test_proc_fs();
+void test_process_finder();
+void test_listen();
+void test_netlink();
+void test_link_judge();
+void test_link_hub();
+void test_stack();
+void test_output();
+void test_run();
+void test_process_sensor();
+void test_monitor();
+
+}  // namespace sockmon

@@ -1,0 +1,98 @@
+#include "core/link_hub.h"
+
+#include "check.h"
+#include "core/error.h"
+#include "core/link_sensor.h"
+
+namespace sockmon {
+namespace {
+
+struct Counter : LinkObserver {
+  int hints = 0, states = 0;
+  std::vector<std::string> faults;
+  void on_hint(const NetworkState&) override { hints++; }
+  void on_network(const NetworkState&) override { states++; }
+  void on_hub_fault(const std::string& code, const std::string&) override { faults.push_back(code); }
+};
+
+LinkSpec loopback() {
+  LinkSpec spec;
+  spec.interface = "lo";
+  spec.address = spec.default_route = false;
+  return spec;
+}
+
+struct World {
+  FakeSys sys;
+  Reactor reactor{sys, no_errors};
+  LinkHub hub{reactor};
+  Counter counter;
+
+  World() { hub.subscribe(&counter); }
+  ~World() { hub.unsubscribe(&counter); }
+};
+
+void lost_messages_make_it_read_anew() {
+  World world;
+  // Once for the overflow, then the rest of the queue: nothing.
+  int calls = 0;
+  world.sys.on_recv = [&](int) -> ssize_t {
+    if (calls++ == 0) return fail(ENOBUFS);
+    if (calls == 2) return fail(EINTR);
+    if (calls == 3) return fail(EAGAIN);
+    return FakeSys::kReal;
+  };
+  world.hub.on_ready();
+  CHECK(calls > 3 && world.counter.hints == 1 && world.counter.states == 1);
+}
+
+void a_flood_of_nothing_is_not_read_anew() {
+  World world;
+  world.sys.on_recv = [](int) -> ssize_t { return fail(EAGAIN); };
+  world.hub.on_ready();
+  CHECK(world.counter.hints == 0 && world.counter.states == 0);
+}
+
+void a_failed_dump_is_told_and_tried_again() {
+  World world;
+  int left = 1;
+  world.sys.on_socket = [&](int domain) { return domain == AF_NETLINK && left-- > 0 ? fail(EMFILE) : FakeSys::kReal; };
+  world.hub.refresh();
+  CHECK(world.counter.faults == std::vector<std::string>{"EMFILE"} && world.counter.states == 0);
+  run_until(world.reactor, [&] { return world.counter.states == 1; });
+}
+
+void a_sensor_without_netlink_says_so() {
+  FakeSys sys;
+  sys.on_socket = [](int domain) { return domain == AF_NETLINK ? fail(EPERM) : FakeSys::kReal; };
+  Reactor reactor(sys, no_errors);
+  LinkHub hub(reactor);
+  RecordingHost host;
+  LinkSensor sensor(reactor, hub, host, loopback());
+  const SensorReport report = sensor.start();
+  CHECK(report.state == SensorState::absent && !report.detail.empty());
+  CHECK(host.faults.size() == 1 && host.faults[0].code == "EPERM");
+  CHECK(sensor.snapshot().state == SensorState::absent);
+}
+
+void a_sensor_reads_the_real_network() {
+  Reactor reactor(real_sys(), no_errors);
+  LinkHub hub(reactor);
+  RecordingHost host;
+  LinkSensor sensor(reactor, hub, host, loopback());
+  const SensorReport report = sensor.start();
+  CHECK(report.interface == "lo" && report.carrier.has_value());
+  CHECK(sensor.snapshot().state == report.state && host.reports.empty() && host.faults.empty());
+}
+
+}  // namespace
+
+void test_link_hub() {
+  lost_messages_make_it_read_anew();
+  a_flood_of_nothing_is_not_read_anew();
+  a_failed_dump_is_told_and_tried_again();
+  a_sensor_without_netlink_says_so();
+  a_sensor_reads_the_real_network();
+}
+
+}  // namespace sockmon

@@ -1,0 +1,48 @@
+#include <signal.h>
+
+#include <filesystem>
+
+#include "check.h"
+
+namespace sockmon {
+
+TempDir::~TempDir() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+std::string TempDir::write(const std::string& name, const std::string& text) const {
+  const std::string path = path_ + "/" + name;
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+  std::ofstream(path, std::ios::binary) << text;
+  return path;
+}
+
+}  // namespace sockmon
+
+int main() {
+  // As in Node.
+  signal(SIGPIPE, SIG_IGN);
+  struct {
+    const char* name;
+    void (*run)();
+  } const tests[] = {
+      {"basics", sockmon::test_basics},
+      {"reactor", sockmon::test_reactor},
+      {"proc_fs", sockmon::test_proc_fs},
+      {"process_finder", sockmon::test_process_finder},
+      {"listen", sockmon::test_listen},
+      {"netlink", sockmon::test_netlink},
+      {"link_judge", sockmon::test_link_judge},
+      {"link_hub", sockmon::test_link_hub},
+      {"stack", sockmon::test_stack},
+      {"output", sockmon::test_output},
+      {"run", sockmon::test_run},
+      {"process_sensor", sockmon::test_process_sensor},
+      {"monitor", sockmon::test_monitor},
+  };
+  for (const auto& test : tests) {
+    test.run();
+    printf("ok %s\n", test.name);
+  }
+}

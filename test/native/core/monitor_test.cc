@@ -1,0 +1,196 @@
+#include "core/monitor.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+
+#include "check.h"
+#include "core/error.h"
+
+namespace sockmon {
+namespace {
+
+/// Breaks epoll when told to, from another thread.
+struct BreakableSys : FakeSys {
+  std::atomic<bool> broken{false};
+  BreakableSys() {
+    on_epoll_wait = [this] { return broken ? fail(EBADF) : kReal; };
+  }
+};
+
+/// Collects on the monitor thread, waits on the test's.
+struct World {
+  std::mutex mutex;
+  std::condition_variable arrived;
+  std::vector<Event> events;
+  BreakableSys sys;
+  Monitor monitor;
+
+  World()
+      : monitor(sys, ProcFs(), [this](std::vector<Event> batch) {
+          const std::lock_guard lock(mutex);
+          events.insert(events.end(), batch.begin(), batch.end());
+          arrived.notify_all();
+        }) {}
+
+  template <typename Kind>
+  std::vector<Kind> wait_for(size_t count) {
+    std::unique_lock lock(mutex);
+    std::vector<Kind> found;
+    CHECK(arrived.wait_for(lock, std::chrono::seconds(20), [&] {
+      found.clear();
+      for (const Event& event : events) {
+        if (const auto* kind = std::get_if<Kind>(&event)) found.push_back(*kind);
+      }
+      return found.size() >= count;
+    }));
+    return found;
+  }
+};
+
+RunSpec script(const std::string& id, const std::string& text) {
+  RunSpec spec;
+  spec.id = id;
+  spec.argv = {"/bin/sh", "-c", text};
+  spec.env = {{"PATH", "/usr/bin:/bin"}};
+  spec.timeout_ms = 10'000;
+  spec.grace_ms = 100;
+  return spec;
+}
+
+SensorSpec by_pidfile(const std::string& path) {
+  ProcessSpec spec;
+  spec.pidfile = path;
+  return spec;
+}
+
+std::string code_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return "";
+}
+
+pid_t started_pid(World& world, const std::string& id) {
+  world.monitor.run(script(id, "exec sleep 1000"));
+  for (const RunStarted& started : world.wait_for<RunStarted>(1)) {
+    if (started.id == id) return started.pid;
+  }
+  CHECK(false);
+  return 0;
+}
+
+void commands_are_refused_with_a_code() {
+  World world;
+  world.monitor.watch("a", {StackSpec()});
+  CHECK(code_of([&] { world.monitor.watch("a", {StackSpec()}); }) == "EEXIST");
+  CHECK(code_of([&] { world.monitor.snapshot("b"); }) == "ENOENT");
+  CHECK(code_of([&] { world.monitor.arm_reflex("b", script("x", "true")); }) == "ENOENT");
+  world.monitor.disarm_reflex("b");
+  world.monitor.unwatch("b");
+  world.monitor.unwatch("a");
+  world.monitor.watch("a", {StackSpec()});
+  world.monitor.stop();
+  world.monitor.stop();
+  CHECK(code_of([&] { world.monitor.snapshot("a"); }) == "ESHUTDOWN");
+}
+
+void the_reflex_is_one_shot_and_told_after_the_death() {
+  World world;
+  const TempDir dir;
+  const pid_t pid = started_pid(world, "victim");
+  const std::string file = dir.write("x.pid", std::to_string(pid));
+  CHECK(world.monitor.watch("r", {by_pidfile(file), StackSpec()})[0].state == SensorState::up);
+  world.monitor.arm_reflex("r", script("reflex", "echo fired"));
+  kill(pid, SIGKILL);
+  const auto report = world.wait_for<SensorReport>(1)[0];
+  CHECK(report.resource == "r" && report.sensor == 0 && report.reflex == "reflex");
+  const auto ends = world.wait_for<RunEnded>(2);
+  CHECK(ends[0].id == "victim" || ends[1].id == "victim");
+  const auto starts = world.wait_for<RunStarted>(2);
+  CHECK(starts[1].id == "reflex" && starts[1].reflex);
+  // A successor dies without a reflex.
+  world.monitor.run(script("second", "exec sleep 1000"));
+  const pid_t next = world.wait_for<RunStarted>(3)[2].pid;
+  dir.write("x.pid", std::to_string(next));
+  CHECK(world.wait_for<SensorReport>(2)[1].state == SensorState::up);
+  kill(next, SIGKILL);
+  CHECK(!world.wait_for<SensorReport>(3)[2].reflex);
+}
+
+void a_disarmed_reflex_stays_quiet() {
+  World world;
+  const TempDir dir;
+  const pid_t pid = started_pid(world, "victim");
+  world.monitor.watch("r", {by_pidfile(dir.write("x.pid", std::to_string(pid)))});
+  world.monitor.arm_reflex("r", script("reflex", "true"));
+  world.monitor.disarm_reflex("r");
+  kill(pid, SIGKILL);
+  CHECK(!world.wait_for<SensorReport>(1)[0].reflex);
+}
+
+void a_reflex_that_cannot_start_is_told() {
+  World world;
+  const TempDir dir;
+  const pid_t pid = started_pid(world, "victim");
+  world.monitor.watch("r", {by_pidfile(dir.write("x.pid", std::to_string(pid)))});
+  RunSpec bad = script("reflex", "true");
+  bad.argv = {dir.path() + "/none"};
+  world.monitor.arm_reflex("r", bad);
+  kill(pid, SIGKILL);
+  CHECK(world.wait_for<SensorReport>(1)[0].reflex == "reflex");
+  for (const RunEnded& ended : world.wait_for<RunEnded>(2)) CHECK(ended.id == "victim" || ended.spawn_error == "ENOENT");
+}
+
+void a_watch_too_many_is_refused() {
+  World world;
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  rlimit tight = before;
+  tight.rlim_cur = 70;
+  setrlimit(RLIMIT_NOFILE, &tight);
+  CHECK(code_of([&] { world.monitor.watch("a", {StackSpec()}); }) == "EMFILE");
+  setrlimit(RLIMIT_NOFILE, &before);
+  world.monitor.watch("a", {StackSpec()});
+}
+
+void a_broken_epoll_ends_it_with_a_fault() {
+  World world;
+  world.sys.broken = true;
+  // Whichever comes first: the wake-up of the command, or the end of the thread.
+  const std::string code = code_of([&] { world.monitor.snapshot("a"); });
+  CHECK(code == "ESHUTDOWN" || code == "ENOENT");
+  CHECK(world.wait_for<Fault>(1)[0].code == "EIO");
+  CHECK(code_of([&] { world.monitor.snapshot("a"); }) == "ESHUTDOWN");
+}
+
+void the_thread_hears_no_signals_and_leaves_nothing_behind() {
+  const auto count = [] { return ProcFs("/proc/self/task").pids()->size(); };
+  const size_t threads = count();
+  for (int i = 0; i < 20; i++) {
+    World world;
+    world.monitor.watch("a", {StackSpec(), LinkSpec()});
+    CHECK(count() == threads + 1);
+  }
+  CHECK(count() == threads);
+}
+
+}  // namespace
+
+void test_monitor() {
+  commands_are_refused_with_a_code();
+  the_reflex_is_one_shot_and_told_after_the_death();
+  a_disarmed_reflex_stays_quiet();
+  a_reflex_that_cannot_start_is_told();
+  a_watch_too_many_is_refused();
+  a_broken_epoll_ends_it_with_a_fault();
+  the_thread_hears_no_signals_and_leaves_nothing_behind();
+}
+
+}  // namespace sockmon

@@ -1,0 +1,103 @@
+#include "core/proc_fs.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <random>
+
+#include "check.h"
+
+namespace sockmon {
+namespace {
+
+// From a real machine, with a comm that tries to deceive.
+const char kLine[] =
+    "4242 (a) S (b c)) S 17 4242 99 0 -1 4194304 95 0 0 0 0 0 0 0 20 0 1 0 123456 2560000 220 18446744073709551615 1 1 "
+    "0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 9\n";
+
+std::string with_state(char state, int threads) {
+  return "7 (x) " + std::string(1, state) + " 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 " + std::to_string(threads) +
+         " 0 5 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 768";
+}
+
+void a_line_is_read() {
+  const auto stat = parse_stat(kLine);
+  CHECK(stat && stat->pid == 4242 && stat->comm == "a) S (b c)" && stat->state == 'S');
+  CHECK(stat->parent == 17 && stat->session == 99 && stat->start_ticks == 123456 && stat->exit_status == 9);
+  CHECK(!stat->dead);
+}
+
+void zombies_are_dead_unless_threads_live_on() {
+  CHECK(parse_stat(with_state('Z', 1))->dead);
+  CHECK(parse_stat(with_state('Z', 1))->exit_status == 768);
+  CHECK(parse_stat(with_state('X', 1))->dead);
+  CHECK(!parse_stat(with_state('Z', 4))->dead);
+  CHECK(!parse_stat(with_state('D', 1))->dead);
+}
+
+void garbage_is_refused() {
+  const std::string line = kLine;
+  for (const char* text : {"", "\n", "(", ") ", "1 ( ) ", "1 (x", "1 (x) ", "x (y) S 1 1 1", "1 (x) S", " () S 1",
+                           "99999999999999 (x) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5"})
+    CHECK(!parse_stat(text));
+  for (size_t size = 0; size < line.size() / 3; size++) CHECK(!parse_stat(line.substr(0, size)));
+}
+
+void damaged_lines_do_no_harm() {
+  std::mt19937 random(1);
+  for (int round = 0; round < 20'000; round++) {
+    std::string line = kLine;
+    for (int i = 0; i < 4; i++) line[random() % line.size()] = static_cast<char>(random());
+    line.resize(random() % (line.size() + 1));
+    parse_stat(line);
+  }
+}
+
+void numbers_are_whole_or_nothing() {
+  CHECK(parse_number<int>("-5") == -5);
+  for (const char* text : {"", " 1", "1 ", "1x", "+1", "0x1", "99999999999"}) CHECK(!parse_number<int>(text));
+  CHECK(parse_number<uint16_t>("ffff", 16) == 65535 && !parse_number<uint16_t>("10000", 16));
+}
+
+void the_real_proc_is_read() {
+  const ProcFs proc;
+  const auto self = proc.stat(getpid());
+  CHECK(self && self->pid == getpid() && self->parent == getppid() && self->session == getsid(0));
+  CHECK(self->comm.rfind("core_test", 0) == 0 && proc.argv0_name(getpid()).rfind("core_test", 0) == 0);
+  CHECK(proc.owner(getpid()) == geteuid());
+  const auto pids = proc.pids();
+  CHECK(pids && std::find(pids->begin(), pids->end(), getpid()) != pids->end());
+}
+
+void a_missing_root_is_told_apart_from_an_empty_one() {
+  const TempDir dir;
+  CHECK(ProcFs(dir.path()).pids()->empty());
+  CHECK(!ProcFs(dir.path() + "/none").pids() && errno == ENOENT);
+  CHECK(ProcFs(dir.path()).net_table("tcp").empty());
+  CHECK(!ProcFs(dir.path()).owns_socket(1, 1));
+}
+
+void a_fifo_does_not_block() {
+  const TempDir dir;
+  const std::string path = dir.path() + "/fifo";
+  CHECK(mkfifo(path.c_str(), 0600) == 0);
+  CHECK(read_file(path, 64) == "");
+  CHECK(!read_file(dir.path(), 64) && errno == EISDIR);
+  CHECK(read_file(dir.write("long", std::string(1000, 'x')), 64)->size() == 64);
+}
+
+}  // namespace
+
+void test_proc_fs() {
+  a_line_is_read();
+  zombies_are_dead_unless_threads_live_on();
+  garbage_is_refused();
+  damaged_lines_do_no_harm();
+  numbers_are_whole_or_nothing();
+  the_real_proc_is_read();
+  a_missing_root_is_told_apart_from_an_empty_one();
+  a_fifo_does_not_block();
+}
+
+}  // namespace sockmon
