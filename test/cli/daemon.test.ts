@@ -28,6 +28,7 @@ test('run says what it watches; status, history and commands work beside it; SIG
   const daemon = program.start('run', '--config', 'sockmon.yaml');
   const ended = result(daemon);
   const greeting = await said(daemon, /try next: .*\n/);
+  await program.ready(daemon);
   assert.match(greeting, /info {2}watching nap: the process named sleep, with its pid in .*sleep\.pid\n/);
   assert.match(greeting, /info {2}when nap dies: it is told; nothing is restarted\n/);
   assert.match(greeting, /try next: sockmon status\n/);
@@ -75,7 +76,7 @@ test('run says what it watches; status, history and commands work beside it; SIG
 test('status --watch redraws until it is told to stop', async context => {
   const program = configured(context);
   const daemon = program.start('run', '--config', 'sockmon.yaml');
-  await said(daemon, /try next/);
+  await program.ready(daemon);
   const watching = program.start('status', '--watch');
   const ended = result(watching);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the terminal's clear sequence
@@ -90,6 +91,7 @@ test('the form of the seed watches this machine, tells nobody and does not reboo
   const daemon = program.start('./restart-network');
   const ended = result(daemon);
   const greeting = await said(daemon, /try next: sockmon status\n/);
+  await program.ready(daemon);
   assert.match(greeting, /watching tcpip: a datagram .*; the interface of the default route/);
   assert.match(greeting, /when tcpip dies: .*\/restart-network runs, at most 6 times, 30s apart/);
   assert.match(greeting, /reboot: not allowed/);
@@ -101,7 +103,7 @@ test('the form of the seed watches this machine, tells nobody and does not reboo
 test('SIGHUP with faults in the file: they are told, and the old configuration stays', async context => {
   const program = configured(context);
   const daemon = program.start('run', '--config', 'sockmon.yaml');
-  await said(daemon, /try next/);
+  await program.ready(daemon);
   program.write('sockmon.yaml', 'nide: x\nresources: {nap: {watch: stck}}\n');
   const told = said(
     daemon,

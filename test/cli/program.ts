@@ -4,7 +4,10 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { ask } from '../../src/control.js';
+import { SockmonError } from '../../src/core/errors.js';
 
 const program = fileURLToPath(new URL('../../src/arm.cjs', import.meta.url));
 
@@ -18,6 +21,8 @@ export interface Program {
   readonly folder: string;
   write(name: string, text: string, mode?: number): string;
   start(...args: string[]): ChildProcess;
+  /** Resolves when the daemon answers on its control socket: then it also listens to signals. */
+  ready(daemon: ChildProcess): Promise<void>;
   run(...args: string[]): Promise<Ended>;
 }
 
@@ -46,8 +51,22 @@ export function programIn(context: TestContext, env: Readonly<Record<string, str
       return path;
     },
     start,
+    ready: daemon => ready(daemon, join(folder, 'state')),
     run: (...args) => result(start(...args)),
   };
+}
+
+async function ready(daemon: ChildProcess, stateDir: string): Promise<void> {
+  while (daemon.exitCode === null && daemon.signalCode === null) {
+    try {
+      await ask(stateDir, { v: 1, request: 'status' }, 5000);
+      return;
+    } catch (error) {
+      if (!(error instanceof SockmonError && error.code === 'NOT_RUNNING')) throw error;
+    }
+    await setTimeout(20);
+  }
+  throw new Error(`sockmon ended with ${daemon.exitCode ?? daemon.signalCode} before it was ready`);
 }
 
 async function ended(child: ChildProcess, end: () => void): Promise<void> {

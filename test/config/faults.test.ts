@@ -286,6 +286,26 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
     [`3:36: mqtt.keepalive: "20h" (20h) is out of range; expected ${durationWords('1s to 18h')}`],
   ],
   [
+    'escape sequences of a terminal',
+    `${least}"\\e[2J\\u009bx": 1\n`,
+    [`3:1: \\x1b[2J\\x9bx: ${unknown('; expected node, state_dir, log, resources, reboot, mqtt')}`],
+  ],
+  [
+    'a bare fraction',
+    'resources: {a: {watch: {stack: {every: 0.5}}}}\n',
+    [`1:40: resources.a.watch[0].stack.every: is a number; expected ${durationWords('1s to 1h')}`],
+  ],
+  [
+    'a fraction of a second',
+    `${least}mqtt: {url: "mqtt://h", keepalive: 1500ms}\n`,
+    ['3:36: mqtt.keepalive: has a fraction of a second; MQTT counts whole seconds'],
+  ],
+  [
+    'a number as an argument',
+    'resources: {a: {watch: stack, restart: {script: ./script, args: [a, 1]}}}\n',
+    ['1:69: resources.a.restart.args[1]: is a number; expected text; put a number in quotes'],
+  ],
+  [
     'wildcards in the base',
     `${least}mqtt: {url: "mqtt://h", base: "a/#"}\n`,
     [

@@ -9,6 +9,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { JournalEntry } from '../../src/core/model.js';
+import { readJournal } from '../../src/journal.js';
 import { Broker } from './broker.js';
 import { Daemon } from './daemon.js';
 import { Namespace } from './namespace.js';
@@ -53,6 +55,11 @@ export class Lab {
   /** Something else to be closed with the lab, before its stack. */
   onClose(close: () => Promise<void>): void {
     this.closers.push(close);
+  }
+
+  /** The journal of the sockmon of this lab, whoever started it. */
+  journal(): JournalEntry[] {
+    return readJournal(this.stateDir);
   }
 
   async startBroker(): Promise<Broker> {

@@ -48,6 +48,12 @@ export class Gate {
     await closed;
   }
 
+  /** Lets a connection through that a test has accepted, and read the first bytes of, itself. */
+  take(near: Socket, head: Buffer): void {
+    near.unshift(head);
+    this.#pass(near);
+  }
+
   #pass(near: Socket): void {
     this.#keep(near);
     if (this.#frozen) return;

@@ -1,5 +1,7 @@
 /** The reporter against a real mosquitto: what is told, when, and what survives. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import type { EventMessage } from '../../src/mqtt/messages.js';
 import { MqttReporter } from '../../src/mqtt/reporter.js';
@@ -326,22 +328,30 @@ describe('exactly once in effect', { skip: skipWithoutMosquitto }, () => {
     );
   });
 
-  it('keeps refused facts in the journal', async t => {
+  it('keeps refused facts in the journal and tells them once they are allowed', async t => {
+    const acl = 'topic read #\ntopic write mark/#\ntopic write sockmon/gw1/status\n';
     const broker = await startMosquitto({
       lines: ['allow_anonymous true', 'acl_file %folder%/acl'],
-      files: { acl: 'topic write sockmon/gw1/status\n' },
+      files: { acl },
     });
     t.after(() => broker.stop('SIGKILL'));
+    const listener = await Listener.on(broker);
+    t.after(() => listener.close());
     const log = new MemoryLog();
     const telling = new FakeTelling();
     for (let i = 0; i < 30; i++) telling.outage();
     const reporter = started(t, telling, broker.port, log);
-    const refusals = () =>
-      log.lines.filter(line => /refused an event.*Let this user write to/.test(line.sentence));
-    await eventually('the refusal is told', () => refusals().length === 1);
-    reporter.sync();
-    await eventually('it was tried again', () => refusals().length === 2);
+    await eventually('the refusal is told', () => log.find(/refused an event.*let this user write to/));
     assert.equal(telling.cursor, 0);
     assert.equal(reporter.connection().pending, 60);
+
+    writeFileSync(join(broker.folder, 'acl'), `${acl}topic write sockmon/gw1/#\n`);
+    process.kill(broker.pid, 'SIGHUP');
+    await eventually('the journal is told', () => {
+      reporter.sync();
+      return reporter.connection().pending === 0;
+    });
+    const seqs = listener.json<EventMessage>(events).map(fact => fact.seq);
+    assert.deepEqual([...new Set(seqs)].length, 60);
   });
 });

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { causeWords, describe as describeEntry, durationWords } from '../../src/core/sentence.js';
+import { snapshot } from '../../src/core/snapshot.js';
+import type { Snapshot } from '../../src/core/snapshot-model.js';
+import { policy, resource, World } from './world.js';
+
+function look(world: World): Snapshot {
+  return snapshot(world.state, world.history, world.now(), {
+    node: 'gw',
+    version: '1',
+    started: world.now(),
+    policy: world.policy,
+  });
+}
+
+describe('the snapshot', () => {
+  it('of a fresh start says what is missing', () => {
+    const world = new World();
+    world.sensor('tcpip', 'absent', { sensor: 1, detail: 'no default route' });
+    const seen = look(world);
+    assert.equal(seen.status, 'online');
+    assert.equal(seen.resources.tcpip?.state, 'absent');
+    assert.match(seen.resources.tcpip?.reason ?? '', /no default route/);
+    assert.equal(seen.last_outage, null);
+    assert.equal(seen.uptime_24h_pct, 100);
+  });
+
+  it('of an outage says what is going on, and afterwards what happened', () => {
+    const world = new World();
+    world.up();
+    const began = world.wallMs;
+    world.die();
+    world.advance(500);
+    world.runEnded(`${world.outage(1)}#1`, 2);
+    const during = look(world);
+    assert.equal(during.status, 'recovering');
+    assert.equal(
+      during.resources.tcpip?.reason,
+      'interface tap0 disappeared; attempt 1 failed with status 2; the next attempt in 1.0 s unless it comes back',
+    );
+    world.advance(500);
+    world.up();
+    const { last_outage: last, outages_24h, outages_total } = look(world);
+    assert.deepEqual([outages_24h, outages_total], [1, 1]);
+    assert.equal(last?.began_at, new Date(began).toISOString());
+    assert.equal(last?.duration_s, 1);
+    assert.equal(last?.cause, 'interface tap0 disappeared');
+    assert.equal(last?.outcome, 'recovered');
+  });
+
+  it('counts the time without the network, overlaps once, and days only as far as the journal goes', () => {
+    const world = new World(policy([resource('tcpip'), resource('wan')]));
+    world.up('tcpip');
+    world.up('wan');
+    world.append({ type: 'start', version: '1', pid: 1, resources: [] });
+    world.advance(800_000);
+    world.die('tcpip');
+    world.advance(100_000);
+    world.die('wan');
+    world.up('tcpip');
+    world.advance(100_000);
+    world.up('wan');
+    assert.equal(look(world).uptime_24h_pct, 80);
+    world.advance(86_400_000);
+    assert.equal(look(world).outages_24h, 0);
+    assert.equal(look(world).uptime_24h_pct, 100);
+    assert.ok(look(world).uptime_30d_pct < 100);
+  });
+
+  it('tells right times of this boot after the clock was set', () => {
+    const world = new World();
+    world.wallMs = 0;
+    world.up();
+    world.die();
+    world.advance(1000);
+    world.up();
+    world.wallMs = Date.parse('2026-11-22T08:00:00Z');
+    assert.equal(look(world).last_outage?.began_at, '2026-11-22T07:59:59.000Z');
+  });
+
+  it('is degraded where a sensor cannot work, and says which', () => {
+    const world = new World();
+    world.input({ kind: 'fault', resource: 'tcpip', sensor: 1, detail: 'no rtnetlink here' });
+    world.input({ kind: 'fault', resource: 'tcpip', sensor: 1, detail: 'no rtnetlink here' });
+    assert.deepEqual(look(world).detection, { quality: 'degraded', notes: ['tcpip: no rtnetlink here'] });
+    assert.equal(world.of('notice').length, 1);
+  });
+});
+
+describe('sentences', () => {
+  it('name a cause in a few words', () => {
+    assert.equal(
+      causeWords({ kind: 'signal', signal: 'SIGSEGV', coreDumped: true }),
+      'killed by SIGSEGV, core dumped',
+    );
+    assert.equal(causeWords({ kind: 'exit', code: 3 }), 'exited with status 3');
+    assert.equal(
+      causeWords({ kind: 'link', what: 'no_address', interface: 'ppp0' }),
+      'interface ppp0 lost its address',
+    );
+  });
+
+  it('name a duration in two units at most', () => {
+    const cases: [number, string][] = [
+      [0, '0 ms'],
+      [349.6, '350 ms'],
+      [12_400, '12.4 s'],
+      [59_999, '1 min'],
+      [185_000, '3 min 5 s'],
+      [180_000, '3 min'],
+      [7_800_000, '2 h 10 min'],
+      [273_600_000, '3 d 4 h'],
+    ];
+    for (const [ms, words] of cases) assert.equal(durationWords(ms), words);
+  });
+
+  it('exist for every entry of a whole story', () => {
+    const world = new World(policy([resource('tcpip')], { minUptimeMs: 0 }));
+    world.up();
+    world.die();
+    while (world.did('reboot').length === 0) {
+      const phase = world.phase();
+      if (phase.name === 'restarting') world.runEnded(phase.running.run, 1, 'it said no');
+      else world.wait();
+    }
+    for (const entry of world.entries) {
+      const { text } = describeEntry(entry);
+      assert.ok(text.length > 5 && !text.includes('undefined') && !text.includes('[object'), text);
+    }
+  });
+});

@@ -1,0 +1,369 @@
+/** The connection itself, against real brokers: versions, refusals, TLS, dead links, rivals. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import type { MqttSettings } from '../../src/core/policy.js';
+import { startEmbeddedBroker } from '../../src/mqtt/embedded.js';
+import { MqttReporter } from '../../src/mqtt/reporter.js';
+import { eventually } from './eventually.js';
+import { Gate } from './gate.js';
+import { Listener } from './listener.js';
+import { freePort, skipWithoutMosquitto, startMosquitto } from './mosquitto.js';
+import { FakeTelling, MemoryLog, settingsFor } from './telling.js';
+
+const status = 'sockmon/gw1/status';
+const events = 'sockmon/gw1/event';
+
+function started(t: TestContext, settings: MqttSettings, log = new MemoryLog(), telling = new FakeTelling()) {
+  const reporter = new MqttReporter({ settings, node: 'gw1', log, random: () => 0.05 });
+  t.after(() => reporter.stop());
+  reporter.start(telling);
+  return reporter;
+}
+
+const connected = (reporter: MqttReporter) =>
+  eventually('connected', () => reporter.connection().state === 'connected');
+
+describe('protocol version', () => {
+  it('falls back to 3.1.1 where the broker refuses 5, tells everything there, and remembers', async t => {
+    const broker = await startEmbeddedBroker({ host: '127.0.0.1', port: 0 });
+    t.after(() => broker.stop());
+    const gate = await Gate.to(broker);
+    t.after(() => gate.close());
+    await gate.open();
+    const listener = await Listener.on(broker, { protocolVersion: 4 });
+    t.after(() => listener.close());
+    const telling = new FakeTelling();
+    telling.outage();
+    const log = new MemoryLog();
+    const reporter = started(t, settingsFor(gate.port), log, telling);
+    await eventually('told', () => listener.on(events).length === 2);
+    assert.equal(reporter.connection().protocol, '3.1.1');
+    assert.equal(gate.passed, 2);
+    assert.ok(log.find(/does not take this version of MQTT/));
+
+    reporter.networkLost();
+    reporter.networkBack();
+    await eventually('connected again', () => reporter.connection().connects === 2);
+    assert.equal(gate.passed, 3, 'no second attempt by 5');
+    await reporter.stop();
+    assert.equal(listener.last(status), 'offline');
+  });
+
+  it('falls back where the broker just hangs up, after the second time', async t => {
+    const aedes = await startEmbeddedBroker({ host: '127.0.0.1', port: 0 });
+    t.after(() => aedes.stop());
+    const gate = await Gate.to(aedes);
+    t.after(() => gate.close());
+    // Answers MQTT 5 as RabbitMQ 3.10 does. Byte 8 of a CONNECT is the protocol level, after one or two bytes of length.
+    const versions: number[] = [];
+    const strict = createServer(socket => {
+      socket.on('error', () => {});
+      socket.once('data', chunk => {
+        const level = chunk[chunk.indexOf('MQTT') + 4] ?? 0;
+        versions.push(level);
+        if (level === 5) socket.destroy();
+        else gate.take(socket, chunk);
+      });
+    });
+    strict.listen(0, '127.0.0.1');
+    await once(strict, 'listening');
+    t.after(() => strict.close());
+    const address = strict.address();
+    assert.ok(address !== null && typeof address === 'object');
+    const reporter = started(t, settingsFor(address.port));
+    await connected(reporter);
+    assert.deepEqual(versions, [5, 5, 4]);
+    assert.equal(reporter.connection().protocol, '3.1.1');
+  });
+
+  it('does as it is told: 5 against a broker without 5 stays away and says why', async t => {
+    const broker = await startEmbeddedBroker({ host: '127.0.0.1', port: 0 });
+    t.after(() => broker.stop());
+    const log = new MemoryLog();
+    const reporter = started(t, settingsFor(broker.port, { protocol: '5' }), log);
+    await eventually('it says so', () => log.find(/Set mqtt.protocol to auto/));
+    assert.equal(reporter.connection().state, 'connecting');
+  });
+});
+
+describe('embedded broker', () => {
+  it('says in a sentence that its port is in use', async t => {
+    const broker = await startEmbeddedBroker({ host: '127.0.0.1', port: 0 });
+    t.after(() => broker.stop());
+    await assert.rejects(startEmbeddedBroker({ host: '127.0.0.1', port: broker.port }), {
+      code: 'BROKER',
+      message: new RegExp(`cannot listen on 127.0.0.1:${broker.port}: the port is in use`),
+    });
+  });
+
+  it('stops with clients connected', async t => {
+    const broker = await startEmbeddedBroker({ host: '127.0.0.1', port: 0 });
+    const reporter = started(t, settingsFor(broker.port, { protocol: '3.1.1' }));
+    await connected(reporter);
+    await broker.stop();
+    await eventually('lost', () => reporter.connection().state === 'connecting');
+  });
+});
+
+describe('refusals', { skip: skipWithoutMosquitto }, () => {
+  it('waits a minute after a wrong password and never logs it', async t => {
+    const broker = await startMosquitto({ lines: ['allow_anonymous false'] });
+    t.after(() => broker.stop('SIGKILL'));
+    const log = new MemoryLog();
+    const password = 'hunter2-correct-horse';
+    const reporter = started(t, settingsFor(broker.port, { username: 'gw1', password }), log);
+    const line = await eventually('refused', () => log.find(/refuses us: Not authorized/));
+    assert.match(line.sentence, /Check user, password and client id\. Next attempt in (\d{2,3})\.\d s\./);
+    assert.equal(reporter.connection().last_error, 'Not authorized (code 135)');
+    assert.ok(!log.text().includes(password));
+    assert.ok(!JSON.stringify(reporter.connection()).includes(password));
+  });
+
+  it('steps back for a minute when another client bears its id, and says so', async t => {
+    const broker = await startMosquitto();
+    t.after(() => broker.stop('SIGKILL'));
+    const log = new MemoryLog();
+    const reporter = started(t, settingsFor(broker.port), log);
+    await connected(reporter);
+    const rival = await Listener.on(broker, { clientId: 'sockmon-gw1' });
+    t.after(() => rival.close());
+    const line = await eventually('taken over', () => log.find(/same client id has taken over/));
+    assert.match(line.sentence, /Next attempt in 60\.0 s/);
+    assert.ok(rival.client.connected);
+  });
+
+  it('says in words where nobody listens, once per reason', async t => {
+    const log = new MemoryLog();
+    const port = await freePort();
+    started(t, settingsFor(port), log);
+    const tries = () => log.lines.filter(line => /cannot be reached/.test(line.sentence));
+    await eventually('three attempts', () => tries().length >= 3);
+    assert.match(
+      tries()[0]?.sentence ?? '',
+      /^mqtt:\/\/127\.0\.0\.1:\d+ cannot be reached: nothing listens there\./,
+    );
+    assert.deepEqual(
+      tries()
+        .slice(0, 3)
+        .map(line => line.level),
+      ['warn', 'debug', 'debug'],
+    );
+  });
+
+  it('refuses a URL that is no broker, without repeating it', () => {
+    for (const url of ['http://x', 'mqtt://', 'nonsense', 'mqtt+unix://', 'ftp://user:secret@host']) {
+      assert.throws(
+        () => new MqttReporter({ settings: { ...settingsFor(1), url }, node: 'n', log: new MemoryLog() }),
+        (error: Error & { code?: string }) => error.code === 'CONFIG' && !error.message.includes('secret'),
+      );
+    }
+  });
+});
+
+describe('a dead network', { skip: skipWithoutMosquitto }, () => {
+  async function frozen(t: TestContext) {
+    const broker = await startMosquitto();
+    t.after(() => broker.stop('SIGKILL'));
+    const gate = await Gate.to(broker);
+    t.after(() => gate.close());
+    await gate.open();
+    const listener = await Listener.on(broker);
+    t.after(() => listener.close());
+    const telling = new FakeTelling();
+    const reporter = started(t, settingsFor(gate.port), new MemoryLog(), telling);
+    await connected(reporter);
+    await listener.untilLast(status, 'online');
+    await listener.settle();
+    return { gate, listener, telling, reporter };
+  }
+
+  it('replaces a half-dead connection the moment the network is back', async t => {
+    const { gate, listener, telling, reporter } = await frozen(t);
+    gate.freeze();
+    reporter.networkLost();
+    telling.outage();
+    reporter.sync();
+    assert.equal(reporter.connection().state, 'connected', 'nothing tells TCP');
+    gate.thaw();
+    reporter.networkBack();
+    await eventually('told', () => listener.on(events).length === 2);
+    assert.equal(reporter.connection().connects, 2);
+    assert.equal(gate.passed, 2);
+    await listener.untilLast(status, 'online');
+  });
+
+  it('replaces a running attempt that hangs', async t => {
+    const { gate, listener, telling, reporter } = await frozen(t);
+    gate.freeze();
+    reporter.networkLost();
+    reporter.networkBack();
+    telling.outage();
+    reporter.sync();
+    await eventually('an attempt hangs', () => reporter.connection().state === 'connecting');
+    reporter.networkLost();
+    gate.thaw();
+    reporter.networkBack();
+    await eventually('told', () => listener.on(events).length === 2);
+    assert.equal(reporter.connection().connects, 2);
+  });
+
+  it('keeps a connection that proved itself alive meanwhile', async t => {
+    const { gate, listener, telling, reporter } = await frozen(t);
+    reporter.networkLost();
+    telling.outage();
+    reporter.sync();
+    await eventually('acknowledged', () => reporter.connection().pending === 0);
+    reporter.networkBack();
+    await listener.settle();
+    assert.equal(reporter.connection().connects, 1);
+    assert.equal(gate.passed, 1);
+  });
+});
+
+describe('TLS', { skip: skipWithoutMosquitto }, () => {
+  let folder: string;
+  const pem = (name: string) => readFileSync(join(folder, name));
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'sockmon-tls-'));
+    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+    openssl(
+      'req',
+      '-x509',
+      ...key,
+      '-days',
+      '2',
+      '-subj',
+      '/CN=test ca',
+      '-keyout',
+      'ca.key',
+      '-out',
+      'ca.pem',
+    );
+    for (const [name, extra] of [
+      ['server', ['-addext', 'subjectAltName=DNS:broker.test']],
+      ['client', []],
+    ] as const) {
+      openssl(
+        'req',
+        ...key,
+        '-subj',
+        `/CN=${name}`,
+        ...extra,
+        '-keyout',
+        `${name}.key`,
+        '-out',
+        `${name}.csr`,
+      );
+      const sign = [
+        '-CA',
+        'ca.pem',
+        '-CAkey',
+        'ca.key',
+        '-CAcreateserial',
+        '-copy_extensions',
+        'copy',
+        '-days',
+        '2',
+      ];
+      openssl('x509', '-req', '-in', `${name}.csr`, ...sign, '-out', `${name}.pem`);
+    }
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  async function tlsBroker(t: TestContext) {
+    const lines = [
+      'allow_anonymous true',
+      `cafile ${folder}/ca.pem`,
+      `certfile ${folder}/server.pem`,
+      `keyfile ${folder}/server.key`,
+      'require_certificate true',
+    ];
+    const broker = await startMosquitto({ lines });
+    t.after(() => broker.stop('SIGKILL'));
+    return broker;
+  }
+  const tlsSettings = (port: number, tls: Partial<MqttSettings['tls']>): MqttSettings =>
+    settingsFor(port, {
+      url: `mqtts://127.0.0.1:${port}`,
+      tls: {
+        ca: pem('ca.pem'),
+        cert: pem('client.pem'),
+        key: pem('client.key'),
+        servername: 'broker.test',
+        ...tls,
+      },
+    });
+
+  it('connects with an authority of its own and a client certificate', async t => {
+    const broker = await tlsBroker(t);
+    const reporter = started(t, tlsSettings(broker.port, {}));
+    await connected(reporter);
+    assert.equal(reporter.connection().broker, `mqtts://127.0.0.1:${broker.port}`);
+  });
+
+  it('never connects to a broker whose certificate does not fit', async t => {
+    const broker = await tlsBroker(t);
+    for (const [tls, why] of [
+      [{ ca: null }, /unable to|self-signed|self signed/],
+      [{ servername: 'somebody.else' }, /altnames/],
+      [{ servername: null }, /altnames|IP/],
+      [{ cert: null, key: null }, /certificate required|hung up/],
+      [{ cert: Buffer.from('rubbish') }, /PEM|no start line/i],
+    ] as const) {
+      const log = new MemoryLog();
+      const reporter = started(t, tlsSettings(broker.port, tls), log);
+      await eventually(`refused for ${why}`, () => reporter.connection().last_error);
+      assert.match(reporter.connection().last_error ?? '', why);
+      assert.equal(reporter.connection().connects, 0);
+      await reporter.stop();
+    }
+  });
+});
+
+describe('other ways to the broker', { skip: skipWithoutMosquitto }, () => {
+  it('connects by websockets', async t => {
+    const broker = await startMosquitto({ lines: ['allow_anonymous true', 'protocol websockets'] });
+    t.after(() => broker.stop('SIGKILL'));
+    const reporter = started(t, settingsFor(broker.port, { url: `ws://127.0.0.1:${broker.port}/mqtt` }));
+    await connected(reporter);
+    assert.equal(reporter.connection().protocol, '5');
+  });
+
+  it('connects by a UNIX socket', async t => {
+    const path = join(mkdtempSync(join(tmpdir(), 'sockmon-unix-')), 'mosquitto.sock');
+    t.after(() => rmSync(join(path, '..'), { recursive: true, force: true }));
+    const broker = await startMosquitto({ lines: [`listener 0 ${path}`, 'allow_anonymous true'] });
+    t.after(() => broker.stop('SIGKILL'));
+    const reporter = started(t, settingsFor(broker.port, { url: `mqtt+unix://${path}` }));
+    await connected(reporter);
+  });
+
+  it('dials the last good address before it asks the resolver again', async t => {
+    const broker = await startMosquitto();
+    t.after(() => broker.stop('SIGKILL'));
+    const reporter = started(t, settingsFor(broker.port, { url: `mqtt://localhost:${broker.port}` }));
+    await connected(reporter);
+    const dns = await import('node:dns');
+    const real = dns.default.lookup;
+    let lookups = 0;
+    t.after(() => {
+      dns.default.lookup = real;
+    });
+    dns.default.lookup = ((...args: Parameters<typeof real>) => {
+      lookups += 1;
+      return real(...args);
+    }) as typeof real;
+    reporter.networkLost();
+    reporter.networkBack();
+    await eventually('connected again', () => reporter.connection().connects === 2);
+    assert.equal(lookups, 0);
+  });
+});

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { describe, it } from 'node:test';
+import type { ReceivedCommand } from '../../src/core/ports.js';
+import { policy, resource } from '../core/world.js';
+import { Bench } from './fakes.js';
+
+const press: ReceivedCommand = {
+  id: 'press-1',
+  action: 'reboot',
+  origin: 'mqtt:press',
+  press: true,
+  retained: false,
+  duplicate: false,
+  sinceConnectMs: 60_000,
+};
+
+const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
+
+describe('the supervisor', () => {
+  it('watches, arms, and does not run again what the reflex has started', t => {
+    const bench = new Bench(t, policy());
+    assert.deepEqual(bench.watcher.calls, ['watch tcpip stack+link']);
+    const armed = bench.watcher.armed.get('tcpip');
+    assert.equal(armed?.env.SOCKMON_RESOURCE, 'tcpip');
+    bench.up();
+    bench.sensor('down', 0, armed?.id ?? '');
+    assert.equal(bench.watcher.runs.length, 0);
+    bench.up();
+    assert.deepEqual(bench.types(), ['start', 'seen', 'outage_begin', 'attempt', 'outage_end']);
+    assert.deepEqual(bench.reporter.calls, ['lost', 'back']);
+    assert.notEqual(bench.watcher.armed.get('tcpip')?.id, armed?.id);
+  });
+
+  it('has the record on disk before it runs a script', t => {
+    const bench = new Bench(t, policy());
+    bench.up();
+    const run = bench.watcher.run.bind(bench.watcher);
+    let onDisk = '';
+    bench.watcher.run = started => {
+      onDisk = fs.readFileSync(`${bench.dir}/journal`, 'utf8');
+      run(started);
+    };
+    bench.sensor('down');
+    assert.match(onDisk, /"type":"attempt"/);
+  });
+
+  it('says every record once, as a sentence, at its level', t => {
+    const bench = new Bench(t, policy());
+    bench.up();
+    bench.sensor('down');
+    assert.ok(bench.log.lines.includes('warn tcpip died: no datagram passes over loopback (ENETUNREACH)'));
+    assert.equal(bench.log.lines.filter(line => line.includes('died')).length, 1);
+  });
+
+  it('works through inputs that come while it works, in their order', t => {
+    const bench = new Bench(t, policy());
+    bench.up();
+    const run = bench.watcher.run.bind(bench.watcher);
+    bench.watcher.run = started => {
+      run(started);
+      bench.supervisor.dispatch({
+        kind: 'run_ended',
+        run: started.id,
+        atMs: 0,
+        result: { kind: 'not_started', error: 'ENOENT' },
+        output: '',
+      });
+      assert.ok(!bench.types().includes('attempt_end'));
+    };
+    bench.sensor('down');
+    assert.deepEqual(bench.types().slice(-3), ['outage_begin', 'attempt', 'attempt_end']);
+  });
+
+  it('answers a press before it acts, and reboots with the intent as the last line on disk', async t => {
+    const bench = new Bench(t, policy());
+    bench.up();
+    const answer = bench.supervisor.command(press);
+    assert.equal(answer.status, 'accepted');
+    assert.deepEqual(bench.reboots, []);
+    await turn();
+    assert.equal(bench.reboots.length, 1);
+    assert.match(bench.reboots[0] ?? '', /"type":"reboot_intent"/);
+    assert.equal(bench.supervisor.command({ ...press, id: 'press-2' }).code, 'rate_limited');
+  });
+
+  it('tells when the reboot command fails', async t => {
+    const bench = new Bench(t, policy());
+    bench.rebootError = 'systemctl: not found';
+    bench.up();
+    bench.supervisor.command(press);
+    await turn();
+    await turn();
+    assert.equal(bench.types().at(-1), 'reboot_failed');
+    assert.deepEqual(
+      bench.reporter.answers.map(answer => [answer.status, answer.detail]),
+      [['failed', 'systemctl: not found']],
+    );
+  });
+
+  it('with a journal that cannot be written restarts all the same, and reboots for nobody', async t => {
+    const bench = new Bench(t, policy());
+    bench.up();
+    const failing = t.mock.method(fs, 'writeSync', () => {
+      throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+    });
+    bench.sensor('down');
+    assert.equal(bench.watcher.runs.length, 1);
+    const answer = bench.supervisor.command(press);
+    assert.equal(answer.code, 'journal_failed');
+    await turn();
+    assert.deepEqual(bench.reboots, []);
+    assert.equal(bench.log.lines.filter(line => line.startsWith('error The journal')).length, 1);
+    failing.mock.restore();
+    bench.up();
+    assert.ok(bench.log.lines.includes('info the journal can be written again'));
+    assert.match(fs.readFileSync(`${bench.dir}/journal`, 'utf8'), /outage_begin/);
+  });
+
+  it('remembers what the broker has across a restart', t => {
+    const bench = new Bench(t, policy());
+    bench.up();
+    bench.supervisor.acknowledge(2);
+    bench.supervisor.acknowledge(1);
+    assert.equal(bench.supervisor.acknowledgedSeq(), 2);
+    assert.deepEqual(
+      bench.supervisor.entriesAfter(2).map(entry => entry.type),
+      ['published'],
+    );
+  });
+
+  it('takes up a new policy without a gap for what has not changed', t => {
+    const bench = new Bench(t, policy());
+    bench.up();
+    bench.supervisor.reconfigure(
+      policy([resource('tcpip'), resource('dns', { sensors: [{ kind: 'process', name: 'dnsmasq' }] })]),
+    );
+    assert.deepEqual(bench.watcher.calls, ['watch tcpip stack+link', 'watch dns process']);
+    assert.deepEqual(Object.keys(bench.supervisor.snapshot().resources), ['tcpip', 'dns']);
+  });
+
+  it('records a clean stop and hears nothing afterwards', t => {
+    const bench = new Bench(t, policy());
+    bench.up();
+    bench.supervisor.stop('SIGTERM');
+    bench.sensor('down');
+    assert.equal(bench.types().at(-1), 'stop');
+    assert.equal(bench.watcher.calls.at(-1), 'close');
+  });
+});
