@@ -136,7 +136,7 @@ describe('the native part', () => {
   });
 
   it('keeps system calls that tests make fail behind one seam', () => {
-    const direct = /(?<![\w.>:])(epoll_wait|pidfd_open|posix_spawn)\(/;
+    const direct = /(?<![\w.>:])(epoll_wait|pidfd_open|posix_spawn)\((?!\d\))/; // not the man pages, pidfd_open(2)
     const offenders = filesUnder('native/core', /\.cc$/).filter(
       file => !file.endsWith('/sys.cc') && direct.test(read(file)),
     );
