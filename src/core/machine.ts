@@ -1,4 +1,5 @@
 /** The machine: a pure function of state, input and what the journal says. Everything that happens is decided here. */
+import { isBetterCause } from './cause.js';
 import { judgeCommand } from './guard.js';
 import type { JournalRecord } from './model.js';
 import type { CommandAnswer, ReceivedCommand } from './ports.js';
@@ -100,22 +101,23 @@ function eachResource(
   return { state: current, effects };
 }
 
+/** The exit cause of a process whose death has been reported: an orphan is reaped when PID 1 finds the time, 2 s later in one measurement. */
 function onCause(
   resource: ResourceState,
   input: Extract<Input, { kind: 'cause' }>,
   ctx: Context,
 ): Step<ResourceState> {
-  const sensor = resource.sensors[input.sensor]?.name ?? '';
-  if (outageOf(resource.phase) !== null) return learnCause(resource, input.cause, sensor, ctx.now.bootMs);
-  // The cause may come after the recovery: an orphan is reaped by PID 1 when it finds the time, 2 s later in one measurement.
+  const sensor = resource.sensors[input.sensor];
+  if (sensor?.diedMs == null) return { state: resource, effects: [] };
+  if (outageOf(resource.phase) !== null) return learnCause(resource, input.cause, sensor.name, sensor.diedMs);
   const last = ctx.history.outages.findLast(outage => outage.resource === resource.policy.id);
-  if (last?.end == null || last.cause.kind !== 'unknown' || last.end.bootId !== ctx.now.bootId)
-    return { state: resource, effects: [] };
+  if (last === undefined || last.begin.bootId !== ctx.now.bootId) return { state: resource, effects: [] };
+  const known = { beganMs: last.begin.atMs, cause: last.cause };
+  if (!isBetterCause(known, input.cause, sensor.diedMs)) return { state: resource, effects: [] };
   const { id } = resource.policy;
-  return {
-    state: resource,
-    effects: [record({ type: 'outage_cause', outage: last.id, resource: id, cause: input.cause, sensor })],
-  };
+  const { cause } = input;
+  const learned = record({ type: 'outage_cause', outage: last.id, resource: id, cause, sensor: sensor.name });
+  return { state: resource, effects: [learned] };
 }
 
 function onRunEnded(

@@ -1,4 +1,6 @@
 /** One resource: what a fact about it changes. Pure; `machine.ts` routes the inputs here. */
+
+import { isBetterCause } from './cause.js';
 import { wallMsAt } from './clock.js';
 import { relapseDelayMs } from './ladder.js';
 import type { Cause } from './model.js';
@@ -18,19 +20,6 @@ import {
   type Step,
 } from './state.js';
 
-/** A process cause that comes later than this belongs to something else: most likely to the restart script's own kill. */
-const secondSightMs = 1000;
-
-const causeRank: Record<Cause['kind'], number> = {
-  unknown: 0,
-  unseen: 1,
-  link: 2,
-  probe: 2,
-  exit: 3,
-  signal: 3,
-  commanded: 4,
-};
-
 export function onSensor(before: ResourceState, input: SensorInput, ctx: Context): Step<ResourceState> {
   const old = before.sensors[input.sensor];
   if (old === undefined) return { state: before, effects: [] };
@@ -40,6 +29,7 @@ export function onSensor(before: ResourceState, input: SensorInput, ctx: Context
     detail: input.detail,
     carrier: input.carrier,
     interface: input.interface ?? old.interface,
+    diedMs: input.state === 'down' ? input.atMs : old.diedMs,
   };
   const state = { ...before, sensors: before.sensors.with(input.sensor, sensor) };
   const told = notices(state, old, sensor, input.atMs);
@@ -244,11 +234,10 @@ export function learnCause(
   state: ResourceState,
   cause: Cause,
   sensor: string,
-  atMs: number,
+  diedMs: number,
 ): Step<ResourceState> {
   const outage = outageOf(state.phase);
-  if (outage === null || atMs - outage.beganMs > secondSightMs) return { state, effects: [] };
-  if (causeRank[cause.kind] <= causeRank[outage.cause.kind]) return { state, effects: [] };
+  if (outage === null || !isBetterCause(outage, cause, diedMs)) return { state, effects: [] };
   return {
     state: withOutage(state, { ...outage, cause, sensor }),
     effects: [record({ type: 'outage_cause', outage: outage.id, resource: state.policy.id, cause, sensor })],

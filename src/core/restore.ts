@@ -74,6 +74,7 @@ function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
       detail: '',
       carrier: null,
       interface: null,
+      diedMs: null,
     })),
     phase: { name: 'absent', sinceMs: now.bootMs },
     leftovers: [],

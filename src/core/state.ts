@@ -13,6 +13,8 @@ export interface SensorState {
   /** null: not a link, or not known. */
   readonly carrier: boolean | null;
   readonly interface: string | null;
+  /** When it last went down, in ms of CLOCK_BOOTTIME. */
+  readonly diedMs: number | null;
 }
 
 export interface OpenOutage {

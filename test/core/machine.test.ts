@@ -226,12 +226,28 @@ describe('an outage', () => {
 
   it('learns a cause that is known only after the recovery', () => {
     const world = into.up();
+    world.die();
     world.sensor('tcpip', 'down', { cause: { kind: 'unknown' } });
     world.up();
     world.advance(2000);
-    world.input({ kind: 'cause', resource: 'tcpip', sensor: 0, cause: { kind: 'exit', code: 3 } });
-    assert.deepEqual(world.of('outage_cause')[0]?.cause, { kind: 'exit', code: 3 });
-    assert.deepEqual(world.history.outages[0]?.cause, { kind: 'exit', code: 3 });
+    world.input({ kind: 'cause', resource: 'tcpip', sensor: 0, cause: { kind: 'exit', code: 0 } });
+    assert.deepEqual(world.of('outage_cause')[0]?.cause, { kind: 'exit', code: 0 });
+    assert.deepEqual(world.history.outages[0]?.cause, { kind: 'exit', code: 0 });
+  });
+
+  it('does not take for its cause what died of the restart script and was explained later', () => {
+    const world = into.up();
+    world.die();
+    world.advance(5000);
+    world.sensor('tcpip', 'down', { cause: { kind: 'unknown' } });
+    world.advance(100);
+    world.input({
+      kind: 'cause',
+      resource: 'tcpip',
+      sensor: 0,
+      cause: { kind: 'signal', signal: 'SIGTERM', coreDumped: false },
+    });
+    assert.equal(world.of('outage_cause').length, 0);
   });
 
   it('gets six attempts, 30 s apart, and the reboot after three minutes', () => {
