@@ -33,6 +33,8 @@ export interface AttemptHandlers {
 const connectTimeoutMs = 20_000;
 /** Commands have at most 2 KiB; what the broker may send us (MQTT 5 only). */
 const maximumPacketSize = 65_536;
+/** At most: the fixed header, the lengths, the packet id and the one property that we send. */
+const headerBytes = 16;
 /** Reason codes of MQTT 5 (4.13, 3.2.2.2) and return codes of 3.1.1 (3.2.2.3). */
 const takenOver = 0x8e;
 const unsupportedCodes = new Set([0x01, 0x84]);
@@ -48,6 +50,8 @@ export class Attempt {
   address: string | null = null;
   /** QoS 1 messages that the broker takes unacknowledged. */
   receiveMaximum = 65_535;
+  /** Bytes of a packet that the broker takes. */
+  #brokerMaximum = Number.POSITIVE_INFINITY;
   readonly #client: MqttClient;
   readonly #options: AttemptOptions;
   readonly #handlers: AttemptHandlers;
@@ -73,12 +77,20 @@ export class Attempt {
   }
 
   publish(message: Message, settled: Settled): void {
+    if (Buffer.byteLength(message.topic + message.payload) + headerBytes > this.#brokerMaximum) {
+      // It would end the connection.
+      setImmediate(() => settled(new Error(`larger than the ${this.#brokerMaximum} bytes that it takes`)));
+      return;
+    }
     const properties =
       message.expiryS === undefined || this.protocol === 4
         ? {}
         : { properties: { messageExpiryInterval: message.expiryS } };
     const options = { qos: 1 as const, retain: message.retain, ...properties };
-    this.#client.publish(message.topic, message.payload, options, error => settled(error ?? null));
+    this.#client.publish(message.topic, message.payload, options, error => {
+      // At the end of a connection MQTT.js fails what is in flight: that says nothing about the broker's will.
+      if (!this.#over) settled(error ?? null);
+    });
   }
 
   subscribe(filters: ISubscriptionMap, failed: (words: string) => void): void {
@@ -155,6 +167,7 @@ export class Attempt {
       if (this.#over) return;
       this.#connected = true;
       this.receiveMaximum = connack.properties?.receiveMaximum ?? this.receiveMaximum;
+      this.#brokerMaximum = connack.properties?.maximumPacketSize ?? this.#brokerMaximum;
       this.#guarded(() => this.#handlers.connected(this));
     });
     client.on('disconnect', packet => {

@@ -107,7 +107,7 @@ function issuesInWords(error: z.ZodError): string {
 function textOf(payload: Uint8Array): string | null {
   if (payload.length > maxCommandBytes) return null;
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(payload);
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(payload);
   } catch {
     return null;
   }

@@ -1,8 +1,9 @@
 /** Opens the stream that one attempt talks through. MQTT.js's own TCP builder knows neither a connect timeout nor noDelay. */
+import { createRequire } from 'node:module';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { IStream, MqttClient } from 'mqtt';
-import { streamBuilder as connectWebSocket } from 'mqtt/lib/connect/ws';
+import type * as WebSocketBuilder from 'mqtt/lib/connect/ws';
 import type { MqttSettings } from '../core/policy.js';
 import type { Endpoint } from './endpoint.js';
 
@@ -70,8 +71,10 @@ function dialWebSocket(
   endpoint: Endpoint & { kind: 'ws' },
   options: DialOptions,
 ): IStream {
+  // Only where it is needed: 3 MB and 25 ms.
+  const { streamBuilder } = createRequire(import.meta.url)('mqtt/lib/connect/ws') as typeof WebSocketBuilder;
   const { host, port, path, tls } = endpoint;
-  const stream = connectWebSocket(client, {
+  const stream = streamBuilder(client, {
     ...client.options,
     protocol: tls ? 'wss' : 'ws',
     hostname: isIP(host) === 6 ? `[${host}]` : host,

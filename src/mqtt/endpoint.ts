@@ -23,22 +23,32 @@ const schemes: Readonly<Record<string, { kind: 'tcp' | 'ws'; tls: boolean; port:
 /** @throws SockmonError CONFIG. The message leaves out the URL: it may hold a password. */
 export function endpointOf(url: string): Endpoint {
   const parsed = URL.canParse(url) ? new URL(url) : null;
-  if (parsed?.protocol === 'mqtt+unix:' && parsed.pathname.length > 1) {
-    return { kind: 'unix', path: decodeURIComponent(parsed.pathname) };
+  const endpoint = parsed?.protocol === 'mqtt+unix:' ? unixOf(parsed) : parsed && networkOf(parsed);
+  if (endpoint !== null) return endpoint;
+  throw new SockmonError(
+    'CONFIG',
+    'The URL of the MQTT broker is not understood. Write it as mqtt://host:1883, mqtts://host, ws://host, wss://host or mqtt+unix:///path.',
+  );
+}
+
+function unixOf({ pathname }: URL): Endpoint | null {
+  try {
+    return pathname.length > 1 ? { kind: 'unix', path: decodeURIComponent(pathname) } : null;
+  } catch {
+    // A "%" that is no escape.
+    return null;
   }
-  const scheme = parsed === null ? undefined : schemes[parsed.protocol];
-  if (parsed === null || scheme === undefined || parsed.hostname === '') {
-    throw new SockmonError(
-      'CONFIG',
-      'The URL of the MQTT broker is not understood. Write it as mqtt://host:1883, mqtts://host, ws://host, wss://host or mqtt+unix:///path.',
-    );
-  }
+}
+
+function networkOf(url: URL): Endpoint | null {
+  const scheme = schemes[url.protocol];
+  if (scheme === undefined || url.hostname === '' || url.port === '0') return null;
   const { kind, tls } = scheme;
-  const host = parsed.hostname.replace(/^\[|\]$/g, '');
-  const port = parsed.port === '' ? scheme.port : Number(parsed.port);
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const port = url.port === '' ? scheme.port : Number(url.port);
   return kind === 'tcp'
     ? { kind, tls, host, port }
-    : { kind, tls, host, port, path: `${parsed.pathname || '/'}${parsed.search}` };
+    : { kind, tls, host, port, path: `${url.pathname || '/'}${url.search}` };
 }
 
 /** For people: never holds user or password. */

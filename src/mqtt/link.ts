@@ -26,6 +26,8 @@ export interface LinkOptions {
 
 /** A connection that broke sooner than this says nothing good about the broker: the back-off goes on growing. */
 const stableMs = 30_000;
+/** Brokers that close a connection soon after it was made, again and again, mostly have two clients of one id (mosquitto 2.0 does not say so). */
+const rivalryAfter = 3;
 
 export class Link {
   readonly broker: string;
@@ -177,8 +179,10 @@ export class Link {
       (this.#options.random ?? Math.random)(),
     );
     this.#failures += 1;
-    const sentence = `${sentenceOf(ending, this.broker, words)} Next attempt in ${(delayMs / 1000).toFixed(1)} s.`;
-    const { log } = this.#options;
+    const { log, settings } = this.#options;
+    const rivalry = ending === 'lost' && this.#failures >= rivalryAfter;
+    const hint = rivalry ? ` Is there another client with the id ${settings.clientId}?` : '';
+    const sentence = `${sentenceOf(ending, this.broker, words)}${hint} Next attempt in ${(delayMs / 1000).toFixed(1)} s.`;
     if (words === this.lastError) log.debug({ broker: this.broker, delayMs }, sentence);
     else log.warn({ broker: this.broker, delayMs }, sentence);
     this.lastError = words;

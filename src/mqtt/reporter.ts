@@ -34,6 +34,7 @@ export class MqttReporter implements Reporter {
   #telling: Telling | null = null;
   #conversation: Conversation | null = null;
   #since: string | null = null;
+  #onDisconnected: () => void = () => {};
 
   /** @throws SockmonError CONFIG when the URL is no broker's. */
   constructor(options: ReporterOptions) {
@@ -87,7 +88,10 @@ export class MqttReporter implements Reporter {
     const conversation = this.#conversation;
     this.#conversation = null;
     if (conversation !== null) {
-      await within(stopWithinMs * 0.8, conversation.goodbye());
+      const gone = new Promise<void>(resolve => {
+        this.#onDisconnected = resolve;
+      });
+      await within(stopWithinMs * 0.8, Promise.race([conversation.goodbye(), gone]));
       conversation.close();
     }
     await this.#link.stop(Math.max(100, deadlineMs - performance.now()));
@@ -124,6 +128,7 @@ export class MqttReporter implements Reporter {
     this.#conversation?.close();
     this.#conversation = null;
     this.#since = null;
+    this.#onDisconnected();
   }
 
   #judge(telling: Telling, command: ReceivedCommand): void {

@@ -1,12 +1,16 @@
 /** The connection itself, against real brokers: versions, refusals, TLS, dead links, rivals. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import dns from 'node:dns';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
+import { Aedes } from 'aedes';
 import type { MqttSettings } from '../../src/core/policy.js';
 import { startEmbeddedBroker } from '../../src/mqtt/embedded.js';
 import { MqttReporter } from '../../src/mqtt/reporter.js';
@@ -24,6 +28,24 @@ function started(t: TestContext, settings: MqttSettings, log = new MemoryLog(), 
   t.after(() => reporter.stop());
   reporter.start(telling);
   return reporter;
+}
+
+/** A broker of a few bytes. */
+async function scripted(t: TestContext, talk: (socket: Socket) => void): Promise<number> {
+  const sockets = new Set<Socket>();
+  const server = createServer(socket => {
+    sockets.add(socket.on('error', () => {}));
+    talk(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  return address.port;
 }
 
 const connected = (reporter: MqttReporter) =>
@@ -62,8 +84,7 @@ describe('protocol version', () => {
     t.after(() => gate.close());
     // Answers MQTT 5 as RabbitMQ 3.10 does. Byte 8 of a CONNECT is the protocol level, after one or two bytes of length.
     const versions: number[] = [];
-    const strict = createServer(socket => {
-      socket.on('error', () => {});
+    const port = await scripted(t, socket => {
       socket.once('data', chunk => {
         const level = chunk[chunk.indexOf('MQTT') + 4] ?? 0;
         versions.push(level);
@@ -71,12 +92,7 @@ describe('protocol version', () => {
         else gate.take(socket, chunk);
       });
     });
-    strict.listen(0, '127.0.0.1');
-    await once(strict, 'listening');
-    t.after(() => strict.close());
-    const address = strict.address();
-    assert.ok(address !== null && typeof address === 'object');
-    const reporter = started(t, settingsFor(address.port));
+    const reporter = started(t, settingsFor(port));
     await connected(reporter);
     assert.deepEqual(versions, [5, 5, 4]);
     assert.equal(reporter.connection().protocol, '3.1.1');
@@ -125,17 +141,48 @@ describe('refusals', { skip: skipWithoutMosquitto }, () => {
     assert.ok(!JSON.stringify(reporter.connection()).includes(password));
   });
 
-  it('steps back for a minute when another client bears its id, and says so', async t => {
+  it('steps back for a minute when the broker says that another client bears its id', async t => {
+    // By hand: mosquitto 2.0 closes the connection without a word. CONNACK, then DISCONNECT 0x8E, both of MQTT 5.
+    const port = await scripted(t, socket => {
+      socket.once('data', () => socket.end(Buffer.from([0x20, 3, 0, 0, 0, 0xe0, 2, 0x8e, 0])));
+    });
+    const log = new MemoryLog();
+    started(t, settingsFor(port), log);
+    const line = await eventually('taken over', () => log.find(/same client id has taken over/));
+    assert.match(line.sentence, /Next attempt in 60\.0 s/);
+  });
+
+  it('fights ever more slowly with a rival of the same id, and guesses it', async t => {
     const broker = await startMosquitto();
     t.after(() => broker.stop('SIGKILL'));
     const log = new MemoryLog();
     const reporter = started(t, settingsFor(broker.port), log);
-    await connected(reporter);
-    const rival = await Listener.on(broker, { clientId: 'sockmon-gw1' });
-    t.after(() => rival.close());
-    const line = await eventually('taken over', () => log.find(/same client id has taken over/));
-    assert.match(line.sentence, /Next attempt in 60\.0 s/);
-    assert.ok(rival.client.connected);
+    for (let round = 1; round <= 3; round++) {
+      await eventually('connected', () => reporter.connection().connects === round);
+      const rival = await Listener.on(broker, { clientId: 'sockmon-gw1' });
+      t.after(() => rival.close());
+    }
+    await eventually('it guesses', () => log.find(/another client with the id sockmon-gw1\?/));
+    const delays = log.lines.flatMap(line =>
+      /is lost/.exec(line.sentence) && 'delayMs' in line.fields ? [line.fields.delayMs] : [],
+    );
+    assert.deepEqual(delays.slice(0, 3), [50, 100, 200]);
+  });
+
+  it('survives a broker that talks nonsense', async t => {
+    for (const bytes of [
+      [0x20, 3, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff],
+      [0, 0, 0, 0],
+      [0x20, 0],
+      [0x30, 2, 0, 9],
+    ]) {
+      const port = await scripted(t, socket => {
+        socket.once('data', () => socket.end(Buffer.from(bytes)));
+      });
+      const reporter = started(t, settingsFor(port));
+      await eventually('it has noticed', () => reporter.connection().last_error);
+      await reporter.stop();
+    }
   });
 
   it('says in words where nobody listens, once per reason', async t => {
@@ -248,7 +295,7 @@ describe('TLS', { skip: skipWithoutMosquitto }, () => {
       'ca.pem',
     );
     for (const [name, extra] of [
-      ['server', ['-addext', 'subjectAltName=DNS:broker.test']],
+      ['server', ['-addext', 'subjectAltName=DNS:broker.test,DNS:localhost']],
       ['client', []],
     ] as const) {
       openssl(
@@ -309,6 +356,18 @@ describe('TLS', { skip: skipWithoutMosquitto }, () => {
     assert.equal(reporter.connection().broker, `mqtts://127.0.0.1:${broker.port}`);
   });
 
+  it('checks the name also when it dials the remembered address', async t => {
+    const broker = await tlsBroker(t);
+    const settings = tlsSettings(broker.port, { servername: null });
+    const reporter = started(t, { ...settings, url: `mqtts://localhost:${broker.port}` });
+    await connected(reporter);
+    const lookup = t.mock.method(dns, 'lookup');
+    reporter.networkLost();
+    reporter.networkBack();
+    await eventually('connected again', () => reporter.connection().connects === 2);
+    assert.equal(lookup.mock.callCount(), 0);
+  });
+
   it('never connects to a broker whose certificate does not fit', async t => {
     const broker = await tlsBroker(t);
     for (const [tls, why] of [
@@ -330,11 +389,24 @@ describe('TLS', { skip: skipWithoutMosquitto }, () => {
 
 describe('other ways to the broker', { skip: skipWithoutMosquitto }, () => {
   it('connects by websockets', async t => {
-    const broker = await startMosquitto({ lines: ['allow_anonymous true', 'protocol websockets'] });
-    t.after(() => broker.stop('SIGKILL'));
-    const reporter = started(t, settingsFor(broker.port, { url: `ws://127.0.0.1:${broker.port}/mqtt` }));
+    // Debian's mosquitto has none; aedes speaks through MQTT.js's own ws.
+    const { WebSocketServer, createWebSocketStream } = createRequire(
+      createRequire(import.meta.url).resolve('mqtt'),
+    )('ws');
+    const aedes = await Aedes.createBroker();
+    const http = createHttpServer().listen(0, '127.0.0.1');
+    await once(http, 'listening');
+    const sockets = new WebSocketServer({ server: http, path: '/mqtt' });
+    sockets.on('connection', (socket: unknown) => aedes.handle(createWebSocketStream(socket)));
+    const address = http.address();
+    assert.ok(address !== null && typeof address === 'object');
+    const url = `ws://127.0.0.1:${address.port}/mqtt`;
+    const reporter = started(t, settingsFor(address.port, { url }));
     await connected(reporter);
-    assert.equal(reporter.connection().protocol, '5');
+    assert.equal(reporter.connection().broker, url);
+    await reporter.stop();
+    aedes.close();
+    http.close();
   });
 
   it('connects by a UNIX socket', async t => {
@@ -351,19 +423,56 @@ describe('other ways to the broker', { skip: skipWithoutMosquitto }, () => {
     t.after(() => broker.stop('SIGKILL'));
     const reporter = started(t, settingsFor(broker.port, { url: `mqtt://localhost:${broker.port}` }));
     await connected(reporter);
-    const dns = await import('node:dns');
-    const real = dns.default.lookup;
-    let lookups = 0;
-    t.after(() => {
-      dns.default.lookup = real;
-    });
-    dns.default.lookup = ((...args: Parameters<typeof real>) => {
-      lookups += 1;
-      return real(...args);
-    }) as typeof real;
+    const lookup = t.mock.method(dns, 'lookup');
     reporter.networkLost();
     reporter.networkBack();
     await eventually('connected again', () => reporter.connection().connects === 2);
-    assert.equal(lookups, 0);
+    assert.equal(lookup.mock.callCount(), 0);
+  });
+
+  it('asks the resolver again when the broker has moved', async t => {
+    const before = await startMosquitto({ host: '127.0.0.2' });
+    t.after(() => before.stop('SIGKILL'));
+    const behind = await startMosquitto({ host: '127.0.0.3', port: before.port });
+    t.after(() => behind.stop('SIGKILL'));
+    let address = before.host;
+    type Done = (error: null, addresses: { address: string; family: number }[]) => void;
+    const lookup = t.mock.method(dns, 'lookup', (_host: string, _options: object, done: Done) =>
+      done(null, [{ address, family: 4 }]),
+    );
+    const log = new MemoryLog();
+    const reporter = started(t, settingsFor(0, { url: `mqtt://broker.test:${before.port}` }), log);
+    await connected(reporter);
+    assert.equal(lookup.mock.callCount(), 1);
+    address = behind.host;
+    await before.stop('SIGKILL');
+    await eventually('connected again', () => reporter.connection().connects === 2);
+    assert.equal(lookup.mock.callCount(), 2);
+    assert.ok(log.find(/nothing listens there/), 'the old address came first');
+  });
+});
+
+describe('a broker with limits', { skip: skipWithoutMosquitto }, () => {
+  it('is not sent what it cannot take, and hears of the rest', async t => {
+    const broker = await startMosquitto({ lines: ['allow_anonymous true', 'max_packet_size 800'] });
+    t.after(() => broker.stop('SIGKILL'));
+    const log = new MemoryLog();
+    const telling = new FakeTelling();
+    telling.outage();
+    const reporter = started(t, settingsFor(broker.port), log, telling);
+    await eventually('told', () => reporter.connection().pending === 0);
+    assert.equal(reporter.connection().connects, 1);
+    assert.ok(log.find(/refused discovery \(larger than the 800 bytes that it takes\)/));
+  });
+
+  it('never has more unacknowledged than it said', async t => {
+    const broker = await startMosquitto({ lines: ['allow_anonymous true', 'max_inflight_messages 2'] });
+    t.after(() => broker.stop('SIGKILL'));
+    const telling = new FakeTelling();
+    for (let i = 0; i < 20; i++) telling.outage();
+    const reporter = started(t, settingsFor(broker.port), new MemoryLog(), telling);
+    await eventually('told', () => reporter.connection().pending === 0);
+    assert.equal(reporter.connection().connects, 1);
+    assert.equal(reporter.connection().state, 'connected');
   });
 });

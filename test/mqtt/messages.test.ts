@@ -1,0 +1,138 @@
+/** Journal entries as events: which are told, with which times. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Instant } from '../../src/core/clock.js';
+import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
+import { eventOf, eventTypes, isTellable, type TellingContext } from '../../src/mqtt/messages.js';
+
+const minute = 60_000;
+const trueMs = Date.UTC(2026, 5, 1, 12);
+/** The clock as it is at the telling: right, ten minutes after boot. */
+const now: Instant = { bootId: 'this', bootMs: 10 * minute, wallMs: trueMs, synced: true };
+const context: TellingContext = { now, role: resource => (resource === 'tcpip' ? 'stack' : 'service') };
+
+/** Written a second after it happened, one minute after boot, by a clock that stood at the epoch. */
+function entry(record: JournalRecord, more: Partial<JournalEntry> = {}): JournalEntry {
+  const stamp = { seq: 7, bootId: 'this', bootMs: minute + 1000, wallMs: minute + 1000, synced: false };
+  return { ...stamp, ...record, ...more } as JournalEntry;
+}
+
+const cause = { kind: 'exit', code: 3 } as const;
+const begin = (resource: string) =>
+  entry({ type: 'outage_begin', outage: 'o-1', resource, atMs: minute, cause, sensor: 'process' });
+const end = (more: object = {}) =>
+  entry({
+    type: 'outage_end',
+    outage: 'o-1',
+    resource: 'tcpip',
+    atMs: minute,
+    outcome: 'recovered',
+    beganWallMs: 111,
+    endedWallMs: 222,
+    durationMs: 2500,
+    timeUncertain: true,
+    attempts: 2,
+    cause,
+    ...more,
+  });
+
+describe('events from entries', () => {
+  it('has a type for every role and turn, all of them announced', () => {
+    const common = { outage: 'o-1', resource: 'tcpip', atMs: minute };
+    const notice = { type: 'notice', resource: 'tcpip', atMs: minute, detail: 'd' } as const;
+    const types = [
+      begin('tcpip'),
+      end(),
+      begin('dnsmasq'),
+      end({ resource: 'dnsmasq' }),
+      entry({ type: 'recovery_failed', ...common, attempts: 6, next: 'reboot', detail: 'd' }),
+      entry({ type: 'reboot_intent', intent: 'i', reason: 'r' }),
+      entry({ type: 'reboot_refused', reason: 'r', code: 'not_allowed', detail: 'd' }),
+      entry({ type: 'reboot_failed', intent: 'i', error: 'e' }),
+      entry({ type: 'rebooted', intent: 'i', reason: 'r', tookMs: 42_000 }),
+      entry({ ...notice, what: 'carrier_lost' }),
+      entry({ ...notice, what: 'carrier_back' }),
+    ].map(one => eventOf(one, context)?.event_type);
+    assert.deepEqual(types, [...eventTypes]);
+  });
+
+  it('keeps to itself what is nobody’s business', () => {
+    const run = { outage: 'o-1', resource: 'tcpip', attempt: 1, run: 'r', atMs: 1 } as const;
+    const silent: JournalRecord[] = [
+      { type: 'start', version: '1', pid: 1, resources: [] },
+      { type: 'stop', reason: 'x' },
+      { type: 'seen', resource: 'tcpip', atMs: 1 },
+      { type: 'notice', resource: 'tcpip', atMs: 1, what: 'degraded', detail: '' },
+      { type: 'notice', resource: 'tcpip', atMs: 1, what: 'route_moved', detail: '' },
+      { type: 'outage_cause', outage: 'o-1', resource: 'tcpip', cause, sensor: 's' },
+      { type: 'attempt', ...run, script: '/x', by: 'reflex' },
+      { type: 'attempt_end', ...run, durationMs: 1, result: { kind: 'exit', code: 0 } },
+      { type: 'command', id: 'c', action: 'reboot', origin: 'x', status: 'accepted', detail: '' },
+      { type: 'published', upTo: 3 },
+    ];
+    for (const record of silent) {
+      assert.equal(isTellable(entry(record)), false, record.type);
+      assert.equal(eventOf(entry(record), context), null, record.type);
+    }
+    assert.equal(eventOf(end({ outcome: 'forgotten' }), context), null);
+  });
+
+  it('tells the true time of what happened in this boot under a wrong clock', () => {
+    const happened = new Date(trueMs - 9 * minute).toISOString();
+    assert.deepEqual(eventOf(begin('tcpip'), context), {
+      event_type: 'stack_down',
+      seq: 7,
+      at: happened,
+      outage: 'o-1',
+      resource: 'tcpip',
+      cause: 'exited with status 3',
+      cause_detail: cause,
+      began_at: happened,
+      time_uncertain: false,
+      told_late: true,
+    });
+    const recovered = eventOf(end(), context);
+    assert.equal(recovered?.ended_at, happened);
+    assert.equal(recovered?.began_at, new Date(trueMs - 9 * minute - 2500).toISOString());
+    assert.equal(recovered?.duration_s, 2.5);
+    assert.equal(recovered?.attempts, 2);
+    assert.equal(recovered?.time_uncertain, false);
+  });
+
+  it('says that a time is uncertain while the clock still is', () => {
+    const unsynced = { ...context, now: { ...now, synced: false } };
+    assert.equal(eventOf(begin('tcpip'), unsynced)?.time_uncertain, true);
+  });
+
+  it('believes the clock of an earlier boot, less the time until it was written, if it was synchronised', () => {
+    const earlier = { bootId: 'earlier', wallMs: trueMs - 60 * minute };
+    const told = eventOf({ ...begin('tcpip'), ...earlier, synced: true } as JournalEntry, context);
+    assert.equal(told?.at, new Date(trueMs - 60 * minute - 1000).toISOString());
+    assert.equal(told?.time_uncertain, false);
+    assert.equal(eventOf({ ...begin('tcpip'), ...earlier } as JournalEntry, context)?.time_uncertain, true);
+  });
+
+  it('keeps the beginning of an outage that is older than the boot', () => {
+    const spanning = end({ durationMs: 20 * minute, beganWallMs: trueMs - 30 * minute });
+    const told = eventOf(spanning, context);
+    assert.equal(told?.began_at, new Date(trueMs - 30 * minute).toISOString());
+    assert.equal(told?.time_uncertain, true);
+  });
+
+  it('tells a cause that was learned since', () => {
+    const learned = { kind: 'signal', signal: 'SIGSEGV', coreDumped: true } as const;
+    const told = eventOf(begin('tcpip'), {
+      ...context,
+      laterCause: id => (id === 'o-1' ? learned : undefined),
+    });
+    assert.equal(told?.cause, 'killed by SIGSEGV, core dumped');
+    assert.deepEqual(told?.cause_detail, learned);
+  });
+
+  it('is late after a minute, not before', () => {
+    const at = (atMs: number) =>
+      eventOf(entry({ type: 'notice', resource: 'tcpip', atMs, what: 'carrier_lost', detail: 'd' }), context);
+    assert.equal(at(now.bootMs - minute)?.told_late, false);
+    assert.equal(at(now.bootMs - minute - 1)?.told_late, true);
+  });
+});
