@@ -2,6 +2,7 @@
 import pino from 'pino';
 import type { Config } from './core/policy.js';
 import type { Log } from './core/ports.js';
+import { printable } from './printable.js';
 
 export interface LogTarget {
   /** Where lines go; default: stdout, synchronously, so that the last words before an end are not lost. */
@@ -68,14 +69,4 @@ function fieldWords(value: unknown): string {
   if (typeof value === 'object' && value !== null && 'message' in value)
     return printable(JSON.stringify(value.message));
   return printable(JSON.stringify(value) ?? 'undefined');
-}
-
-/** What a script said must not move the cursor of whoever reads the log. */
-function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, character => {
-    if (character === '\n') return '\\n';
-    if (character === '\t') return '\\t';
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
-  });
 }

@@ -21,12 +21,14 @@ function brokerWords(config: Config, broker: string | null): string {
 }
 
 function hints(config: Config, broker: string | null, io: Io): string[] {
-  const program = io.env.npm_lifecycle_event === 'start' ? 'npm start --' : 'sockmon';
+  const isTrial = io.env.npm_lifecycle_event === 'start';
+  const program = isTrial ? 'npm start --' : 'sockmon';
   const found = io.env.SOCKMON_STATE_DIR ?? defaultStateDir(io.env, process.getuid?.() ?? 0);
   const place = found === config.stateDir ? '' : ` --state-dir ${config.stateDir}`;
   const hints = [`${program} status${place}`];
   const url = broker !== null && config.embeddedBroker !== null ? new URL(broker) : null;
   if (url && config.mqtt)
     hints.push(`mosquitto_sub -h ${url.hostname} -p ${url.port} -v -t '${config.mqtt.base}/#'`);
+  if (isTrial) hints.push('npm run demo, which kills a stack in a network of its own and shows the story');
   return hints;
 }

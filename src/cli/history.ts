@@ -1,10 +1,11 @@
 import { SockmonError } from '../core/errors.js';
 import { durationWords } from '../core/sentence.js';
 import type { OutageView } from '../core/snapshot-model.js';
+import { printable } from '../printable.js';
 import type { Io } from './io.js';
 import { readOutages } from './record.js';
 import { findStateDir, type PlaceOptions } from './state-dir.js';
-import { localTime, oneLine, rows } from './table.js';
+import { localTime, rows } from './table.js';
 
 export function history(options: PlaceOptions & { json?: true; limit: string }, io: Io): number {
   if (!/^[1-9]\d{0,8}$/.test(options.limit))
@@ -23,7 +24,7 @@ function outageRow(outage: OutageView): string[] {
     lastedWords(outage),
     outage.resource,
     String(outage.attempts),
-    oneLine(outage.cause),
+    printable(outage.cause),
   ];
 }
 

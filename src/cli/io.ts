@@ -2,8 +2,6 @@
 export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
-  /** Columns of the terminal; null when stdout is none. */
-  readonly columns: number | null;
   out(text: string): void;
   err(text: string): void;
 }
@@ -18,7 +16,6 @@ export function processIo(): Io {
   return {
     env: process.env,
     cwd: process.cwd(),
-    columns: process.stdout.isTTY ? process.stdout.columns : null,
     out: text => void process.stdout.write(text),
     err: text => void process.stderr.write(text),
   };

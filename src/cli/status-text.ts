@@ -2,9 +2,10 @@
 import type { StatusAnswer } from '../control/protocol.js';
 import { durationWords } from '../core/sentence.js';
 import type { ConnectionView, OutageView, ResourceView, Snapshot } from '../core/snapshot-model.js';
+import { printable } from '../printable.js';
 import { lastedWords } from './history.js';
 import type { LastKnown } from './record.js';
-import { localTime, oneLine, rows } from './table.js';
+import { localTime, rows } from './table.js';
 
 export function statusText({ snapshot, connection, pid, version }: StatusAnswer): string {
   const ranMs = Date.parse(snapshot.at) - Date.parse(snapshot.started_at);
@@ -16,23 +17,23 @@ export function statusText({ snapshot, connection, pid, version }: StatusAnswer)
     ['uptime', `${snapshot.uptime_24h_pct} % in 24 h, ${snapshot.uptime_30d_pct} % in 30 days`],
     ['broker', connectionWords(connection)],
     ['detection', detectionWords(snapshot)],
-    ['reboot', oneLine(snapshot.reboot.detail)],
+    ['reboot', printable(snapshot.reboot.detail)],
     ['daemon', `pid ${pid}, running for ${durationWords(Math.max(0, ranMs))}`],
   ]);
   return [head, ...resources, machine].join('\n');
 }
 
 function resourceText(id: string, view: ResourceView): string {
-  const head = `${id}: ${view.state} since ${localTime(view.since)}: ${oneLine(view.reason)}\n`;
-  const sensors = view.sensors.map(sensor => [`  ${sensor.name}`, sensor.state, oneLine(sensor.detail)]);
-  const restart = [['  at its death', view.restart === null ? 'told only' : oneLine(view.restart)]];
+  const head = `${id}: ${view.state} since ${localTime(view.since)}: ${printable(view.reason)}\n`;
+  const sensors = view.sensors.map(sensor => [`  ${sensor.name}`, sensor.state, printable(sensor.detail)]);
+  const restart = [['  at its death', view.restart === null ? 'told only' : printable(view.restart)]];
   return head + rows(sensors) + rows(restart);
 }
 
 function outageWords(outage: OutageView): string {
   const attempts = outage.attempts === 1 ? '1 attempt' : `${outage.attempts} attempts`;
   const when = `${localTime(outage.began_at)}${outage.time_uncertain ? ' (by an unset clock)' : ''}`;
-  return `${outage.resource}, ${when}, ${lastedWords(outage)}, ${attempts}: ${oneLine(outage.cause)}`;
+  return `${outage.resource}, ${when}, ${lastedWords(outage)}, ${attempts}: ${printable(outage.cause)}`;
 }
 
 function connectionWords(connection: ConnectionView): string {
@@ -43,19 +44,19 @@ function connectionWords(connection: ConnectionView): string {
     const since = connection.since === null ? '' : ` since ${localTime(connection.since)}`;
     return `connected to ${broker} by MQTT ${connection.protocol ?? '?'}${since}${waiting}`;
   }
-  const why = connection.last_error === null ? '' : ` (${oneLine(connection.last_error)})`;
+  const why = connection.last_error === null ? '' : ` (${printable(connection.last_error)})`;
   return `trying to reach ${broker}${why}${waiting}`;
 }
 
 function detectionWords({ detection }: Snapshot): string {
-  return detection.quality === 'full' ? 'full' : `degraded: ${detection.notes.map(oneLine).join('; ')}`;
+  return detection.quality === 'full' ? 'full' : `degraded: ${detection.notes.map(printable).join('; ')}`;
 }
 
 export function lastKnownText(known: LastKnown): string {
   const head = `sockmon is not running on ${known.state_dir}. Nothing is watched.\n`;
   if (known.last_entry_at === null)
     return `${head}Its journal is empty. If sockmon runs with another state folder, name it: --state-dir FOLDER\n`;
-  const end = known.stopped === null ? 'it did not say goodbye' : `it stopped: ${oneLine(known.stopped)}`;
+  const end = known.stopped === null ? 'it did not say goodbye' : `it stopped: ${printable(known.stopped)}`;
   return `${head}\n${rows([
     ['last heard of', `${localTime(known.last_entry_at)}; ${end}`],
     ['last outage', known.last_outage ? outageWords(known.last_outage) : 'none'],

@@ -25,7 +25,6 @@ export interface Surroundings {
   readonly checkOnly: boolean;
 }
 
-type Section<T> = NonNullable<T>;
 type Sensor = ResourceSettings['watch'][number];
 
 export class Builder {
@@ -177,7 +176,7 @@ function broker(
 }
 
 function mqttSettings(
-  mqtt: Section<Settings['mqtt']>,
+  mqtt: NonNullable<Settings['mqtt']>,
   embedded: Config['embeddedBroker'],
   node: string,
   { password, ca, cert, key }: ReturnType<Builder['readSecrets']>,
@@ -189,7 +188,7 @@ function mqttSettings(
     tls: { ca, cert, key, servername: mqtt.tls?.servername ?? null },
     protocol: mqtt.protocol,
     clientId: mqtt.client_id ?? `sockmon-${node}`,
-    keepaliveS: Math.max(1, Math.round(mqtt.keepalive / 1000)),
+    keepaliveS: mqtt.keepalive / 1000,
     base: mqtt.base,
     discoveryPrefix: mqtt.discovery_prefix === false ? null : mqtt.discovery_prefix,
   };

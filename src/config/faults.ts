@@ -1,4 +1,5 @@
 import { type ErrorCode, SockmonError } from '../core/errors.js';
+import { printable } from '../printable.js';
 
 export type FaultCode = Extract<ErrorCode, 'CONFIG' | 'CONFIG_UNREADABLE' | 'SCRIPT' | 'SECRET'>;
 
@@ -19,7 +20,10 @@ export interface Fault {
 /** `file:line:column: key: message`, the form that editors and `grep -n` users know. */
 export function formatFault(fault: Fault): string {
   const place = fault.line === null ? fault.file : `${fault.file}:${fault.line}:${fault.column ?? 1}`;
-  return [place, fault.key, fault.message].filter(part => part !== '').join(': ');
+  return [place, fault.key, fault.message]
+    .filter(part => part !== '')
+    .map(printable)
+    .join(': ');
 }
 
 /** All faults of a configuration at once. Its code is that of its faults when they agree, else CONFIG. */

@@ -67,7 +67,7 @@ export function duration(min: string, max: string) {
   const minMs = parseDuration(min) ?? 0;
   const maxMs = parseDuration(max) ?? 0;
   const words: ErrorMap = ({ input }) =>
-    typeof input === 'number'
+    Number.isSafeInteger(input) && Number(input) >= 0
       ? `${input} has no unit; write ${input}s for seconds or ${input}m for minutes`
       : expected(what)({ input });
   return z.string({ error: words }).transform((value, context) => {

@@ -20,13 +20,27 @@ export function brokerUrlFault(value: string): string | null {
     return `has a protocol that is not known; expected mqtt://, mqtts://, ws://, wss:// or mqtt+unix://`;
   if (url.username !== '' || url.password !== '')
     return 'holds a user or a password; put them in mqtt.username and mqtt.password_file';
-  if (url.protocol === 'mqtt+unix:')
-    return url.pathname.length > 1 ? null : 'has no path; expected mqtt+unix:///run/mosquitto.sock';
+  // A query may hold a token, and the URL is shown in the log and in the status.
+  if (url.search !== '' || url.hash !== '') return 'has a part after "?" or "#"; expected a URL without it';
+  return url.protocol === 'mqtt+unix:' ? socketUrlFault(url) : networkUrlFault(url);
+}
+
+function socketUrlFault(url: URL): string | null {
+  const what = 'expected three slashes and a path: mqtt+unix:///run/mosquitto.sock';
+  if (url.hostname !== '' || url.pathname.length < 2) return `does not name a socket; ${what}`;
+  try {
+    decodeURIComponent(url.pathname);
+    return null;
+  } catch {
+    return `holds a "%" that is not followed by two hexadecimal digits; ${what}`;
+  }
+}
+
+function networkUrlFault(url: URL): string | null {
   if (url.hostname === '') return `has no host; expected ${urlWords}`;
   if (url.port === '0') return 'has port 0; expected 1 to 65535';
-  if (url.hash !== '') return 'has a part after "#"; expected a URL without it';
-  if (url.protocol.startsWith('mqtt') && (url.search !== '' || !['', '/'].includes(url.pathname)))
-    return 'has a path or a query; only ws:// and wss:// take one';
+  if (url.protocol.startsWith('mqtt') && !['', '/'].includes(url.pathname))
+    return 'has a path; only ws:// and wss:// take one';
   return null;
 }
 
@@ -69,7 +83,9 @@ const base = section({
   protocol: choice('auto', '5', '3.1.1').prefault('auto'),
   client_id: text('1 to 128 printable characters without spaces', /^[\x21-\x7e]{1,128}$/).optional(),
   /** MQTT counts it in two bytes of seconds (MQTT 5, 3.1.2.10). */
-  keepalive: duration('1s', '18h').prefault('15s'),
+  keepalive: duration('1s', '18h')
+    .refine(ms => ms % 1000 === 0, { error: 'has a fraction of a second; MQTT counts whole seconds' })
+    .prefault('15s'),
   base: text(topicWords, topicLevels).prefault('sockmon'),
   discovery_prefix: z
     .union([z.literal(false), text(topicWords, topicLevels)], {

@@ -45,7 +45,9 @@ const sensor = section(
 const restart = section(
   {
     script: path('the path of the script'),
-    args: z.array(text('text'), { error: expected('a list such as [wan, "2"]') }).prefault([]),
+    args: z
+      .array(text('text; put a number in quotes'), { error: expected('a list such as [wan, "2"]') })
+      .prefault([]),
     attempts: whole(1, 100).prefault(6),
     every: duration('1s', '1d').prefault('30s'),
     timeout: duration('1s', '1d').prefault('60s'),
