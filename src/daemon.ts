@@ -5,7 +5,6 @@ import { type Addon, loadAddon } from './addon.js';
 import { type ControlServer, listen } from './control.js';
 import type { Config, MqttSettings } from './core/policy.js';
 import type { Log, Reporter } from './core/ports.js';
-import type { ConnectionView } from './core/snapshot-model.js';
 import { takeEarly } from './early.js';
 import { openJournal } from './journal.js';
 import { startWatcher } from './monitor.js';
@@ -25,7 +24,7 @@ export interface DaemonOptions {
 }
 
 interface Telling {
-  readonly reporter: Reporter & { connection(): ConnectionView };
+  readonly reporter: Reporter;
   /** Where the broker is, for the person at the terminal. */
   readonly broker: string | null;
   stop(): Promise<void>;
@@ -44,6 +43,7 @@ export async function startDaemon(config: Config, options: DaemonOptions): Promi
 class Daemon {
   readonly ended: Promise<number>;
   private end: (status: number) => void = () => {};
+  private control: ControlServer | null = null;
 
   private constructor(
     private config: Config,
@@ -88,17 +88,24 @@ class Daemon {
       early: takeEarly(),
     });
     options.onStart?.(telling.broker);
+    const daemon = new Daemon(config, options, supervisor, telling, () => journal.close());
+    daemon.obeySignals();
     supervisor.start(watcher);
     announceWatching();
-    const daemon = new Daemon(config, options, supervisor, telling, () => journal.close());
     reporter.start(supervisor);
     await daemon.serve();
     return daemon;
   }
 
+  /** Before the journal says that anything is watched: a SIGHUP that nobody listens to ends a process. */
+  private obeySignals(): void {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void this.stop(signal));
+    process.on('SIGHUP', () => this.reload());
+  }
+
   private async serve(): Promise<void> {
     const { supervisor, telling, config } = this;
-    const control = await listen(config.stateDir, {
+    this.control = await listen(config.stateDir, {
       status: () => ({
         snapshot: supervisor.snapshot(),
         connection: telling.reporter.connection(),
@@ -118,17 +125,14 @@ class Daemon {
           ...(dry_run !== undefined && { dryRun: dry_run }),
         }),
     });
-    for (const signal of ['SIGTERM', 'SIGINT'] as const)
-      process.once(signal, () => void this.stop(signal, control));
-    process.on('SIGHUP', () => this.reload());
     this.savePlan();
   }
 
-  private async stop(signal: string, control: ControlServer): Promise<void> {
+  private async stop(signal: string): Promise<void> {
     // A second signal means: now.
     for (const again of ['SIGTERM', 'SIGINT'] as const) process.once(again, () => this.end(0));
     this.supervisor.stop(signal);
-    await Promise.allSettled([this.telling.stop(), control.close()]);
+    await Promise.allSettled([this.telling.stop(), this.control?.close()]);
     this.closeJournal();
     this.end(0);
   }
@@ -185,7 +189,7 @@ async function startTelling(config: Config, log: Log): Promise<Telling> {
   const { MqttReporter } = await import('./mqtt/reporter.js');
   if (embeddedBroker === null && config.mqtt !== null) {
     const reporter = new MqttReporter({ settings: config.mqtt, node, log });
-    return { reporter, broker: config.mqtt.url, stop: () => reporter.stop() };
+    return { reporter, broker: reporter.connection().broker, stop: () => reporter.stop() };
   }
   const { startEmbeddedBroker } = await import('./mqtt/embedded.js');
   const broker = await startEmbeddedBroker(embeddedBroker ?? { host: '127.0.0.1', port: 0 });
@@ -204,7 +208,7 @@ async function startTelling(config: Config, log: Log): Promise<Telling> {
 }
 
 /** With no broker the journal and the control socket do the telling. */
-const silent: Telling['reporter'] = {
+const silent: Reporter = {
   start() {},
   sync() {},
   answer() {},

@@ -2,7 +2,7 @@
 import type { Instant } from './clock.js';
 import type { Action, JournalEntry, JournalRecord, RefusalCode } from './model.js';
 import type { Role, SensorSpec } from './policy.js';
-import type { Snapshot } from './snapshot-model.js';
+import type { ConnectionView, Snapshot } from './snapshot-model.js';
 
 export interface Journal {
   /** All entries, oldest first. */
@@ -100,6 +100,8 @@ export interface Reporter {
   networkLost(): void;
   /** The stack is back: connect now, unless the connection proved itself alive since networkLost. */
   networkBack(): void;
+  /** How the broker is reached, for `sockmon status`. Names no user and no password. */
+  connection(): ConnectionView;
   /** Publishes `offline`, disconnects. Resolves within about a second, reachable or not. */
   stop(): Promise<void>;
 }

@@ -14,6 +14,7 @@ import type {
   Telling,
   Watcher,
 } from '../../src/core/ports.js';
+import type { ConnectionView } from '../../src/core/snapshot-model.js';
 import { type OpenJournal, openJournal } from '../../src/journal.js';
 import { Supervisor } from '../../src/supervisor.js';
 
@@ -56,6 +57,17 @@ export class FakeReporter implements Reporter {
   }
   networkBack(): void {
     this.calls.push('back');
+  }
+  connection(): ConnectionView {
+    return {
+      state: 'none',
+      broker: null,
+      protocol: null,
+      since: null,
+      connects: 0,
+      last_error: null,
+      pending: 0,
+    };
   }
   async stop(): Promise<void> {}
 }
