@@ -61,7 +61,7 @@ export interface SensorReport {
   sensor: number;
   state: 'up' | 'absent' | 'down';
   atMs: number;
-  /** With state `down`. */
+  /** With state `down`; with `up` what a link still misses after its carrier has come back. */
   reason?: DownReason;
   /** With reason `process_exit`: the cause where it is known at once; a `cause` event may follow where it is `unknown`. */
   cause?: ExitCause;

@@ -138,7 +138,7 @@ function sensorInput(report: SensorReport): Input {
     sensor: report.sensor,
     state: report.state,
     atMs: report.atMs,
-    cause: report.state === 'down' ? downCause(report) : null,
+    cause: report.state === 'down' || report.reason !== undefined ? downCause(report) : null,
     detail: detailWords(report),
     carrier: report.carrier ?? null,
     interface: report.interface ?? null,

@@ -1,18 +1,10 @@
 /** The machine: a pure function of state, input and what the journal says. Everything that happens is decided here. */
 import { isBetterCause } from './cause.js';
-import { judgeCommand } from './guard.js';
+import { onCommand } from './commanded.js';
+import { allUp, wholeAfterCarrierMs } from './facts.js';
 import type { JournalRecord } from './model.js';
-import type { CommandAnswer, ReceivedCommand } from './ports.js';
-import {
-  attemptEnd,
-  beginAttempt,
-  enterHeld,
-  giveUp,
-  intentId,
-  retryHeld,
-  scheduleNext,
-} from './recovery.js';
-import { allUp, armEffect, learnCause, onSensor, recover, restartByCommand } from './resource.js';
+import { attemptEnd, beginAttempt, enterHeld, giveUp, retryHeld, scheduleNext } from './recovery.js';
+import { armEffect, learnCause, onSensor, recover, waitedInVain } from './resource.js';
 import { configure } from './restore.js';
 import {
   type Context,
@@ -25,6 +17,7 @@ import {
   record,
   type Step,
 } from './state.js';
+import { eachResource, within } from './within.js';
 
 export const emptyState: MachineState = { resources: new Map(), faults: [] };
 
@@ -57,10 +50,14 @@ export function nextDeadlineMs(state: MachineState): number | null {
   return deadlines.length === 0 ? null : Math.min(...deadlines);
 }
 
-function deadlinesOf({ phase }: ResourceState): number[] {
+function deadlinesOf({ phase, sensors }: ResourceState): number[] {
   switch (phase.name) {
-    case 'up':
-      return phase.armAtMs === null ? [] : [phase.armAtMs];
+    case 'up': {
+      const waits = sensors.flatMap(({ waiting }) =>
+        waiting === null ? [] : [waiting.sinceMs + wholeAfterCarrierMs],
+      );
+      return phase.armAtMs === null ? waits : [phase.armAtMs, ...waits];
+    }
     case 'restarting':
       return phase.running.deadlineMs === null ? [] : [phase.running.deadlineMs];
     case 'settling':
@@ -70,35 +67,6 @@ function deadlinesOf({ phase }: ResourceState): number[] {
     default:
       return [];
   }
-}
-
-function within(
-  state: MachineState,
-  id: string,
-  change: (resource: ResourceState) => Step<ResourceState>,
-): Step<MachineState> {
-  const resource = state.resources.get(id);
-  if (resource === undefined) return { state, effects: [] };
-  const step = change(resource);
-  if (step.state === resource) return { state, effects: step.effects };
-  return {
-    state: { ...state, resources: new Map(state.resources).set(id, step.state) },
-    effects: step.effects,
-  };
-}
-
-function eachResource(
-  state: MachineState,
-  change: (resource: ResourceState) => Step<ResourceState>,
-): Step<MachineState> {
-  let current = state;
-  const effects: Effect[] = [];
-  for (const id of state.resources.keys()) {
-    const step = within(current, id, change);
-    current = step.state;
-    effects.push(...step.effects);
-  }
-  return { state: current, effects };
 }
 
 /** The exit cause of a process whose death has been reported: an orphan is reaped when PID 1 finds the time, 2 s later in one measurement. */
@@ -147,12 +115,15 @@ function onTick(resource: ResourceState, ctx: Context): Step<ResourceState> {
   const { phase } = resource;
   const nowMs = ctx.now.bootMs;
   switch (phase.name) {
-    case 'up':
+    case 'up': {
+      const death = waitedInVain(resource, ctx);
+      if (death !== null) return death;
       if (phase.armAtMs === null || nowMs < phase.armAtMs) break;
       return {
         state: { ...resource, phase: { ...phase, armAtMs: null } },
         effects: armEffect(resource, ctx),
       };
+    }
     case 'restarting': {
       const { running } = phase;
       if (running.deadlineMs === null || nowMs < running.deadlineMs) break;
@@ -196,66 +167,6 @@ function onFault(
           },
         ];
   return { state: { ...state, faults: [...state.faults, words] }, effects: told.map(record) };
-}
-
-function onCommand(state: MachineState, command: ReceivedCommand, ctx: Context): Step<MachineState> {
-  const verdict = judgeCommand(command, ctx.policy, ctx.history, ctx.now);
-  if (!verdict.allowed) return { state, effects: rejected(command, verdict.code, verdict.detail, ctx) };
-  const resource = command.target === undefined ? undefined : state.resources.get(command.target);
-  const busy = resource?.phase.name === 'restarting' || resource?.phase.name === 'rebooting';
-  if (busy)
-    return { state, effects: rejected(command, 'busy', `${command.target} is being restarted already`, ctx) };
-  if (command.dryRun) return { state, effects: accepted(command, 'dry run: it would be carried out', ctx) };
-  if (command.action === 'reboot') {
-    const intent = intentId(ctx);
-    const reason = `commanded by ${command.origin}${command.detail ? `: ${command.detail}` : ''}`;
-    const effects: Effect[] = [
-      ...accepted(command, 'the machine reboots', ctx),
-      record({ type: 'reboot_intent', intent, reason, command: command.id }),
-      { do: 'reboot', intent, command: ctx.policy.reboot.command },
-    ];
-    return { state, effects };
-  }
-  const step = within(state, command.target ?? '', found => restartByCommand(found, command.id, ctx));
-  return {
-    state: step.state,
-    effects: [...accepted(command, `${command.target} is restarted`, ctx), ...step.effects],
-  };
-}
-
-function accepted(command: ReceivedCommand, detail: string, ctx: Context): Effect[] {
-  return verdictEffects(command, { status: 'accepted', code: null, detail }, ctx);
-}
-
-function rejected(
-  command: ReceivedCommand,
-  code: NonNullable<CommandAnswer['code']>,
-  detail: string,
-  ctx: Context,
-): Effect[] {
-  return verdictEffects(command, { status: 'rejected', code, detail }, ctx);
-}
-
-function verdictEffects(
-  command: ReceivedCommand,
-  verdict: Pick<CommandAnswer, 'status' | 'code' | 'detail'>,
-  ctx: Context,
-): Effect[] {
-  const { id, action, target, origin } = command;
-  const at = new Date(ctx.now.wallMs).toISOString();
-  return [
-    record({
-      type: 'command',
-      id,
-      action,
-      origin,
-      status: verdict.status,
-      detail: verdict.detail,
-      ...(target !== undefined && { target }),
-      ...(verdict.code !== null && { code: verdict.code }),
-    }),
-    { do: 'answer', answer: { id, action, at, ...verdict } },
-  ];
 }
 
 function onRebootFailed(

@@ -2,6 +2,7 @@
 
 import { isBetterCause } from './cause.js';
 import { wallMsAt } from './clock.js';
+import { aliveWords, allUp, notices, waitingFor, wholeAfterCarrierMs } from './facts.js';
 import { relapseDelayMs } from './ladder.js';
 import type { Cause } from './model.js';
 import { roleOf } from './policy.js';
@@ -30,6 +31,7 @@ export function onSensor(before: ResourceState, input: SensorInput, ctx: Context
     carrier: input.carrier,
     interface: input.interface ?? old.interface,
     diedMs: input.state === 'down' ? input.atMs : old.diedMs,
+    waiting: waitingFor(old, input),
   };
   const state = { ...before, sensors: before.sensors.with(input.sensor, sensor) };
   const told = notices(state, old, sensor, input.atMs);
@@ -82,32 +84,21 @@ function newOutage(
   };
 }
 
-export function allUp(state: ResourceState): boolean {
-  return state.sensors.every(sensor => sensor.state === 'up');
-}
-
-function notices(state: ResourceState, old: SensorState, sensor: SensorState, atMs: number): Effect[] {
-  if (sensor.state !== 'up' || old.state !== 'up') return [];
-  const resource = state.policy.id;
-  if (old.interface !== null && sensor.interface !== null && old.interface !== sensor.interface) {
-    const detail = `the default route moved from ${old.interface} to ${sensor.interface}`;
-    return [
-      record({ type: 'notice', resource, atMs, what: 'route_moved', detail }),
-      { do: 'network', state: 'back' },
-    ];
-  }
-  if (old.carrier === true && sensor.carrier === false) {
-    const detail = `${sensor.interface ?? 'the interface'} lost its carrier (a cable, or the box at its other end); nothing is restarted for that`;
-    return [record({ type: 'notice', resource, atMs, what: 'carrier_lost', detail })];
-  }
-  if (old.carrier === false && sensor.carrier === true) {
-    const detail = `${sensor.interface ?? 'the interface'} has its carrier back`;
-    return [
-      record({ type: 'notice', resource, atMs, what: 'carrier_back', detail }),
-      { do: 'network', state: 'back' },
-    ];
-  }
-  return [];
+/** A link whose carrier is back has waited in vain for its address or route. */
+export function waitedInVain(state: ResourceState, ctx: Context): Step<ResourceState> | null {
+  const sensor = state.sensors.find(
+    ({ waiting }) => waiting !== null && ctx.now.bootMs >= waiting.sinceMs + wholeAfterCarrierMs,
+  );
+  if (sensor?.waiting == null) return null;
+  const sensors = state.sensors.map(one =>
+    one === sensor ? { ...one, state: 'down' as const, waiting: null } : one,
+  );
+  const step = die({ ...state, sensors }, sensor.waiting.for, sensor.name, ctx.now.bootMs, null, ctx);
+  // The monitor thread has not seen this death, so its reflex is still armed.
+  return {
+    state: step.state,
+    effects: [{ do: 'arm', resource: state.policy.id, run: null }, ...step.effects],
+  };
 }
 
 /** The resource is dead: an outage begins, and with it the first attempt, unless the monitor thread has made it already. */
@@ -287,11 +278,4 @@ function withOutage(state: ResourceState, outage: OpenOutage): ResourceState {
   const { phase } = state;
   if (phase.name === 'absent' || phase.name === 'up') return state;
   return { ...state, phase: { ...phase, outage } as Phase };
-}
-
-function aliveWords(state: ResourceState): string {
-  return state.sensors
-    .map(sensor => sensor.detail)
-    .filter(detail => detail !== '')
-    .join(', ');
 }

@@ -75,6 +75,7 @@ function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
       carrier: null,
       interface: null,
       diedMs: null,
+      waiting: null,
     })),
     phase: { name: 'absent', sinceMs: now.bootMs },
     leftovers: [],

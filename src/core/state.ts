@@ -15,6 +15,8 @@ export interface SensorState {
   readonly interface: string | null;
   /** When it last went down, in ms of CLOCK_BOOTTIME. */
   readonly diedMs: number | null;
+  /** Up, but not whole since its carrier came back: a DHCP client needs its time, but not for ever. */
+  readonly waiting: { readonly for: Cause; readonly sinceMs: number } | null;
 }
 
 export interface OpenOutage {
@@ -114,6 +116,7 @@ export interface SensorInput {
   readonly sensor: number;
   readonly state: 'up' | 'absent' | 'down';
   readonly atMs: number;
+  /** With `down`: why. With `up`: what a link still misses after its carrier has come back. */
   readonly cause: Cause | null;
   readonly detail: string;
   readonly carrier: boolean | null;

@@ -312,6 +312,34 @@ describe('an outage', () => {
     );
   });
 
+  it('is begun when the address does not come back within a minute after the carrier, and not by the waiting', () => {
+    const world = into.up();
+    const cause = { kind: 'link', what: 'no_address', interface: 'eth0' } as const;
+    world.sensor('tcpip', 'up', { sensor: 1, carrier: false, interface: 'eth0' });
+    world.sensor('tcpip', 'up', { sensor: 1, carrier: true, interface: 'eth0', cause });
+    world.advance(59_000);
+    world.input({ kind: 'tick' });
+    assert.equal(world.phase().name, 'up');
+    world.wait();
+    assert.equal(world.phase().name, 'restarting');
+    assert.deepEqual(world.of('outage_begin')[0]?.cause, cause);
+    world.sensor('tcpip', 'up', { sensor: 1, carrier: true, interface: 'eth0' });
+    assert.equal(world.phase().name, 'up');
+  });
+
+  it('is not begun when the address comes back in time', () => {
+    const world = into.up();
+    world.sensor('tcpip', 'up', {
+      sensor: 1,
+      carrier: true,
+      interface: 'eth0',
+      cause: { kind: 'link', what: 'no_address', interface: 'eth0' },
+    });
+    world.sensor('tcpip', 'up', { sensor: 1, carrier: true, interface: 'eth0' });
+    assert.equal(world.wait(), false);
+    assert.equal(world.phase().name, 'up');
+  });
+
   it('of something that keeps dying is answered later and later, and the reflex is disarmed', () => {
     const world = into.up();
     const delays: number[] = [];
