@@ -166,7 +166,8 @@ export function enterHeld(
   ctx: Context,
   refusal: RefusalCode | null = null,
 ): Step<ResourceState> {
-  const retry = state.policy.restart === null ? retryAtMs : (retryAtMs ?? ctx.now.bootMs + heldRetryMs);
+  const attemptAtMs = state.policy.restart === null ? [] : [ctx.now.bootMs + heldRetryMs];
+  const retries = retryAtMs === null ? attemptAtMs : [retryAtMs, ...attemptAtMs];
   return {
     state: {
       ...state,
@@ -175,7 +176,7 @@ export function enterHeld(
         sinceMs: ctx.now.bootMs,
         outage: { ...outage, refusal },
         reason,
-        retryAtMs: retry,
+        retryAtMs: retries.length === 0 ? null : Math.min(...retries),
       },
     },
     effects: [],

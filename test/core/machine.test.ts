@@ -398,6 +398,20 @@ describe('giving up', () => {
     assert.ok(world.bootMs >= 300_000);
   });
 
+  it('goes on with an attempt every 15 minutes, also while the reboot budget is used up for a day', () => {
+    const world = new World(policy([resource('tcpip')], { budget: { max: 1, perMs: 86_400_000 } }));
+    world.up();
+    world.append({ type: 'reboot_intent', intent: 'earlier', reason: 'test' });
+    world.append({ type: 'reboot_failed', intent: 'earlier', error: 'test' });
+    world.die();
+    exhaust(world);
+    assert.equal(world.of('reboot_refused')[0]?.code, 'budget_exhausted');
+    const tried = world.of('attempt').length;
+    world.advance(15 * 60_000);
+    world.input({ kind: 'tick' });
+    assert.equal(world.of('attempt').length, tried + 1);
+  });
+
   function exhaustOnce(world: World): void {
     const phase = world.phase();
     if (phase.name === 'restarting') world.runEnded(phase.running.run, 1);
