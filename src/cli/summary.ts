@@ -1,6 +1,12 @@
 /** A configuration in plain words: what is watched, how, and what happens at its death. */
 import { formatDuration } from '../config/duration.js';
-import { type Config, type ResourcePolicy, roleOf, type SensorSpec } from '../core/policy.js';
+import {
+  type Config,
+  type ResourcePolicy,
+  type RestartStep,
+  roleOf,
+  type SensorSpec,
+} from '../core/policy.js';
 import { rows } from './table.js';
 
 export function summarize(config: Config): string {
@@ -62,16 +68,19 @@ function linkWords(link: Extract<SensorSpec, { kind: 'link' }>): string {
   return `${which}: dead when ${losses.filter(Boolean).join(', ')}`;
 }
 
-export function deathWords({ restart }: ResourcePolicy): string {
-  if (restart === null) return 'it is told; nothing is restarted';
-  const { argv, attempts, everyMs, timeoutMs } = restart;
+export function deathWords({ steps }: ResourcePolicy): string {
+  if (steps.length === 0) return 'it is told; nothing is restarted';
+  return steps.map(stepWords).join('; if that fails, ');
+}
+
+function stepWords({ argv, attempts, everyMs, timeoutMs }: RestartStep): string {
   const times = attempts === 1 ? 'once' : `at most ${attempts} times, ${formatDuration(everyMs)} apart`;
   return `${argv.join(' ')} runs, ${times}, each for at most ${formatDuration(timeoutMs)}`;
 }
 
-function thenWords({ restart, rebootWhenFailed }: ResourcePolicy, config: Config): string {
+function thenWords({ steps, rebootWhenFailed }: ResourcePolicy, config: Config): string {
   if (!rebootWhenFailed)
-    return restart === null ? 'sockmon goes on watching' : 'sockmon gives up, tells, and goes on watching';
+    return steps.length === 0 ? 'sockmon goes on watching' : 'sockmon gives up, tells, and goes on watching';
   return config.policy.reboot.allowed
     ? 'this machine is rebooted'
     : 'a reboot is asked for, and refused: rebooting is not allowed';

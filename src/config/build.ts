@@ -5,6 +5,7 @@ import {
   type Config,
   type MqttSettings,
   type ResourcePolicy,
+  type RestartStep,
   roleOf,
   type SensorSpec,
 } from '../core/policy.js';
@@ -73,6 +74,8 @@ export class Builder {
           command: reboot.command,
           minUptimeMs: reboot.min_uptime,
           budget: { max: reboot.budget.max, perMs: reboot.budget.per },
+          holdOffMs: [],
+          forceCommand: ['systemctl', 'reboot', '--force'],
         },
       },
       ...broker(settings.mqtt, node, secrets),
@@ -84,22 +87,31 @@ export class Builder {
       this.sensor(sensor, ['resources', id, 'watch', index]),
     );
     const { restart } = settings;
-    const policy = {
+    const policy: ResourcePolicy = {
       id,
       sensors,
-      restart: restart
-        ? {
-            argv: [this.resolve(['resources', id, 'restart', 'script'], restart.script), ...restart.args],
-            attempts: restart.attempts,
-            everyMs: restart.every,
-            timeoutMs: restart.timeout,
-            graceMs: restart.grace,
-          }
-        : null,
+      steps: restart ? [this.step(['resources', id, 'restart'], restart)] : [],
       rebootWhenFailed: false,
+      restartBudget: { max: 30, perMs: 3_600_000 },
+      needs: [],
+      fallMs: 0,
+      riseMs: 0,
     };
     const byDefault = restart !== undefined && roleOf(policy) === 'stack';
     return { ...policy, rebootWhenFailed: settings.reboot ?? byDefault };
+  }
+
+  private step(path: Path, restart: NonNullable<ResourceSettings['restart']>): RestartStep {
+    return {
+      name: 'restart',
+      argv: [this.resolve([...path, 'script'], restart.script), ...restart.args],
+      attempts: restart.attempts,
+      everyMs: restart.every,
+      backoff: 1,
+      timeoutMs: restart.timeout,
+      graceMs: restart.grace,
+      journalLines: 0,
+    };
   }
 
   private sensor(sensor: Sensor, path: Path): SensorSpec {

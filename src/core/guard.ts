@@ -84,7 +84,7 @@ export function judgeCommand(
     const known = policy.resources.map(resource => resource.id).join(', ');
     return refuse('unknown_target', `there is no resource "${command.target ?? ''}"; watched are: ${known}`);
   }
-  if (target.restart === null)
+  if (target.steps.length === 0)
     return refuse('not_allowed', `${target.id} has no restart script; it is watched only`);
   return allowed;
 }

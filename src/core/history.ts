@@ -1,5 +1,6 @@
 /** What the journal says, folded: outages, reboots, commands, the cursor. Rebuilt at every start, so nothing of it can be reset by one. */
 import { type Instant, wallMsAt } from './clock.js';
+import { exitStatus } from './ladder.js';
 import type { Cause, JournalEntry, RecordOf, RunResult } from './model.js';
 
 export interface OutageHistory {
@@ -13,6 +14,12 @@ export interface OutageHistory {
   lastAttemptMs: number | null;
   lastAttemptBootId: string | null;
   lastResult: RunResult | null;
+  /** Name of the step of the last attempt, attempts on it, and its first attempt's time in the boot of `lastAttemptBootId`. */
+  step: string | null;
+  stepAttempts: number;
+  stepBeganMs: number;
+  /** A script has ended with the status that means: do not reboot. */
+  vetoed: boolean;
   /** recovery_failed has been recorded. */
   failed: boolean;
   end: (JournalEntry & RecordOf<'outage_end'>) | null;
@@ -22,6 +29,10 @@ export interface Acted {
   readonly bootId: string;
   readonly bootMs: number;
   readonly wallMs: number;
+}
+
+export function isVeto(result: RunResult): boolean {
+  return result.kind === 'exit' && result.code === exitStatus.veto;
 }
 
 /** Ids are remembered this long at least: a broker may redeliver, nobody redelivers older ones. */
@@ -99,6 +110,10 @@ export class History {
       lastAttemptMs: null,
       lastAttemptBootId: null,
       lastResult: null,
+      step: null,
+      stepAttempts: 0,
+      stepBeganMs: 0,
+      vetoed: false,
       failed: false,
       end: null,
     });
@@ -116,6 +131,12 @@ export class History {
         outage.sensor = entry.sensor;
         return;
       case 'attempt':
+        if (outage.stepAttempts === 0 || outage.step !== (entry.step ?? null)) {
+          outage.step = entry.step ?? null;
+          outage.stepAttempts = 0;
+          outage.stepBeganMs = entry.atMs;
+        }
+        outage.stepAttempts += 1;
         outage.attempts = entry.attempt;
         outage.lastAttemptMs = entry.atMs;
         outage.lastAttemptBootId = entry.bootId;
@@ -123,6 +144,7 @@ export class History {
         return;
       case 'attempt_end':
         outage.lastResult = entry.result;
+        outage.vetoed ||= isVeto(entry.result);
         return;
       case 'recovery_failed':
         outage.failed = true;

@@ -1,46 +1,65 @@
-/** When to try again, and when to give up. Pure arithmetic over one outage; all times are ms of CLOCK_BOOTTIME. */
+/** When to try what again, and when to give up. Pure arithmetic over one outage; all times are ms of CLOCK_BOOTTIME. */
 import type { RunResult } from './model.js';
-import type { RestartPolicy } from './policy.js';
+import type { RestartStep } from './policy.js';
 
 /** A script that fails at once has often met a stack that is still dying: slirp4netns takes some 20 ms. */
 const quickRetryMs = 1000;
 const quickFailureMs = 5000;
 /** So many deaths in a row are answered at once, the further ones later and later. */
 const immediateRelapses = 3;
+const longestBackoffMs = 600_000;
 
-export interface Progress {
-  readonly beganMs: number;
+/** What a script's exit status may say besides "done" and "failed" (as in s6: 100 = wrong to go on, 125 = permanent). */
+export const exitStatus = { veto: 100, permanent: 125 } as const;
+
+/** Where an outage stands on its ladder. */
+export interface Climb {
+  readonly step: number;
+  /** Attempts on this step. */
   readonly attempts: number;
-  readonly lastAttemptMs: number | null;
+  /** When the first attempt on this step was made. */
+  readonly beganMs: number;
 }
 
 export type NextStep =
-  | { readonly kind: 'attempt'; readonly atMs: number }
+  | { readonly kind: 'attempt'; readonly atMs: number; readonly step: number }
   | { readonly kind: 'give_up'; readonly atMs: number };
 
 /**
- * What follows when the last script has ended (or none has run yet). The seed's rule is the default: an attempt every 30 s, and
- * after `attempts x every` since the death the resource counts as gone, however quickly the attempts failed.
+ * What follows when a script has ended and the resource is not back. The seed's rule is the default: an attempt every 30 s, and after
+ * `attempts x every` the step counts as failed, however quickly its attempts did.
+ * @param lastAttemptMs start of the last attempt.
  */
 export function nextStep(
-  policy: RestartPolicy,
-  progress: Progress,
+  steps: readonly RestartStep[],
+  climb: Climb,
+  lastAttemptMs: number,
   result: RunResult | null,
   nowMs: number,
 ): NextStep {
-  const { beganMs, attempts, lastAttemptMs } = progress;
-  if (lastAttemptMs === null) return { kind: 'attempt', atMs: nowMs };
-  if (attempts >= policy.attempts) {
-    return {
-      kind: 'give_up',
-      atMs: Math.max(beganMs + policy.attempts * policy.everyMs, lastAttemptMs + policy.everyMs),
-    };
+  const step = steps[climb.step];
+  if (step === undefined) return { kind: 'give_up', atMs: nowMs };
+  if (result?.kind === 'exit' && result.code === exitStatus.permanent) return above(steps, climb.step, nowMs);
+  const dueMs = Math.max(lastAttemptMs + intervalMs(step, climb.attempts), nowMs);
+  if (climb.attempts >= step.attempts) {
+    let fullMs = 0;
+    for (let attempt = 1; attempt <= step.attempts; attempt++) fullMs += intervalMs(step, attempt);
+    return above(steps, climb.step, Math.max(climb.beganMs + fullMs, dueMs));
   }
   const failed = result !== null && !(result.kind === 'exit' && result.code === 0);
-  if (attempts === 1 && failed && nowMs - lastAttemptMs < quickFailureMs) {
-    return { kind: 'attempt', atMs: nowMs + Math.min(quickRetryMs, policy.everyMs) };
+  if (climb.attempts === 1 && failed && nowMs - lastAttemptMs < quickFailureMs) {
+    return { kind: 'attempt', atMs: nowMs + Math.min(quickRetryMs, step.everyMs), step: climb.step };
   }
-  return { kind: 'attempt', atMs: Math.max(lastAttemptMs + policy.everyMs, nowMs) };
+  return { kind: 'attempt', atMs: dueMs, step: climb.step };
+}
+
+function above(steps: readonly RestartStep[], step: number, atMs: number): NextStep {
+  return step + 1 < steps.length ? { kind: 'attempt', atMs, step: step + 1 } : { kind: 'give_up', atMs };
+}
+
+/** The wait after the n-th attempt of a step. */
+function intervalMs(step: RestartStep, attempt: number): number {
+  return Math.min(step.everyMs * step.backoff ** (attempt - 1), Math.max(step.everyMs, longestBackoffMs));
 }
 
 /**

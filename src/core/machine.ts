@@ -2,6 +2,7 @@
 import { isBetterCause } from './cause.js';
 import { onCommand } from './commanded.js';
 import { allUp, wholeAfterCarrierMs } from './facts.js';
+import { isVeto } from './history.js';
 import type { JournalRecord } from './model.js';
 import { attemptEnd, beginAttempt, enterHeld, giveUp, retryHeld, scheduleNext } from './recovery.js';
 import { armEffect, learnCause, onSensor, recover, waitedInVain } from './resource.js';
@@ -100,7 +101,7 @@ function onRunEnded(
   };
   if (phase.name === 'restarting' && phase.running.run === input.run) {
     const result = phase.running.timedOut ? ({ kind: 'timeout' } as const) : input.result;
-    const outage = { ...phase.outage, lastResult: result };
+    const outage = { ...phase.outage, lastResult: result, vetoed: phase.outage.vetoed || isVeto(result) };
     const settled = scheduleNext(resource, outage, input.atMs).state;
     const step = allUp(resource) ? recover(settled, input.atMs, ctx) : { state: settled, effects: [] };
     return { state: step.state, effects: [end(phase.running), ...step.effects] };
@@ -136,7 +137,7 @@ function onTick(resource: ResourceState, ctx: Context): Step<ResourceState> {
     case 'settling':
       if (nowMs < phase.next.atMs) break;
       return phase.next.kind === 'attempt'
-        ? beginAttempt(resource, phase.outage, 'ladder', nowMs)
+        ? beginAttempt(resource, phase.outage, 'ladder', nowMs, phase.next.step)
         : giveUp(resource, phase.outage, ctx);
     case 'held':
       if (phase.retryAtMs === null || nowMs < phase.retryAtMs) break;

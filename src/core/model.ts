@@ -89,6 +89,8 @@ export const recordSchema = z.discriminatedUnion('type', [
     attempt: z.number(),
     run: z.string(),
     script: z.string(),
+    /** Name of the ladder's step; absent in journals of before there were several. */
+    step: z.string().optional(),
     atMs,
     by: z.enum(['reflex', 'ladder', 'command']),
   }),

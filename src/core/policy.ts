@@ -14,26 +14,45 @@ export type SensorSpec =
     }
   | { readonly kind: 'stack'; readonly everyMs?: number };
 
-export interface RestartPolicy {
+/** One rung of the ladder: a script, and how often it is tried before the next rung. */
+export interface RestartStep {
+  /** Unique within its resource; scripts get it as SOCKMON_STEP. */
+  readonly name: string;
   /** argv[0] is the absolute path of the script. */
   readonly argv: readonly string[];
-  /** How many times the script is run for one outage. */
   readonly attempts: number;
   /** From the start of one attempt to the start of the next. */
   readonly everyMs: number;
+  /** Each wait is this many times the one before, up to ten minutes; 1 = always `everyMs`. */
+  readonly backoff: number;
   /** After this the whole session of the script is ended. */
   readonly timeoutMs: number;
   /** From SIGTERM to SIGKILL. */
   readonly graceMs: number;
+  /** So many of the journal's last lines are given to the script as SOCKMON_JOURNAL. */
+  readonly journalLines: number;
+}
+
+export interface Budget {
+  readonly max: number;
+  readonly perMs: number;
 }
 
 export interface ResourcePolicy {
   readonly id: string;
   readonly sensors: readonly SensorSpec[];
-  /** null = watch and tell only. */
-  readonly restart: RestartPolicy | null;
-  /** Ask the guard for a reboot when the attempts are used up. */
+  /** From the first to the last resort short of a reboot; empty = watch and tell only. */
+  readonly steps: readonly RestartStep[];
+  /** Ask the guard for a reboot when the steps are used up. */
   readonly rebootWhenFailed: boolean;
+  /** Attempts, over all outages; beyond it the resource is held. */
+  readonly restartBudget: Budget;
+  /** While one of these resources is down this one is not restarted, and its budget does not run. */
+  readonly needs: readonly string[];
+  /** How long it must be dead to count as dead: a process that is replaced within this time is a note. 0 = act at once, by reflex. */
+  readonly fallMs: number;
+  /** How long it must be up to count as back. */
+  readonly riseMs: number;
 }
 
 export interface RebootPolicy {
@@ -42,7 +61,11 @@ export interface RebootPolicy {
   readonly command: readonly string[];
   /** No reboot, asked for by anyone, before the machine has been up this long. */
   readonly minUptimeMs: number;
-  readonly budget: { readonly max: number; readonly perMs: number };
+  readonly budget: Budget;
+  /** The waits after the first, second, ... reboot within the budget's time; the last one goes on. */
+  readonly holdOffMs: readonly number[];
+  /** When the machine is still up 5 minutes after the command; null = straight to reboot(2). */
+  readonly forceCommand: readonly string[];
 }
 
 export interface Policy {

@@ -22,6 +22,8 @@ export interface Run {
   readonly id: string;
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** How many of the journal's last lines it gets as SOCKMON_JOURNAL. */
+  readonly journalLines: number;
   readonly timeoutMs: number;
   readonly graceMs: number;
 }

@@ -1,7 +1,8 @@
 /** The ladder at work: attempts, their ends, giving up, asking for the reboot. Pure. */
 import { judgeReboot } from './guard.js';
-import { nextStep } from './ladder.js';
+import { type NextStep, nextStep } from './ladder.js';
 import type { RefusalCode, RunResult } from './model.js';
+import type { RestartStep } from './policy.js';
 import { attemptRun } from './run.js';
 import { causeWords, durationWords } from './sentence.js';
 import {
@@ -19,34 +20,44 @@ export const giveUpWithoutScriptMs = 180_000;
 /** How often a resource that was given up gets one more attempt: a provider's fault may last the night. */
 const heldRetryMs = 15 * 60_000;
 
-/** Starts an attempt, or notes the one that the reflex has started. */
+/**
+ * Starts an attempt, or notes the one that the reflex has started.
+ * @param step the rung of the ladder; the one the outage stands on if not given.
+ */
 export function beginAttempt(
   state: ResourceState,
   outage: OpenOutage,
   by: 'reflex' | 'ladder' | 'command',
   atMs: number,
+  step = outage.climb.step,
 ): Step<ResourceState> {
   const { policy } = state;
-  if (policy.restart === null) return { state, effects: [] };
+  const rung = policy.steps[step];
+  if (rung === undefined) return { state, effects: [] };
   const attempt = outage.attempts + 1;
-  const run = attemptRun(policy, policy.restart, outage.id, attempt, causeWords(outage.cause));
+  const cause = by === 'reflex' ? '' : causeWords(outage.cause);
+  const run = attemptRun(rung, { resource: policy.id, outage: outage.id, attempt, cause });
   const running: Running = {
     run: run.id,
     outage: outage.id,
     attempt,
     startedMs: atMs,
-    deadlineMs: atMs + policy.restart.timeoutMs,
+    deadlineMs: atMs + rung.timeoutMs,
     timedOut: false,
   };
-  const script = run.argv.join(' ');
-  const begun = { ...outage, attempts: attempt, lastAttemptMs: atMs, lastResult: null };
+  const fresh = step !== outage.climb.step || outage.climb.attempts === 0;
+  const climb = fresh
+    ? { step, attempts: 1, beganMs: atMs }
+    : { ...outage.climb, attempts: outage.climb.attempts + 1 };
+  const begun = { ...outage, attempts: attempt, climb, lastAttemptMs: atMs, lastResult: null };
   const note = record({
     type: 'attempt',
     outage: outage.id,
     resource: policy.id,
     attempt,
+    step: rung.name,
     run: run.id,
-    script,
+    script: run.argv.join(' '),
     atMs,
     by,
   });
@@ -77,14 +88,17 @@ export function attemptEnd(
   });
 }
 
-/** The script is over and the resource is not back: wait for it, then try again or give up. */
+/** The script is over and the resource is not back: wait for it, then try again, try something else, or give up. */
 export function scheduleNext(state: ResourceState, outage: OpenOutage, atMs: number): Step<ResourceState> {
-  const { restart } = state.policy;
-  const next =
-    restart === null
-      ? ({ kind: 'give_up', atMs: outage.beganMs + giveUpWithoutScriptMs } as const)
-      : nextStep(restart, outage, outage.lastResult, atMs);
+  const { steps } = state.policy;
+  const next = nextOf(steps, outage, atMs);
   return { state: { ...state, phase: { name: 'settling', sinceMs: atMs, outage, next } }, effects: [] };
+}
+
+function nextOf(steps: readonly RestartStep[], outage: OpenOutage, atMs: number): NextStep {
+  if (steps.length === 0) return { kind: 'give_up', atMs: outage.beganMs + giveUpWithoutScriptMs };
+  if (outage.lastAttemptMs === null) return { kind: 'attempt', atMs, step: 0 };
+  return nextStep(steps, outage.climb, outage.lastAttemptMs, outage.lastResult, atMs);
 }
 
 /** The attempts are used up. */
@@ -93,7 +107,7 @@ export function giveUp(state: ResourceState, outage: OpenOutage, ctx: Context): 
   const failed = { ...outage, failed: true, command: null };
   const effects: Effect[] = [];
   if (!outage.failed) {
-    const next = policy.rebootWhenFailed ? 'reboot' : 'stay_down';
+    const next = policy.rebootWhenFailed && !outage.vetoed ? 'reboot' : 'stay_down';
     const detail = `${outage.attempts} ${outage.attempts === 1 ? 'attempt' : 'attempts'} in ${durationWords(ctx.now.bootMs - outage.beganMs)}`;
     effects.push(
       record({
@@ -115,9 +129,11 @@ export function giveUp(state: ResourceState, outage: OpenOutage, ctx: Context): 
       answer: { id: outage.command, action: 'restart', status: 'failed', code: null, detail, at },
     });
   }
-  const step = policy.rebootWhenFailed
-    ? askReboot(state, failed, ctx)
-    : enterHeld(state, failed, 'its attempts are used up', null, ctx);
+  const step = outage.vetoed
+    ? enterHeld(state, failed, 'a script said: do not reboot', null, ctx)
+    : policy.rebootWhenFailed
+      ? askReboot(state, failed, ctx)
+      : enterHeld(state, failed, 'its attempts are used up', null, ctx);
   return { state: step.state, effects: [...effects, ...step.effects] };
 }
 
@@ -166,7 +182,7 @@ export function enterHeld(
   ctx: Context,
   refusal: RefusalCode | null = null,
 ): Step<ResourceState> {
-  const attemptAtMs = state.policy.restart === null ? [] : [ctx.now.bootMs + heldRetryMs];
+  const attemptAtMs = state.policy.steps.length === 0 ? [] : [ctx.now.bootMs + heldRetryMs];
   const retries = retryAtMs === null ? attemptAtMs : [retryAtMs, ...attemptAtMs];
   return {
     state: {
@@ -185,6 +201,6 @@ export function enterHeld(
 
 /** One more attempt, or the guard once more where there is no script. */
 export function retryHeld(state: ResourceState, outage: OpenOutage, ctx: Context): Step<ResourceState> {
-  if (state.policy.restart === null) return giveUp(state, outage, ctx);
+  if (state.policy.steps.length === 0) return giveUp(state, outage, ctx);
   return beginAttempt(state, outage, 'ladder', ctx.now.bootMs);
 }

@@ -5,7 +5,7 @@ import { wallMsAt } from './clock.js';
 import { aliveWords, allUp, notices, waitingFor, wholeAfterCarrierMs } from './facts.js';
 import { relapseDelayMs } from './ladder.js';
 import type { Cause } from './model.js';
-import { roleOf } from './policy.js';
+import { type ResourcePolicy, roleOf } from './policy.js';
 import { beginAttempt, enterHeld, giveUpWithoutScriptMs } from './recovery.js';
 import { attemptRun, outageId } from './run.js';
 import {
@@ -76,6 +76,8 @@ function newOutage(
     attempts: 0,
     lastAttemptMs: null,
     lastResult: null,
+    climb: { step: 0, attempts: 0, beganMs },
+    vetoed: false,
     resumed: false,
     timeUncertain: cause.kind === 'unseen',
     failed: false,
@@ -111,10 +113,7 @@ function die(
   ctx: Context,
 ): Step<ResourceState> {
   const { policy } = state;
-  const soon =
-    state.recoveredMs !== null &&
-    policy.restart !== null &&
-    atMs - state.recoveredMs < policy.restart.everyMs;
+  const soon = state.recoveredMs !== null && atMs - state.recoveredMs < everyMs(policy);
   const relapses = soon ? state.relapses + 1 : 0;
   const number = state.outagesBegun + 1;
   const outage = newOutage(
@@ -136,8 +135,8 @@ function firstStep(
   reflex: string | null,
   ctx: Context,
 ): Step<ResourceState> {
-  const { restart, rebootWhenFailed } = state.policy;
-  if (restart === null) {
+  const { steps, rebootWhenFailed } = state.policy;
+  if (steps.length === 0) {
     if (!rebootWhenFailed)
       return enterHeld(state, outage, 'it has no restart script; sockmon only watches it', null, ctx);
     const next = { kind: 'give_up', atMs: outage.beganMs + giveUpWithoutScriptMs } as const;
@@ -147,9 +146,9 @@ function firstStep(
     };
   }
   if (reflex !== null) return beginAttempt(state, outage, 'reflex', outage.beganMs);
-  const delayMs = relapseDelayMs(state.relapses, restart.everyMs);
+  const delayMs = relapseDelayMs(state.relapses, everyMs(state.policy));
   if (delayMs === 0) return beginAttempt(state, outage, 'ladder', ctx.now.bootMs);
-  const next = { kind: 'attempt', atMs: ctx.now.bootMs + delayMs } as const;
+  const next = { kind: 'attempt', atMs: ctx.now.bootMs + delayMs, step: 0 } as const;
   return {
     state: { ...state, phase: { name: 'settling', sinceMs: outage.beganMs, outage, next } },
     effects: [],
@@ -171,8 +170,7 @@ export function recover(state: ResourceState, atMs: number, ctx: Context): Step<
     };
     return { state: up, effects: state.expected ? [seen, ...armEffect(up, ctx)] : [seen] };
   }
-  const restart = policy.restart;
-  const wait = restart !== null && relapseDelayMs(state.relapses + 1, restart.everyMs) > 0;
+  const wait = relapseDelayMs(state.relapses + 1, everyMs(policy)) > 0;
   const up: ResourceState = {
     ...state,
     expected: false,
@@ -181,7 +179,7 @@ export function recover(state: ResourceState, atMs: number, ctx: Context): Step<
       phase.name === 'restarting'
         ? [...state.leftovers, { ...phase.running, deadlineMs: null }]
         : state.leftovers,
-    phase: { name: 'up', sinceMs: atMs, armAtMs: wait ? atMs + restart.everyMs : null },
+    phase: { name: 'up', sinceMs: atMs, armAtMs: wait ? atMs + everyMs(policy) : null },
   };
   const effects: Effect[] = [endRecord(policy.id, outage, atMs, ctx), ...networkEffect(state, 'back')];
   if (outage.command !== null)
@@ -214,10 +212,17 @@ export function endRecord(
 /** Arms the next reflex, with the id that the next outage will bear. */
 export function armEffect(state: ResourceState, ctx: Context): Effect[] {
   const { policy } = state;
-  if (policy.restart === null) return [];
-  const id = outageId(ctx.now.bootId, policy.id, state.outagesBegun + 1);
+  const first = policy.steps[0];
+  if (first === undefined) return [];
+  const outage = outageId(ctx.now.bootId, policy.id, state.outagesBegun + 1);
   // The first attempt starts before its cause is known.
-  return [{ do: 'arm', resource: policy.id, run: attemptRun(policy, policy.restart, id, 1, '') }];
+  return [
+    {
+      do: 'arm',
+      resource: policy.id,
+      run: attemptRun(first, { resource: policy.id, outage, attempt: 1, cause: '' }),
+    },
+  ];
 }
 
 /** A second sensor saw the same death, or the kernel told more about it. */
@@ -268,6 +273,11 @@ export function restartByCommand(state: ResourceState, command: string, ctx: Con
 export function answerEffect(id: string, status: 'done' | 'failed', detail: string, ctx: Context): Effect {
   const at = new Date(ctx.now.wallMs).toISOString();
   return { do: 'answer', answer: { id, action: 'restart', status, code: null, detail, at } };
+}
+
+/** The pace of its first step: within it a death after a recovery counts as a relapse. */
+function everyMs(policy: ResourcePolicy): number {
+  return policy.steps[0]?.everyMs ?? 0;
 }
 
 function networkEffect(state: ResourceState, now: 'lost' | 'back'): Effect[] {

@@ -1,7 +1,8 @@
 /** Taking up a configuration: at start, where the journal says how things stood, and at a reload. Pure. */
 
 import { beganWallMs, type OutageHistory } from './history.js';
-import type { ResourcePolicy, SensorSpec } from './policy.js';
+import type { Climb } from './ladder.js';
+import type { ResourcePolicy, RestartStep, SensorSpec } from './policy.js';
 import { scheduleNext } from './recovery.js';
 import { armEffect, endRecord } from './resource.js';
 import {
@@ -100,25 +101,30 @@ function resume(fresh: ResourceState, open: OutageHistory, ctx: Context): Resour
     attempts: open.attempts,
     lastAttemptMs: open.lastAttemptBootId === now.bootId ? open.lastAttemptMs : null,
     lastResult: open.lastResult ?? { kind: 'unknown' },
+    climb: climbOf(fresh.policy.steps, open),
+    vetoed: open.vetoed,
     resumed: true,
     timeUncertain: !sameBoot && !(now.synced && open.begin.synced),
     failed: open.failed,
     refusal: null,
     command: null,
   };
-  const { restart } = fresh.policy;
   const settling = scheduleNext({ ...fresh, expected: false }, outage, now.bootMs).state;
-  if (restart === null || outage.lastAttemptMs !== null || (sameBoot && outage.attempts === 0))
+  const [first] = fresh.policy.steps;
+  if (first === undefined || outage.lastAttemptMs !== null || (sameBoot && outage.attempts === 0))
     return settling;
-  return {
-    ...settling,
-    phase: {
-      name: 'settling',
-      sinceMs: now.bootMs,
-      outage: { ...outage, attempts: 0 },
-      next: { kind: 'attempt', atMs: now.bootMs + restart.everyMs },
-    },
-  };
+  const next = { kind: 'attempt', atMs: now.bootMs + first.everyMs, step: 0 } as const;
+  const anew = { ...outage, climb: { step: 0, attempts: 0, beganMs: now.bootMs } };
+  return { ...settling, phase: { name: 'settling', sinceMs: now.bootMs, outage: anew, next } };
+}
+
+/** Where the last attempt stood; a step that is no longer configured counts as the first. */
+function climbOf(steps: readonly RestartStep[], open: OutageHistory): Climb {
+  const step = Math.max(
+    0,
+    steps.findIndex(({ name }) => name === open.step),
+  );
+  return { step, attempts: open.stepAttempts, beganMs: open.stepBeganMs };
 }
 
 /** `process slirp4netns`, `link default`, `stack`: how a sensor is called in messages. */

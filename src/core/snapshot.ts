@@ -80,7 +80,7 @@ function viewResource(resource: ResourceState, now: Instant): ResourceView {
     outage: outage?.id ?? null,
     attempts: outage?.attempts ?? 0,
     carrier: link?.carrier ?? null,
-    restart: policy.restart?.argv.join(' ') ?? null,
+    restart: policy.steps[0]?.argv.join(' ') ?? null,
     sensors: sensors.map(({ name, state, detail }) => ({ name, state, detail })),
   };
 }

@@ -1,6 +1,7 @@
 /** The machine's state, its inputs and its effects: three unions that the compiler checks. */
 import type { Instant } from './clock.js';
 import type { History } from './history.js';
+import type { Climb, NextStep } from './ladder.js';
 import type { Cause, JournalRecord, RefusalCode, RunResult } from './model.js';
 import type { Policy, ResourcePolicy } from './policy.js';
 import type { CommandAnswer, ReceivedCommand, Run } from './ports.js';
@@ -28,6 +29,9 @@ export interface OpenOutage {
   readonly attempts: number;
   readonly lastAttemptMs: number | null;
   readonly lastResult: RunResult | null;
+  readonly climb: Climb;
+  /** A script has said: do not reboot. */
+  readonly vetoed: boolean;
   /** Taken over from the journal and not seen down since: it may have ended while nobody looked. */
   readonly resumed: boolean;
   /** It spans a boot whose clock was not synchronised. */
@@ -72,7 +76,7 @@ export type Phase =
       readonly name: 'settling';
       readonly sinceMs: number;
       readonly outage: OpenOutage;
-      readonly next: { readonly kind: 'attempt' | 'give_up'; readonly atMs: number };
+      readonly next: NextStep;
     }
   | {
       readonly name: 'rebooting';

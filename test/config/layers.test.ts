@@ -67,8 +67,8 @@ test('resources are merged by their names, key by key, shorthands too', context 
     resources.map(resource => resource.id),
     ['tcpip', 'old', 'dns'],
   );
-  assert.equal(resources[0]?.restart?.attempts, 2);
-  assert.deepEqual(resources[0]?.restart?.argv, [join(folder, 'script')]);
+  assert.equal(resources[0]?.steps[0]?.attempts, 2);
+  assert.deepEqual(resources[0]?.steps[0]?.argv, [join(folder, 'script')]);
 });
 
 test('every form of a resource', context => {

@@ -42,7 +42,7 @@ test('the shipped configuration has no faults and is harmless', () => {
     config.policy.resources.map(({ id }) => id),
     ['tcpip'],
   );
-  assert.deepEqual(config.policy.resources[0]?.restart?.argv, [join(folder, 'restart-network')]);
+  assert.deepEqual(config.policy.resources[0]?.steps[0]?.argv, [join(folder, 'restart-network')]);
   assert.equal(config.policy.reboot.allowed, false);
   assert.equal(config.embeddedBroker?.host, '127.0.0.1');
 });

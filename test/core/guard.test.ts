@@ -18,7 +18,7 @@ const fresh: ReceivedCommand = {
 };
 
 function verdictOf(command: Partial<ReceivedCommand>, change: (world: World) => void = () => {}): string {
-  const world = new World(policy([resource('tcpip'), resource('nas', { restart: null })]));
+  const world = new World(policy([resource('tcpip'), resource('nas', { steps: [] })]));
   change(world);
   const verdict = judgeCommand({ ...fresh, ...command }, world.policy, world.history, world.now());
   return verdict.allowed ? 'allowed' : verdict.code;

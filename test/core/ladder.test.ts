@@ -1,66 +1,54 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { nextStep, relapseDelayMs } from '../../src/core/ladder.js';
+import { type Climb, type NextStep, nextStep, relapseDelayMs } from '../../src/core/ladder.js';
 import type { RunResult } from '../../src/core/model.js';
+import type { RestartStep } from '../../src/core/policy.js';
+import { step } from './world.js';
 
-const seed = { argv: ['/r'], attempts: 6, everyMs: 30_000, timeoutMs: 60_000, graceMs: 5000 };
 const good: RunResult = { kind: 'exit', code: 0 };
 const bad: RunResult = { kind: 'exit', code: 1 };
+const permanent: RunResult = { kind: 'exit', code: 125 };
+const seed = [step('restart')];
+const two = [step('restart', { attempts: 2 }), step('reload-driver', { attempts: 1, everyMs: 60_000 })];
+const patient = [step('restart', { backoff: 2 })];
+const on = (attempts: number, stepIndex = 0, beganMs = 0): Climb => ({ step: stepIndex, attempts, beganMs });
+const attempt = (atMs: number, stepIndex = 0): NextStep => ({ kind: 'attempt', atMs, step: stepIndex });
+const giveUp = (atMs: number): NextStep => ({ kind: 'give_up', atMs });
+
+type Case = [
+  what: string,
+  steps: RestartStep[],
+  climb: Climb,
+  lastMs: number,
+  result: RunResult,
+  nowMs: number,
+  then: NextStep,
+];
 
 describe('the ladder', () => {
-  const cases: [string, Parameters<typeof nextStep>, ReturnType<typeof nextStep>][] = [
-    [
-      'nothing tried yet: now',
-      [seed, { beganMs: 0, attempts: 0, lastAttemptMs: null }, null, 7],
-      { kind: 'attempt', atMs: 7 },
-    ],
-    [
-      'a success that is none: after `every`',
-      [seed, { beganMs: 0, attempts: 1, lastAttemptMs: 0 }, good, 100],
-      { kind: 'attempt', atMs: 30_000 },
-    ],
-    [
-      'a first failure at once: soon',
-      [seed, { beganMs: 0, attempts: 1, lastAttemptMs: 0 }, bad, 100],
-      { kind: 'attempt', atMs: 1100 },
-    ],
-    [
-      'a first failure late: after `every`',
-      [seed, { beganMs: 0, attempts: 1, lastAttemptMs: 0 }, bad, 6000],
-      { kind: 'attempt', atMs: 30_000 },
-    ],
-    [
-      'a second failure: after `every`',
-      [seed, { beganMs: 0, attempts: 2, lastAttemptMs: 1100 }, bad, 1200],
-      { kind: 'attempt', atMs: 31_100 },
-    ],
-    [
-      'a script slower than `every`: at once',
-      [seed, { beganMs: 0, attempts: 2, lastAttemptMs: 30_000 }, bad, 75_000],
-      { kind: 'attempt', atMs: 75_000 },
-    ],
-    [
-      'the last one: three minutes after the death',
-      [seed, { beganMs: 0, attempts: 6, lastAttemptMs: 121_100 }, bad, 122_000],
-      { kind: 'give_up', atMs: 180_000 },
-    ],
-    [
-      'a late last one: it gets its time',
-      [seed, { beganMs: 0, attempts: 6, lastAttemptMs: 200_000 }, good, 200_100],
-      { kind: 'give_up', atMs: 230_000 },
-    ],
-    [
-      '`every` shorter than the quick retry',
-      [{ ...seed, everyMs: 200 }, { beganMs: 0, attempts: 1, lastAttemptMs: 0 }, bad, 10],
-      { kind: 'attempt', atMs: 210 },
-    ],
+  const cases: Case[] = [
+    ['a success that is none: after `every`', seed, on(1), 0, good, 100, attempt(30_000)],
+    ['a first failure at once: soon', seed, on(1), 0, bad, 100, attempt(1100)],
+    ['a first failure late: after `every`', seed, on(1), 0, bad, 6000, attempt(30_000)],
+    ['a second failure: after `every`', seed, on(2), 1100, bad, 1200, attempt(31_100)],
+    ['a script slower than `every`: at once', seed, on(2), 30_000, bad, 75_000, attempt(75_000)],
+    ['the last one: three minutes after the death', seed, on(6), 121_100, bad, 122_000, giveUp(180_000)],
+    ['a late last one: it gets its time', seed, on(6), 200_000, good, 200_100, giveUp(230_000)],
+    ['`every` shorter than the quick retry', [step('r', { everyMs: 200 })], on(1), 0, bad, 10, attempt(210)],
+    ['a permanent failure with nothing above: give up at once', seed, on(1), 0, permanent, 10, giveUp(10)],
+    ['a permanent failure: the next step at once', two, on(1), 0, permanent, 10, attempt(10, 1)],
+    ['a step used up: the next one when its time is over', two, on(2), 1100, bad, 1200, attempt(60_000, 1)],
+    ['the last step used up: give up', two, on(1, 1, 60_000), 60_000, good, 60_100, giveUp(120_000)],
+    ['back-off: twice as long each time', patient, on(3), 90_000, good, 90_100, attempt(210_000)],
+    ['back-off has an end', patient, on(5), 0, good, 1, attempt(480_000)],
+    ['a step that is gone: give up', [], on(1), 0, bad, 10, giveUp(10)],
   ];
-  for (const [name, input, expected] of cases) it(name, () => assert.deepEqual(nextStep(...input), expected));
+  for (const [what, steps, climb, lastMs, result, nowMs, then] of cases) {
+    it(what, () => assert.deepEqual(nextStep(steps, climb, lastMs, result, nowMs), then));
+  }
 
   it('waits longer for what keeps dying, never longer than `every`', () => {
-    assert.deepEqual(
-      [0, 1, 2, 3, 4, 5, 8, 60].map(relapses => relapseDelayMs(relapses, 30_000)),
-      [0, 0, 0, 1000, 2000, 4000, 30_000, 30_000],
-    );
+    const delays = [0, 1, 2, 3, 4, 5, 8, 60].map(relapses => relapseDelayMs(relapses, 30_000));
+    assert.deepEqual(delays, [0, 0, 0, 1000, 2000, 4000, 30_000, 30_000]);
   });
 });

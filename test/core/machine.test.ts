@@ -360,7 +360,7 @@ describe('an outage', () => {
   });
 
   it('with no script and no reboot is watched and told', () => {
-    const world = new World(policy([resource('tcpip', { restart: null, rebootWhenFailed: false })]));
+    const world = new World(policy([resource('tcpip', { steps: [], rebootWhenFailed: false })]));
     world.up();
     world.die();
     assert.equal(world.phase().name, 'held');

@@ -3,7 +3,7 @@ import type { Instant } from '../../src/core/clock.js';
 import { History } from '../../src/core/history.js';
 import { emptyState, next, nextDeadlineMs } from '../../src/core/machine.js';
 import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
-import type { Policy, RebootPolicy, ResourcePolicy } from '../../src/core/policy.js';
+import type { Policy, RebootPolicy, ResourcePolicy, RestartStep } from '../../src/core/policy.js';
 import type { ReceivedCommand } from '../../src/core/ports.js';
 import { outageId } from '../../src/core/run.js';
 import type { Effect, Input, MachineState, Phase, SensorInput } from '../../src/core/state.js';
@@ -13,14 +13,34 @@ export const rebootPolicy: RebootPolicy = {
   command: ['/bin/true'],
   minUptimeMs: 300_000,
   budget: { max: 3, perMs: 86_400_000 },
+  holdOffMs: [],
+  forceCommand: ['/bin/true', '--force'],
 };
+
+export function step(name: string, overrides: Partial<RestartStep> = {}): RestartStep {
+  return {
+    name,
+    argv: [`/bin/${name}`],
+    attempts: 6,
+    everyMs: 30_000,
+    backoff: 1,
+    timeoutMs: 60_000,
+    graceMs: 5000,
+    journalLines: 0,
+    ...overrides,
+  };
+}
 
 export function resource(id: string, overrides: Partial<ResourcePolicy> = {}): ResourcePolicy {
   return {
     id,
     sensors: [{ kind: 'stack' }, { kind: 'link', interface: null }],
-    restart: { argv: ['/bin/restart'], attempts: 6, everyMs: 30_000, timeoutMs: 60_000, graceMs: 5000 },
+    steps: [step('restart')],
     rebootWhenFailed: true,
+    restartBudget: { max: 1000, perMs: 3_600_000 },
+    needs: [],
+    fallMs: 0,
+    riseMs: 0,
     ...overrides,
   };
 }
