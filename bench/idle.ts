@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Daemon } from '../test/lab/daemon.js';
 import { Lab } from '../test/lab/lab.js';
+import { start } from '../test/lab/proc.js';
 import { until } from '../test/lab/wait.js';
 import { cProgram, LineProgram } from './programs.js';
 import { type Row, row } from './stats.js';
@@ -24,6 +25,9 @@ interface Stand {
 
 export async function idleRows(which: { idle: boolean; memory: boolean }): Promise<Row[]> {
   const stands: Stand[] = [];
+  const bare = start([process.execPath, '--max-semi-space-size=1', '-e', 'setInterval(() => {}, 1e9)'], {
+    stdio: 'ignore',
+  });
   try {
     for (const withMqtt of [false, true]) stands.push(await open(withMqtt));
     const openedAt = performance.now();
@@ -35,8 +39,10 @@ export async function idleRows(which: { idle: boolean; memory: boolean }): Promi
     await pause(which.idle ? idleMs : 0);
     const used = stands.map(({ daemon }, i) => difference(usageOf(daemon.pid), before[i]));
     const memory = stands.map(({ daemon }) => residentMb(daemon.pid));
-    return rowsOf(used, memory, which);
+    return rowsOf(used, memory, residentMb(bare.pid), which);
   } finally {
+    bare.child.kill('SIGKILL');
+    await bare.ended;
     for (const { lab } of stands) await lab.close();
   }
 }
@@ -44,6 +50,7 @@ export async function idleRows(which: { idle: boolean; memory: boolean }): Promi
 function rowsOf(
   used: readonly Usage[],
   memory: readonly number[],
+  bareMb: number,
   which: { idle: boolean; memory: boolean },
 ): Row[] {
   const [alone, connected] = used;
@@ -66,9 +73,10 @@ function rowsOf(
     );
   }
   if (which.memory) {
+    const rival = { name: 'node that does nothing', samples: [bareMb] };
     rows.push(
-      row('resident memory without MQTT', 'MB', [aloneMb], null, null),
-      row('resident memory, connected', 'MB', [connectedMb], null, { kind: 'value', atMost: 62 }),
+      row('resident memory without MQTT', 'MB', [aloneMb], rival, null),
+      row('resident memory, connected', 'MB', [connectedMb], rival, { kind: 'value', atMost: 62 }),
     );
   }
   return rows;

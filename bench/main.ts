@@ -1,7 +1,7 @@
 /** `npm run bench [-- --json] [-- --rounds N] [-- NAME…]`: sockmon beside bare C programs, in the same run. */
 import { cpus, release } from 'node:os';
 import { parseArgs } from 'node:util';
-import { becomeRoot, labObstacle } from '../test/lab/root.js';
+import { becomeRoot, labObstacle, labPrograms } from '../test/lab/root.js';
 import { deathRows } from './death.js';
 import { idleRows } from './idle.js';
 import { compileC } from './programs.js';
@@ -28,7 +28,7 @@ ${Object.entries(names)
   .map(([name, what]) => `  ${name.padEnd(8)} ${what}`)
   .join('\n')}
 
-  --rounds N   how often each thing is measured (default: 150 deaths, 20 deaths of the stack, 20 starts)
+  --rounds N   how often each thing is measured (default: 300 deaths, 20 deaths of the stack, 20 starts)
   --json       print one JSON object
 `;
 
@@ -66,18 +66,36 @@ function isName(word: string): word is Name {
   return Object.hasOwn(names, word);
 }
 
-async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    options: { json: { type: 'boolean' }, rounds: { type: 'string' }, help: { type: 'boolean' } },
-    allowPositionals: true,
-  });
-  const given = Number(values.rounds ?? 0);
-  if (values.help || !positionals.every(isName) || !Number.isInteger(given) || given < 0) {
-    process.stderr.write(usage);
-    return values.help ? 0 : 64;
+/** null: an option that does not exist. */
+function parse() {
+  const options = {
+    json: { type: 'boolean' },
+    rounds: { type: 'string' },
+    help: { type: 'boolean' },
+  } as const;
+  try {
+    return parseArgs({ options, allowPositionals: true });
+  } catch {
+    return null;
   }
+}
+
+async function main(): Promise<number> {
+  const parsed = parse();
+  const given = Number(parsed?.values.rounds ?? 0);
+  if (
+    parsed === null ||
+    parsed.values.help ||
+    !parsed.positionals.every(isName) ||
+    !Number.isInteger(given) ||
+    given < 0
+  ) {
+    process.stderr.write(usage);
+    return parsed?.values.help ? 0 : 64;
+  }
+  const { values, positionals } = parsed;
   await becomeRoot();
-  const obstacle = labObstacle(['slirp4netns', 'mosquitto', 'ip', 'nsenter', 'unshare', 'setpriv', 'cc']);
+  const obstacle = labObstacle([...labPrograms, 'mosquitto']);
   if (obstacle !== null) {
     process.stderr.write(`The benchmark cannot run here: ${obstacle}\n`);
     return 69;
@@ -85,7 +103,7 @@ async function main(): Promise<number> {
   const wanted = new Set(
     positionals.length === 0 ? (Object.keys(names) as Name[]) : positionals.filter(isName),
   );
-  const rows = await measure(wanted, { death: given || 150, stack: given || 20, start: given || 20 });
+  const rows = await measure(wanted, { death: given || 300, stack: given || 20, start: given || 20 });
   const machine = { node: process.version, kernel: release(), cpus: cpus().map(({ model }) => model) };
   // `npm run bench --json`, without the `--`, gives the option to npm.
   const isJson = values.json ?? process.env.npm_config_json === 'true';

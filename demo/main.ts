@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import type { Daemon } from '../test/lab/daemon.js';
 import { Lab } from '../test/lab/lab.js';
-import { becomeRoot, labObstacle } from '../test/lab/root.js';
+import { becomeRoot, labObstacle, labPrograms } from '../test/lab/root.js';
 import { startEmbeddedBroker } from './embedded-broker.js';
 import { type Look, messageList, paint, timeline } from './render.js';
 import { playStory, type Story, type Witness } from './story.js';
@@ -23,7 +23,7 @@ const look: Look = {
 
 async function demo(isJson: boolean): Promise<number> {
   await becomeRoot();
-  const obstacle = labObstacle(['slirp4netns', 'ip', 'nsenter', 'unshare', 'setpriv', 'cc']);
+  const obstacle = labObstacle(labPrograms);
   if (obstacle !== null) {
     process.stderr.write(`The demo cannot run here: ${obstacle}\n`);
     return 69;
@@ -93,6 +93,15 @@ async function openWitness(lab: Lab, say: (line: string) => void): Promise<Witne
 
 // `npm run demo --json`, without the `--`, gives the option to npm, which passes it on like this.
 const isNpmJson = process.env.npm_config_json === 'true';
-const { values } = parseArgs({ options: { json: { type: 'boolean' }, help: { type: 'boolean' } } });
-if (values.help) process.stdout.write(usage);
-else process.exit(await demo(values.json ?? isNpmJson));
+const given = parse();
+if (given === null || given.help) (given === null ? process.stderr : process.stdout).write(usage);
+process.exit(given === null ? 64 : given.help ? 0 : await demo(given.json ?? isNpmJson));
+
+/** null: an argument that does not exist. */
+function parse() {
+  try {
+    return parseArgs({ options: { json: { type: 'boolean' }, help: { type: 'boolean' } } }).values;
+  } catch {
+    return null;
+  }
+}

@@ -1,6 +1,15 @@
 /** Makes the program ready to run: packages, the native monitor, the compiled TypeScript. Does only what has changed. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, extname, join, relative } from 'node:path';
 import { argv } from 'node:process';
@@ -47,7 +56,13 @@ async function installPackages() {
   const isCurrent =
     existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs;
   if (isCurrent) return;
-  await step('installing the packages', 'npm', ['ci', '--include=dev', '--no-audit', '--no-fund']);
+  // Not `npm ci`: it refuses a lock file without the optional packages of other platforms, which is what npm writes where the
+  // registry does not offer them. The versions and checksums of the lock file hold here too, and it stays as it is.
+  const options = ['--no-save', '--include=dev', '--no-audit', '--no-fund'];
+  await step('installing the packages', 'npm', ['install', ...options]);
+  // npm leaves it alone when nothing was missing.
+  const now = new Date();
+  utimesSync(installed, now, now);
 }
 
 /** tsc takes seconds to find out that nothing changed; names, sizes and times of the sources tell it in milliseconds. */

@@ -18,15 +18,23 @@ CauseWatch::CauseWatch(Reactor& reactor, const ProcFs& proc, UniqueFd pidfd, Ide
       identity_(identity),
       done_(std::move(done)),
       timer_(reactor, [this] { look(++looks_ >= kLooks); }),
-      // No events asked for: EPOLLHUP, at the reaping, is reported in any case, EPOLLIN would never be quiet.
-      pidfd_(std::make_unique<FdWatch>(reactor, std::move(pidfd), 0, [this](uint32_t) { look(true); })) {
+      pidfd_(std::make_unique<FdWatch>(reactor, std::move(pidfd), EPOLLIN, [this](uint32_t events) { on_pidfd(events); })) {
   timer_.arm(kLookMs);
+}
+
+void CauseWatch::on_pidfd(uint32_t events) {
+  // EPOLLIN says "a zombie" and stays; EPOLLHUP, at the reaping, is told without being asked for.
+  pidfd_->set_events(0);
+  look((events & EPOLLHUP) != 0);
 }
 
 void CauseWatch::look(bool last) {
   ExitCause cause = cause_by_pidfd(reactor_.sys(), pidfd_->fd());
   if (!cause.known()) cause = cause_by_proc(proc_, identity_);
-  if (!cause.known() && !last) return timer_.arm(kLookMs);
+  if (!cause.known() && !last) {
+    if (!timer_.armed()) timer_.arm(kLookMs);
+    return;
+  }
   const auto done = std::move(done_);
   done(cause);
 }

@@ -16,6 +16,7 @@ class CauseWatch {
              std::function<void(ExitCause)> done);
 
  private:
+  void on_pidfd(uint32_t events);
   void look(bool last);
 
   Reactor& reactor_;

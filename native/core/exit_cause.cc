@@ -38,8 +38,8 @@ ExitCause cause_by_pidfd(Sys& sys, int pidfd) {
 ExitCause cause_by_proc(const ProcFs& proc, const Identity& identity) {
   const auto stat = proc.stat(identity.pid);
   if (!stat || !(stat->dead || stat->exiting) || stat->start_ticks != identity.start_ticks) return {};
-  // do_exit() sets the flag before it stores the status.
-  if (!stat->dead && stat->exit_status == 0) return {};
+  // do_exit() sets the flag a moment before it stores the status: until the memory has gone a 0 may stand for nothing yet.
+  if (!stat->dead && stat->exit_status == 0 && !stat->memory_gone) return {};
   // Without the right to trace it the kernel prints 0, which would read as a clean exit.
   const uid_t user = geteuid();
   if (stat->exit_status == 0 && user != 0 && proc.owner(identity.pid) != user) return {};

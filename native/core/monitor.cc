@@ -87,10 +87,10 @@ void Monitor::post(Command command) {
 
 template <typename Result>
 Result Monitor::call(std::function<Result()> command) {
-  // Shared: the thread may still be inside set_value when the caller has its result already.
-  const auto task = std::make_shared<std::packaged_task<Result()>>(std::move(command));
+  auto task = std::make_shared<std::packaged_task<Result()>>(std::move(command));
   std::future<Result> result = task->get_future();
-  post([task] { (*task)(); });
+  // Handed over whole: if the thread ends without running it, the promise must break.
+  post([task = std::move(task)] { (*task)(); });
   try {
     return result.get();
   } catch (const std::future_error&) {

@@ -88,6 +88,7 @@ std::optional<ProcessStat> parse_stat(std::string_view line) {
   stat.start_ticks = *start;
   if (fields.size() >= 50) stat.exit_status = parse_number<int>(fields[49]).value_or(0);
   stat.exiting = (*flags & kPfExiting) != 0;
+  stat.memory_gone = fields.size() >= 21 && fields[20] == "0";
   stat.dead = stat.state == 'X' || (stat.state == 'Z' && *threads <= 1);
   return stat;
 }

@@ -24,6 +24,8 @@ struct ProcessStat {
   bool dead = false;
   /// Field 9, PF_EXITING: the task is inside do_exit() and will run no instruction of its program any more.
   bool exiting = false;
+  /// Field 23 is 0: do_exit() has let go of the memory, which it does after it has stored the status and before it closes the files.
+  bool memory_gone = false;
 };
 
 /// Parses one line of /proc/PID/stat; nothing if it is malformed.

@@ -55,7 +55,7 @@ Search ProcessFinder::find(const ProcessSpec& spec) const {
 
 std::optional<Identity> ProcessFinder::identify(pid_t pid) const {
   const auto stat = proc_.stat(pid);
-  if (!stat || stat->dead) return std::nullopt;
+  if (!stat || is_dead(*stat)) return std::nullopt;
   return Identity{pid, stat->start_ticks};
 }
 
@@ -82,7 +82,7 @@ Search ProcessFinder::judge_pidfile(const std::string& path, pid_t pid, const st
     if (sys_.kill(pid, 0) == 0 || errno == EPERM) return unreadable();
     return nothing(name_and_pid(path, pid) + " is gone");
   }
-  if (stat->dead) return nothing(name_and_pid(path, pid) + " is dead, but not yet reaped by its parent");
+  if (is_dead(*stat)) return nothing(name_and_pid(path, pid) + " is dead, or dying");
   const double boot_wall_ms = sys_.wall_ms() - sys_.boot_ms();
   const double written_ms = to_ms(file.st_mtim);
   const double started_ms = boot_wall_ms + static_cast<double>(stat->start_ticks) * 1e3 / sysconf(_SC_CLK_TCK);
@@ -110,11 +110,18 @@ Search ProcessFinder::by_listen(const ProcessSpec& spec) const {
 
 Search ProcessFinder::by_name(const std::string& name) const {
   Search search = oldest(
-      [&](const ProcessStat& stat) { return has_name(stat, name) && !is_script_(stat.session); });
+      [&](const ProcessStat& stat) {
+        // A script /etc/init.d/x has the comm of the daemon x that it starts, but its argv[0] is the shell.
+        return is_script_(stat.session) ? proc_.argv0_name(stat.pid) == name : has_name(stat, name);
+      });
   if (search.found || !search.fault.empty()) return search;
   // Pid 1 always exists: not to see it means not to see the processes of others.
   if (!proc_.stat(1)) return unreadable();
   return nothing("no process is named " + name);
+}
+
+bool ProcessFinder::is_dead(const ProcessStat& stat) const {
+  return stat.dead || (stat.exiting && proc_.is_exiting(stat.pid));
 }
 
 bool ProcessFinder::has_name(const ProcessStat& stat, const std::string& name) const {
@@ -132,7 +139,7 @@ Search ProcessFinder::oldest(Matches matches) const {
   std::unordered_map<pid_t, ProcessStat> hits;
   for (const pid_t pid : *pids) {
     auto stat = proc_.stat(pid);
-    if (stat && !stat->dead && pid != getpid() && matches(*stat)) hits.emplace(pid, std::move(*stat));
+    if (stat && !is_dead(*stat) && pid != getpid() && matches(*stat)) hits.emplace(pid, std::move(*stat));
   }
   const ProcessStat* best = nullptr;
   for (const auto& [pid, stat] : hits) {

@@ -46,13 +46,13 @@ struct Search {
 
 class ProcessFinder {
  public:
-  /// `is_script` tells sessions of running restart scripts: /etc/init.d/x has the name of the daemon it starts.
+  /// `is_script` tells the sessions of running restart scripts.
   ProcessFinder(Sys& sys, ProcFs proc, std::function<bool(pid_t session)> is_script);
 
   /// The pidfile decides, or else the listening socket; the name narrows both, and finds when it is alone.
-  /// Dead processes, zombies and the monitor itself are never found.
+  /// Dying and dead processes and the monitor itself are never found.
   Search find(const ProcessSpec& spec) const;
-  /// The living process with this pid; nothing for a zombie.
+  /// The living process with this pid; nothing for one that is dead or dying.
   std::optional<Identity> identify(pid_t pid) const;
 
  private:
@@ -60,6 +60,7 @@ class ProcessFinder {
   Search by_listen(const ProcessSpec& spec) const;
   Search by_name(const std::string& name) const;
   Search judge_pidfile(const std::string& path, pid_t pid, const struct stat& file) const;
+  bool is_dead(const ProcessStat& stat) const;
   bool has_name(const ProcessStat& stat, const std::string& name) const;
   template <typename Matches>
   Search oldest(Matches matches) const;

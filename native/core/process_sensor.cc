@@ -52,7 +52,7 @@ void ProcessSensor::doubt() {
 void ProcessSensor::search() {
   Search search = context_.finder.find(spec_);
   if (search.found && is_the_dead_one(*search.found)) {
-    search = {std::nullopt, "stale pidfile: it still names the process that died", ""};
+    search = {std::nullopt, "only the process that died is found", ""};
   }
   if (search.found && adopt(*search.found)) return;
   if (!search.fault.empty()) host_.fault(search.fault, search.why_not);

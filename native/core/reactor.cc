@@ -111,6 +111,10 @@ FdWatch::~FdWatch() {
   if (fd_) reactor_.remove(fd_.get(), token_);
 }
 
+void FdWatch::set_events(uint32_t events) {
+  epoll_control(reactor_.epoll_.get(), EPOLL_CTL_MOD, fd_.get(), events, token_);
+}
+
 UniqueFd FdWatch::release() {
   reactor_.remove(fd_.get(), token_);
   return std::move(fd_);

@@ -67,6 +67,7 @@ class FdWatch {
   FdWatch& operator=(const FdWatch&) = delete;
 
   int fd() const { return fd_.get(); }
+  void set_events(uint32_t events);
   /// Leaves the epoll set and hands the descriptor on.
   UniqueFd release();
 

@@ -10,10 +10,14 @@ await becomeRoot();
 const skip = skipWithoutLab();
 
 export function scenario(name: string, play: (lab: Lab) => Promise<void>): void {
-  test(name, { skip }, async () => {
+  test(name, { skip }, async context => {
     const lab = await Lab.open();
     try {
       await play(lab);
+    } catch (error) {
+      // Only the daemon knows why it did not do what was waited for.
+      context.diagnostic(lab.story());
+      throw error;
     } finally {
       await lab.close();
     }

@@ -74,7 +74,14 @@ export class Daemon {
     probe: () => T | false | null | undefined | Promise<T | false | null | undefined>,
     options?: WaitOptions,
   ): Promise<T> {
-    return until(what, probe, { context: () => this.story(), ...options });
+    const probeTheLiving = async () => {
+      // Looked at first: what it did as its last deed is still found.
+      const { exitCode, signalCode } = this.process.child;
+      const value = await probe();
+      if (value || (exitCode === null && signalCode === null)) return value;
+      throw new Error(`sockmon ended (${signalCode ?? exitCode}) before ${what}\n${this.story()}`);
+    };
+    return until(what, probeTheLiving, { context: () => this.story(), ...options });
   }
 
   /** Waits until the resource has been seen alive by this process. */

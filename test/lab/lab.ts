@@ -63,7 +63,7 @@ export class Lab {
   }
 
   async startBroker(): Promise<Broker> {
-    const broker = await Broker.start(this.directory);
+    const broker = await Broker.start();
     this.closers.push(() => broker.stop());
     return broker;
   }
@@ -124,6 +124,11 @@ export class Lab {
     });
     this.daemons.push(daemon);
     return daemon;
+  }
+
+  /** Log and journal of what was started here, for a person who looks for a fault. */
+  story(): string {
+    return this.daemons.at(-1)?.story() ?? 'no daemon was started';
   }
 
   run(config: ConfigFile): Daemon {

@@ -10,7 +10,7 @@ export interface ScriptOptions {
   readonly failureStatus?: number;
   /** A shell command to run before anything else, for a script that takes its time: `sleep 1`, or one that waits for a file. */
   readonly first?: string;
-  /** A FIFO that is written to by the very first line, without starting another program: for the benchmark. */
+  /** For the benchmark: nothing but the start of the stack, and before it a line into this FIFO. The other options do not apply. */
   readonly mark?: string;
 }
 
@@ -34,9 +34,9 @@ export class RestartScript {
 
 function scriptText(callsFile: string, directory: string, stack: Stack, options: ScriptOptions): string {
   const { failures = 0, failureStatus = 1, first = ':', mark } = options;
+  if (mark !== undefined) return bareScript(mark, stack);
   const isHopeless = failures === Number.POSITIVE_INFINITY;
   return `#!/bin/sh
-${mark === undefined ? '' : `echo >'${mark}'`}
 # Starts the TCP/IP stack of the lab again.
 cd '${directory}' || exit 1
 date +%s%N >>'${callsFile}'
@@ -48,7 +48,7 @@ fi
 ready='${directory}/ready.'$$
 mkfifo "$ready" || exit 1
 # The stack itself lives outside of the namespace that it serves, and must outlive this script and its session.
-LD_PRELOAD='${stack.preload}' setsid nsenter --net=/proc/${process.pid}/ns/net \\
+LD_PRELOAD='${stack.preload}' setsid ${enterOutside()} \\
   slirp4netns ${stack.arguments(3).join(' ')} </dev/null >>'${stack.logFile}' 2>&1 3>"$ready" &
 echo $! >'${stack.pidfile}'
 answer=$(cat "$ready")
@@ -58,4 +58,17 @@ if [ "$answer" != 1 ]; then
   exit 1
 fi
 `;
+}
+
+/** What a person would write who is in a hurry: one line that says that it runs, one that starts the stack. */
+function bareScript(mark: string, stack: Stack): string {
+  return `#!/bin/sh
+echo >'${mark}'
+setsid ${enterOutside()} slirp4netns ${stack.arguments().join(' ')} </dev/null >>'${stack.logFile}' 2>&1 &
+echo $! >'${stack.pidfile}'
+`;
+}
+
+function enterOutside(): string {
+  return `nsenter --net=/proc/${process.pid}/ns/net`;
 }

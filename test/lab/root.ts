@@ -48,18 +48,23 @@ function canAccess(path: string, mode: number): boolean {
 const packages: Readonly<Record<string, string>> = {
   slirp4netns: 'slirp4netns',
   mosquitto: 'mosquitto',
+  mosquitto_pub: 'mosquitto-clients',
   ip: 'iproute2',
   nsenter: 'util-linux',
+  setpriv: 'util-linux',
   unshare: 'util-linux',
   cc: 'gcc',
 };
+
+/** What the lab itself is made of. */
+export const labPrograms = ['slirp4netns', 'ip', 'nsenter', 'unshare', 'setpriv', 'cc'] as const;
 
 /** Why the lab cannot be built here, with the remedy, or null. Call becomeRoot() first. */
 export function labObstacle(programs: readonly string[]): string | null {
   const missing = programs.filter(program => !isInstalled(program));
   if (missing.length > 0) {
     const names = missing.map(program => packages[program] ?? program);
-    return `${missing.join(', ')} not installed. On Debian: apt-get install ${[...new Set(names)].join(' ')}`;
+    return `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not installed. On Debian: apt-get install ${[...new Set(names)].join(' ')}`;
   }
   if (process.getuid?.() !== 0) {
     return 'this user may not make a network namespace. Run it as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1).';
@@ -72,7 +77,7 @@ export function labObstacle(programs: readonly string[]): string | null {
 
 /** For node:test's `skip`: false, or the reason. @throws where skipping is forbidden. */
 export function skipWithoutLab(): string | false {
-  const obstacle = labObstacle(['slirp4netns', 'mosquitto', 'ip', 'nsenter', 'unshare', 'cc']);
+  const obstacle = labObstacle([...labPrograms, 'mosquitto', 'mosquitto_pub']);
   if (obstacle === null) return false;
   if (process.env.SOCKMON_TEST_NO_SKIP === '1') throw new Error(`the lab cannot be built: ${obstacle}`);
   return `NOT RUN: ${obstacle}`;

@@ -33,8 +33,9 @@ export class Stack {
   }
 
   /** What follows `slirp4netns`; also written into the restart script. */
-  arguments(readyFd: number): string[] {
-    return ['--configure', '--mtu=65520', `--ready-fd=${readyFd}`, String(this.namespace.pid), 'tap0'];
+  arguments(readyFd?: number): string[] {
+    const ready = readyFd === undefined ? [] : [`--ready-fd=${readyFd}`];
+    return ['--configure', '--mtu=65520', ...ready, String(this.namespace.pid), 'tap0'];
   }
 
   /** Starts it and waits until the interface has its address and route. */

@@ -25,7 +25,8 @@ void a_line_is_read() {
   const auto stat = parse_stat(kLine);
   CHECK(stat && stat->pid == 4242 && stat->comm == "a) S (b c)" && stat->state == 'S');
   CHECK(stat->parent == 17 && stat->session == 99 && stat->start_ticks == 123456 && stat->exit_status == 9);
-  CHECK(!stat->dead);
+  CHECK(!stat->dead && !stat->memory_gone);
+  CHECK(parse_stat(with_state('X', 1))->memory_gone);
 }
 
 void zombies_are_dead_unless_threads_live_on() {

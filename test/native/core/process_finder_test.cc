@@ -30,6 +30,12 @@ struct World {
                                  " 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0");
     dir.write(base + "cmdline", (argv0.empty() ? comm : argv0) + std::string("\0-d", 3));
   }
+  /// Its threads are inside do_exit, but its pidfd has not fired yet.
+  void let_die(pid_t pid, const std::string& comm) {
+    const std::string base = "proc/" + std::to_string(pid);
+    for (const char* file : {"/stat", "/task/1/stat", "/task/2/stat"})
+      dir.write(base + file, std::to_string(pid) + " (" + comm + ") R 1 1 0 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 5");
+  }
   void add_socket(pid_t pid, int fd, long inode) {
     const std::string base = dir.path() + "/proc/" + std::to_string(pid) + "/fd";
     std::filesystem::create_directories(base);
@@ -80,7 +86,7 @@ void a_bad_pidfile_is_refused_with_a_reason() {
   CHECK(says(world.by_pidfile(world.dir.path() + "/none"), "No such file"));
   CHECK(says(world.by_pidfile(world.dir.path()), "directory"));
   world.add(51, 1, "dead", 10'000, 'Z');
-  CHECK(says(world.by_pidfile(world.pidfile("51")), "not yet reaped"));
+  CHECK(says(world.by_pidfile(world.pidfile("51")), "is dead, or dying"));
 }
 
 void a_process_younger_than_the_pidfile_is_a_stranger() {
@@ -128,8 +134,22 @@ void a_running_script_is_not_the_daemon_it_starts() {
   world.add(80, 1, "dnsmasq", 1'000, 'S', "/bin/sh", 80);
   world.script_session = 80;
   CHECK(world.by_name("dnsmasq") == 0);
-  world.add(81, 1, "dnsmasq", 500, 'S', "dnsmasq", 81);
+  // Still in the session of the script.
+  world.add(81, 1, "dnsmasq", 500, 'S', "/usr/sbin/dnsmasq", 80);
   CHECK(world.by_name("dnsmasq") == 81);
+}
+
+void a_dying_process_gives_way_to_its_successor() {
+  World world;
+  world.add(95, 1, "slirp4netns", 9'000);
+  world.let_die(95, "slirp4netns");
+  CHECK(world.by_name("slirp4netns") == 0);
+  CHECK(says(world.by_pidfile(world.pidfile("95")), "is dead, or dying"));
+  world.add(96, 1, "slirp4netns", 10);
+  CHECK(world.by_name("slirp4netns") == 96);
+  // One thread that is not on its way out: a leader may go before the others.
+  world.dir.write("proc/95/task/2/stat", "95 (x) S 1 1 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5");
+  CHECK(world.by_name("slirp4netns") == 95);
 }
 
 void a_hidden_proc_is_a_fault() {
@@ -177,6 +197,7 @@ void test_process_finder() {
   a_stepped_clock_is_seen_through_on_a_tmpfs_only();
   a_name_finds_the_oldest_that_has_no_such_parent();
   a_running_script_is_not_the_daemon_it_starts();
+  a_dying_process_gives_way_to_its_successor();
   a_hidden_proc_is_a_fault();
   a_listening_socket_finds_its_server();
 }

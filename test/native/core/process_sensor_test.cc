@@ -143,6 +143,35 @@ void a_number_that_came_round_again_needs_a_new_pidfile() {
   CHECK(asked == std::to_string(pid));
 }
 
+void a_dying_process_is_dead_as_soon_as_another_sensor_doubts_it() {
+  World world;
+  const pid_t pid = spawn_sleeper();
+  const auto say = [&](int flags, int status) {
+    std::string line = std::to_string(pid) + " (sleep) R 1 1 1 0 -1 " + std::to_string(flags) + " 0 0 0 0 0 0 0 0 20 0 1 0 1000";
+    for (int field = 23; field < 52; field++) line += " 0";
+    line += " " + std::to_string(status);
+    for (const char* file : {"/stat", "/task/1/stat"}) world.dir.write(std::to_string(pid) + file, line);
+  };
+  say(0, 0);
+  const ProcFs proc(world.dir.path());
+  ProcessFinder finder(world.sys, proc, [](pid_t) { return false; });
+  const ProcessContext context{finder, proc, true};
+  ProcessSpec spec;
+  spec.pidfile = world.pidfile;
+  ProcessSensor sensor(world.reactor, world.host, context, spec);
+  world.write(pid);
+  CHECK(sensor.start().state == SensorState::up);
+  sensor.doubt();
+  CHECK(world.host.reports.empty());
+  say(4, 9);
+  sensor.doubt();
+  sensor.doubt();
+  CHECK(world.host.reports.size() == 1 && world.host.reports[0].state == SensorState::down);
+  CHECK(world.host.reports[0].cause->value == SIGKILL);
+  kill(pid, SIGKILL);
+  reap(pid);
+}
+
 void a_number_that_changes_hands_during_the_look_is_not_believed() {
   World world;
   const pid_t pid = spawn_sleeper();
@@ -190,6 +219,7 @@ void test_process_sensor() {
   a_cause_that_comes_late_is_told_late();
   a_successor_is_found_and_the_dead_one_never();
   a_number_that_came_round_again_needs_a_new_pidfile();
+  a_dying_process_is_dead_as_soon_as_another_sensor_doubts_it();
   a_number_that_changes_hands_during_the_look_is_not_believed();
   a_kernel_without_pidfds_is_a_fault();
   a_descriptor_may_be_had_later();
