@@ -161,6 +161,10 @@ export class Monitor {
   run(run: RunSpec): void;
   /** Ends the whole session of a running script: SIGTERM, then SIGKILL after its graceMs. No effect if it is over. */
   endRun(id: string): void;
+  /** SIGKILL by pidfd to the process that a process sensor of the resource watches now. False when none is watched. */
+  kill(resource: string): boolean;
+  /** Resolves as soon as the thread has turned its loop once; the proof that it is alive. Never rejects, and never resolves if it hangs. */
+  ping(): Promise<void>;
   /** Whether the event loop of Node is kept alive by the monitor (default true). */
   ref(): void;
   unref(): void;
@@ -168,6 +172,11 @@ export class Monitor {
   close(): void;
 }
 
+/**
+ * sync(2), then reboot(2) with LINUX_REBOOT_CMD_RESTART. Returns only by an exception with the errno name as `code`: EPERM without
+ * CAP_SYS_BOOT.
+ */
+export function reboot(): never;
 /** Milliseconds of CLOCK_BOOTTIME, with a fraction. */
 export function bootTimeMs(): number;
 /** Whether the kernel's clock is synchronised: STA_UNSYNC of adjtimex(2) is clear. */

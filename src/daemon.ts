@@ -10,7 +10,7 @@ import { openJournal } from './journal.js';
 import { startWatcher } from './monitor.js';
 import { writePlan } from './plan.js';
 import { Supervisor } from './supervisor.js';
-import { commandReboot, scriptEnvironment, systemClock } from './system.js';
+import { scriptEnvironment, systemClock, systemReboot } from './system.js';
 import { version } from './version.js';
 
 export interface DaemonOptions {
@@ -77,7 +77,7 @@ class Daemon {
       policy,
       clock,
       journal,
-      reboot: commandReboot,
+      reboot: systemReboot(addon),
       reporter,
       log,
     });

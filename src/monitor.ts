@@ -92,6 +92,10 @@ class NativeWatcher implements Watcher {
     this.monitor.endRun(id);
   }
 
+  kill(resource: string): string | null {
+    return this.monitor.kill(resource) ? null : `no process of ${resource} is being watched now`;
+  }
+
   close(): void {
     this.monitor.close();
   }

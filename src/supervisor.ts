@@ -1,6 +1,7 @@
 /** The only loop: input -> machine -> effects. Record, then act, then tell. */
-import type { Clock, Instant } from './core/clock.js';
+import { type Clock, type Instant, isoTime } from './core/clock.js';
 import { SockmonError } from './core/errors.js';
+import { mayRebootUnrecorded } from './core/guard.js';
 import { History } from './core/history.js';
 import { emptyState, next, nextDeadlineMs } from './core/machine.js';
 import type { JournalEntry, JournalRecord } from './core/model.js';
@@ -65,15 +66,22 @@ export class Supervisor implements Telling {
     if (this.stopped) return;
     this.queue.push(input);
     if (this.working) return;
+    this.work();
+    this.setTimer();
+    this.options.reporter.sync();
+  }
+
+  private work(): void {
     this.working = true;
     try {
-      for (let turn = this.queue.shift(); turn !== undefined; turn = this.queue.shift())
+      for (let turn = this.queue.shift(); turn !== undefined; turn = this.queue.shift()) {
         this.perform(this.decide(turn));
+        // Once the records are in the history, what depends on them.
+        this.perform(this.decide({ kind: 'review' }));
+      }
     } finally {
       this.working = false;
     }
-    this.setTimer();
-    this.options.reporter.sync();
   }
 
   /** Takes up a new policy: what is unchanged goes on being watched without a gap. */
@@ -132,11 +140,8 @@ export class Supervisor implements Telling {
     const answer = effects.find(effect => effect.do === 'answer')?.answer;
     if (answer === undefined) throw new SockmonError('INTERNAL', 'The machine did not answer a command.');
     if (!saved && answer.action === 'reboot' && answer.status === 'accepted') {
-      this.dispatch({
-        kind: 'reboot_failed',
-        intent: this.history.pendingIntent?.intent ?? '',
-        error: journalWords,
-      });
+      const intent = this.history.pendingIntent?.intent ?? '';
+      this.dispatch({ kind: 'reboot_failed', intent, error: journalWords, cancelled: true });
       return { ...answer, status: 'rejected', code: 'journal_failed', detail: journalWords };
     }
     setImmediate(() => {
@@ -144,8 +149,7 @@ export class Supervisor implements Telling {
         effects.filter(effect => effect.do !== 'answer'),
         saved,
       );
-      this.setTimer();
-      this.options.reporter.sync();
+      this.dispatch({ kind: 'review' });
     });
     return answer;
   }
@@ -211,7 +215,10 @@ export class Supervisor implements Telling {
           this.watcher?.endRun(effect.run);
           break;
         case 'reboot':
-          this.reboot(effect.intent, effect.command, saved);
+          this.reboot(effect, saved);
+          break;
+        case 'drill':
+          this.drill(effect.resource, effect.command);
           break;
         case 'answer':
           this.options.reporter.answer(effect.answer);
@@ -227,15 +234,29 @@ export class Supervisor implements Telling {
   }
 
   /** Only with its intent on disk: a reboot that nobody remembers would be the first of many. */
-  private reboot(intent: string, command: readonly string[], saved: boolean): void {
-    const failed = (error: string): void => this.dispatch({ kind: 'reboot_failed', intent, error });
-    if (!saved) {
-      failed(journalWords);
+  private reboot(effect: Extract<Effect, { do: 'reboot' }>, saved: boolean): void {
+    const { intent, level, command, automatic } = effect;
+    if (!saved && !mayRebootUnrecorded(automatic, this.options.clock.now())) {
+      this.dispatch({ kind: 'reboot_failed', intent, error: journalWords, cancelled: true });
       return;
     }
     this.options.reporter.sync();
-    void this.options.reboot.reboot(command).then(error => {
-      if (error !== null) failed(error);
+    void this.options.reboot.reboot(level, command).then(error => {
+      if (error !== null) this.dispatch({ kind: 'reboot_failed', intent, error, cancelled: false });
+    });
+  }
+
+  private drill(resource: string, command: string): void {
+    const error = this.watcher?.kill(resource) ?? 'nothing is watched';
+    if (error === null) return;
+    const at = isoTime(this.options.clock.now().wallMs);
+    this.options.reporter.answer({
+      id: command,
+      action: 'drill',
+      status: 'failed',
+      code: null,
+      detail: error,
+      at,
     });
   }
 

@@ -20,29 +20,34 @@ export function systemClock(addon: Pick<Addon, 'bootTimeMs' | 'clockSynchronized
   };
 }
 
-export const commandReboot: RebootPort = {
-  reboot: command =>
-    new Promise(resolve => {
-      const [file, ...args] = command;
-      if (file === undefined) {
-        resolve('the reboot command is empty');
-        return;
+/** The ways to reboot. `reboot` of the addon is sync(2) and reboot(2): it comes back only when the kernel refuses. */
+export function systemReboot(addon: Pick<Addon, 'reboot'>): RebootPort {
+  return {
+    reboot: async (level, command) => {
+      if (level !== 'kernel') return runCommand(command);
+      try {
+        addon.reboot();
+        return null;
+      } catch (error) {
+        return `reboot(2): ${(error as Error).message}`;
       }
-      execFile(
-        file,
-        args,
-        { timeout: rebootTimeoutMs, env: scriptEnvironment(process.env) },
-        (error, stdout, stderr) => {
-          const said = `${stdout}${stderr}`.trim().slice(-500);
-          resolve(
-            error === null
-              ? null
-              : `${command.join(' ')}: ${error.message}${said === '' ? '' : ` (${said})`}`,
-          );
-        },
-      );
-    }),
-};
+    },
+  };
+}
+
+function runCommand(command: readonly string[]): Promise<string | null> {
+  const [file, ...args] = command;
+  if (file === undefined) return Promise.resolve('the reboot command is empty');
+  const options = { timeout: rebootTimeoutMs, env: scriptEnvironment(process.env) };
+  return new Promise(resolve => {
+    execFile(file, args, options, (error, stdout, stderr) => {
+      const said = `${stdout}${stderr}`.trim().slice(-500);
+      const words =
+        error === null ? null : `${command.join(' ')}: ${error.message}${said === '' ? '' : ` (${said})`}`;
+      resolve(words);
+    });
+  });
+}
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** sockmon's own settings, its service manager's socket and its secrets are not for the scripts. */

@@ -3,6 +3,7 @@ import { judgeCommand } from './guard.js';
 import type { CommandAnswer, ReceivedCommand } from './ports.js';
 import { intentId } from './recovery.js';
 import { restartByCommand } from './resource.js';
+import { durationWords } from './sentence.js';
 import { type Context, type Effect, type MachineState, record, type Step } from './state.js';
 import { within } from './within.js';
 
@@ -11,25 +12,67 @@ export function onCommand(state: MachineState, command: ReceivedCommand, ctx: Co
   const verdict = judgeCommand(command, ctx.policy, ctx.history, ctx.now);
   if (!verdict.allowed) return { state, effects: rejected(command, verdict.code, verdict.detail, ctx) };
   const resource = command.target === undefined ? undefined : state.resources.get(command.target);
-  const busy = resource?.phase.name === 'restarting' || resource?.phase.name === 'rebooting';
+  const running = resource?.phase.name === 'restarting' || resource?.phase.name === 'rebooting';
+  const busy = running && (command.action === 'restart' || command.action === 'drill');
   if (busy)
     return { state, effects: rejected(command, 'busy', `${command.target} is being restarted already`, ctx) };
   if (command.dryRun) return { state, effects: accepted(command, 'dry run: it would be carried out', ctx) };
-  if (command.action === 'reboot') {
-    const intent = intentId(ctx);
-    const reason = `commanded by ${command.origin}${command.detail ? `: ${command.detail}` : ''}`;
-    const effects: Effect[] = [
-      ...accepted(command, 'the machine reboots', ctx),
-      record({ type: 'reboot_intent', intent, reason, command: command.id }),
-      { do: 'reboot', intent, command: ctx.policy.reboot.command },
-    ];
-    return { state, effects };
+  switch (command.action) {
+    case 'reboot':
+      return { state, effects: rebootEffects(command, ctx) };
+    case 'pause':
+    case 'resume':
+      return { state, effects: pauseEffects(command, command.action, ctx) };
+    case 'drill':
+      return drill(state, command, ctx);
+    default:
+      return restart(state, command, ctx);
   }
+}
+
+function rebootEffects(command: ReceivedCommand, ctx: Context): Effect[] {
+  const intent = intentId(ctx);
+  const reason = `commanded by ${command.origin}${command.detail ? `: ${command.detail}` : ''}`;
+  return [
+    ...accepted(command, 'the machine reboots', ctx),
+    record({ type: 'reboot_intent', intent, reason, command: command.id }),
+    { do: 'reboot', intent, level: 'command', command: ctx.policy.reboot.command, automatic: false },
+  ];
+}
+
+function pauseEffects(command: ReceivedCommand, action: 'pause' | 'resume', ctx: Context): Effect[] {
+  const resource = command.target ?? null;
+  const what = resource ?? 'everything';
+  if (action === 'resume')
+    return [...accepted(command, `${what} is recovered again`, ctx), record({ type: 'resume', resource })];
+  const forMs = command.forMs ?? 0;
+  const words = `${what} is left alone for ${durationWords(forMs)}`;
+  return [
+    ...accepted(command, words, ctx),
+    record({ type: 'pause', resource, untilMs: ctx.now.bootMs + forMs }),
+  ];
+}
+
+function restart(state: MachineState, command: ReceivedCommand, ctx: Context): Step<MachineState> {
   const step = within(state, command.target ?? '', found => restartByCommand(found, command.id, ctx));
   return {
     state: step.state,
     effects: [...accepted(command, `${command.target} is restarted`, ctx), ...step.effects],
   };
+}
+
+/** The kill itself is an effect; the death comes back as any other and is known by this mark. */
+function drill(state: MachineState, command: ReceivedCommand, ctx: Context): Step<MachineState> {
+  const target = command.target ?? '';
+  if (state.resources.get(target)?.phase.name !== 'up') {
+    return {
+      state,
+      effects: rejected(command, 'busy', `${target} is not up; a drill needs something that lives`, ctx),
+    };
+  }
+  const step = within(state, target, found => ({ state: { ...found, drill: command.id }, effects: [] }));
+  const kill: Effect = { do: 'drill', resource: target, command: command.id };
+  return { state: step.state, effects: [...accepted(command, `${target} is killed on purpose`, ctx), kill] };
 }
 
 function accepted(command: ReceivedCommand, detail: string, ctx: Context): Effect[] {

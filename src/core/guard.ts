@@ -2,7 +2,7 @@
 import type { Instant } from './clock.js';
 import type { Acted, History } from './history.js';
 import type { RefusalCode } from './model.js';
-import type { Policy, RebootPolicy } from './policy.js';
+import type { Policy, RebootPolicy, ResourcePolicy } from './policy.js';
 import type { ReceivedCommand } from './ports.js';
 import { durationWords } from './sentence.js';
 
@@ -52,6 +52,8 @@ export function judgeReboot(policy: RebootPolicy, history: History, now: Instant
     );
   }
   const ages = history.intents.map(intent => ageMs(intent, now)).filter(age => age < policy.budget.perMs);
+  const heldOff = judgeHoldOff(policy, ages, now);
+  if (!heldOff.allowed) return heldOff;
   if (ages.length >= policy.budget.max) {
     const oldest = Math.max(...ages);
     return refuse(
@@ -61,6 +63,38 @@ export function judgeReboot(policy: RebootPolicy, history: History, now: Instant
     );
   }
   return allowed;
+}
+
+/** After each reboot of the budget's time the next one has to wait longer. */
+function judgeHoldOff(policy: RebootPolicy, ages: readonly number[], now: Instant): Verdict {
+  const holdOffMs = policy.holdOffMs[Math.min(ages.length, policy.holdOffMs.length) - 1];
+  if (holdOffMs === undefined) return allowed;
+  const latest = Math.min(...ages);
+  if (latest >= holdOffMs) return allowed;
+  const words = `the last reboot was ${durationWords(latest)} ago; after ${ages.length} the next waits ${durationWords(holdOffMs)}`;
+  return refuse('hold_off', words, now.bootMs + holdOffMs - latest);
+}
+
+/** Whether a resource may get another attempt. Its reflex is armed only while this says yes. */
+export function judgeRestart(policy: ResourcePolicy, history: History, now: Instant): Verdict {
+  const { max, perMs } = policy.restartBudget;
+  const ages = history
+    .attemptsOf(policy.id)
+    .map(attempt => ageMs(attempt, now))
+    .filter(age => age < perMs);
+  if (ages.length < max) return allowed;
+  const words = `${ages.length} attempts within ${durationWords(perMs)} are the limit`;
+  return refuse('budget_exhausted', words, now.bootMs + perMs - Math.max(...ages));
+}
+
+/** Longest pause: a forgotten one must not leave the house unwatched for ever. */
+const longestPauseMs = 24 * 3_600_000;
+/** An automatic reboot whose intent cannot be written: uptime is the guard that needs no disk. */
+const unrecordedUptimeMs = 24 * 3_600_000;
+
+/** Whether a reboot may be done although the journal does not take its intent. */
+export function mayRebootUnrecorded(automatic: boolean, now: Instant): boolean {
+  return automatic && now.bootMs >= unrecordedUptimeMs;
 }
 
 /** Whether a command may be carried out: proven fresh first, then by what it would do. */
@@ -78,15 +112,34 @@ export function judgeCommand(
     return refuse('duplicate', `a command with the id ${command.id} has been carried out already`);
   const fresh = command.press ? judgePress(command, history, now) : judgeTimes(command, now);
   if (!fresh.allowed) return fresh;
+  return judgeAction(command, policy, history, now);
+}
+
+function judgeAction(command: ReceivedCommand, policy: Policy, history: History, now: Instant): Verdict {
   if (command.action === 'reboot') return judgeReboot(policy.reboot, history, now);
+  const forEverything =
+    command.target === undefined && (command.action === 'pause' || command.action === 'resume');
   const target = policy.resources.find(resource => resource.id === command.target);
-  if (target === undefined) {
+  if (target === undefined && !forEverything) {
     const known = policy.resources.map(resource => resource.id).join(', ');
     return refuse('unknown_target', `there is no resource "${command.target ?? ''}"; watched are: ${known}`);
   }
-  if (target.steps.length === 0)
-    return refuse('not_allowed', `${target.id} has no restart script; it is watched only`);
-  return allowed;
+  switch (command.action) {
+    case 'pause': {
+      const forMs = command.forMs ?? 0;
+      if (forMs > 0 && forMs <= longestPauseMs) return allowed;
+      return refuse('invalid', `a pause lasts from a moment to ${durationWords(longestPauseMs)}`);
+    }
+    case 'restart':
+      if (target?.steps.length === 0)
+        return refuse('not_allowed', `${target.id} has no restart script; it is watched only`);
+      return allowed;
+    case 'drill':
+      if (target?.sensors.some(sensor => sensor.kind === 'process')) return allowed;
+      return refuse('not_allowed', `${target?.id} has no process that could be killed`);
+    default:
+      return allowed;
+  }
 }
 
 function judgePress(command: ReceivedCommand, history: History, now: Instant): Verdict {

@@ -37,6 +37,8 @@ export function isVeto(result: RunResult): boolean {
 
 /** Ids are remembered this long at least: a broker may redeliver, nobody redelivers older ones. */
 const rememberedCommands = 500;
+/** More than any sensible restart budget. */
+const rememberedAttempts = 1000;
 
 export class History {
   lastSeq = 0;
@@ -47,6 +49,12 @@ export class History {
   readonly seen = new Map<string, string>();
   readonly intents: (Acted & RecordOf<'reboot_intent'>)[] = [];
   readonly presses: Acted[] = [];
+  /** Starts of attempts by resource, the latest last. */
+  private readonly attempts = new Map<string, Acted[]>();
+  /** Ends of pauses by resource, '' = all; in ms of CLOCK_BOOTTIME of their boot. */
+  private readonly pauses = new Map<string, { bootId: string; untilMs: number }>();
+  /** How hard a way the pending intent has been taken. */
+  pendingLevel: 'command' | 'force' | 'kernel' = 'command';
   /** The intent whose fate is not known yet. */
   pendingIntent: (JournalEntry & RecordOf<'reboot_intent'>) | null = null;
   private readonly commandIds = new Set<string>();
@@ -76,14 +84,29 @@ export class History {
       case 'outage_end':
         this.applyToOutage(entry);
         return;
+      case 'outage_root':
+        return;
       case 'command':
         this.applyCommand(entry);
+        return;
+      case 'pause':
+        this.pauses.set(entry.resource ?? '', { bootId: entry.bootId, untilMs: entry.untilMs });
+        return;
+      case 'resume':
+        if (entry.resource === null) this.pauses.clear();
+        else this.pauses.delete(entry.resource);
+        return;
+      case 'reboot_forced':
+        this.pendingLevel = entry.level;
         return;
       case 'reboot_intent':
         this.intents.push(entry);
         this.pendingIntent = entry;
+        this.pendingLevel = 'command';
         return;
       case 'reboot_failed':
+        if (entry.final !== false) this.pendingIntent = null;
+        return;
       case 'rebooted':
         this.pendingIntent = null;
         return;
@@ -140,6 +163,7 @@ export class History {
         outage.attempts = entry.attempt;
         outage.lastAttemptMs = entry.atMs;
         outage.lastAttemptBootId = entry.bootId;
+        this.noteAttempt(entry);
         outage.lastResult = null;
         return;
       case 'attempt_end':
@@ -166,6 +190,25 @@ export class History {
       }
     }
     if (entry.origin === 'mqtt:press') this.presses.push(entry);
+  }
+
+  private noteAttempt(entry: Acted & { readonly resource: string }): void {
+    const attempts = this.attempts.get(entry.resource) ?? [];
+    attempts.push(entry);
+    if (attempts.length > rememberedAttempts) attempts.shift();
+    this.attempts.set(entry.resource, attempts);
+  }
+
+  attemptsOf(resource: string): readonly Acted[] {
+    return this.attempts.get(resource) ?? [];
+  }
+
+  /** Until when nothing is done about a resource; null = it is not paused. A reboot ends a pause. */
+  pausedUntilMs(resource: string, now: Instant): number | null {
+    const ends = [this.pauses.get(''), this.pauses.get(resource)].flatMap(pause =>
+      pause !== undefined && pause.bootId === now.bootId && pause.untilMs > now.bootMs ? [pause.untilMs] : [],
+    );
+    return ends.length === 0 ? null : Math.max(...ends);
   }
 
   /** Whether a command of this id has been carried out before. */
@@ -199,5 +242,5 @@ export function endedWallMs(outage: OutageHistory, now: Instant): number | null 
 
 /** Restarts that were asked for are stories, but no outages. */
 export function isCounted(outage: OutageHistory): boolean {
-  return outage.cause.kind !== 'commanded';
+  return outage.cause.kind !== 'commanded' && outage.begin.drill !== true;
 }

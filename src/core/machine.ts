@@ -2,16 +2,19 @@
 import { isBetterCause } from './cause.js';
 import { onCommand } from './commanded.js';
 import { allUp, wholeAfterCarrierMs } from './facts.js';
+import { downBelow, review } from './hindrance.js';
 import { isVeto } from './history.js';
 import type { JournalRecord } from './model.js';
-import { attemptEnd, beginAttempt, enterHeld, giveUp, retryHeld, scheduleNext } from './recovery.js';
-import { armEffect, learnCause, onSensor, recover, waitedInVain } from './resource.js';
+import { cancelReboot, escalate, noteReboot, onRebootFailed } from './reboot.js';
+import { attemptEnd, giveUp, retryHeld, scheduleNext, tryAttempt } from './recovery.js';
+import { learnCause, onSensor, recover, suspectDied, waitedInVain } from './resource.js';
 import { configure } from './restore.js';
 import {
   type Context,
   type Effect,
   type Input,
   type MachineState,
+  type Outside,
   outageOf,
   type ResourceState,
   type Running,
@@ -20,9 +23,18 @@ import {
 } from './state.js';
 import { eachResource, within } from './within.js';
 
-export const emptyState: MachineState = { resources: new Map(), faults: [] };
+export const emptyState: MachineState = { resources: new Map(), reboot: null, faults: [] };
 
-export function next(state: MachineState, input: Input, ctx: Context): Step<MachineState> {
+/**
+ * What an input changes and what is to be done. After the records among the effects are in the history, `next` is to be called with
+ * `review`, which brings in line what depends on them.
+ */
+export function next(state: MachineState, input: Input, outside: Outside): Step<MachineState> {
+  const ctx: Context = { ...outside, resources: state.resources };
+  return noteReboot(route(state, input, ctx), ctx);
+}
+
+function route(state: MachineState, input: Input, ctx: Context): Step<MachineState> {
   switch (input.kind) {
     case 'sensor':
       return within(state, input.resource, resource => onSensor(resource, input, ctx));
@@ -35,11 +47,13 @@ export function next(state: MachineState, input: Input, ctx: Context): Step<Mach
     case 'fault':
       return onFault(state, input, ctx);
     case 'tick':
-      return eachResource(state, resource => onTick(resource, ctx));
+      return onTick(state, ctx);
     case 'command':
       return onCommand(state, input.command, ctx);
     case 'reboot_failed':
-      return onRebootFailed(state, input, ctx);
+      return input.cancelled ? cancelReboot(state, input, ctx) : onRebootFailed(state, input, ctx);
+    case 'review':
+      return eachResource(state, resource => review(unblock(resource, ctx), ctx));
     case 'configure':
       return configure(state, ctx);
   }
@@ -48,26 +62,54 @@ export function next(state: MachineState, input: Input, ctx: Context): Step<Mach
 /** The earliest moment (ms of CLOCK_BOOTTIME) at which a tick would change something; null = none. */
 export function nextDeadlineMs(state: MachineState): number | null {
   const deadlines = [...state.resources.values()].flatMap(deadlinesOf);
+  if (state.reboot?.nextAtMs != null) deadlines.push(state.reboot.nextAtMs);
   return deadlines.length === 0 ? null : Math.min(...deadlines);
 }
 
-function deadlinesOf({ phase, sensors }: ResourceState): number[] {
+function deadlinesOf({ phase, sensors, policy, risingMs, reviewAtMs }: ResourceState): number[] {
+  const reviews = reviewAtMs === null ? [] : [reviewAtMs];
+  const risen = risingMs === null ? [] : [risingMs + policy.riseMs];
   switch (phase.name) {
+    case 'absent':
+      return reviews;
     case 'up': {
       const waits = sensors.flatMap(({ waiting }) =>
         waiting === null ? [] : [waiting.sinceMs + wholeAfterCarrierMs],
       );
-      return phase.armAtMs === null ? waits : [phase.armAtMs, ...waits];
+      return [...reviews, ...waits];
     }
+    case 'suspect':
+      return [phase.untilMs];
     case 'restarting':
-      return phase.running.deadlineMs === null ? [] : [phase.running.deadlineMs];
+      return phase.running.deadlineMs === null ? risen : [phase.running.deadlineMs, ...risen];
     case 'settling':
-      return [phase.next.atMs];
+      return risingMs === null ? [phase.next.atMs] : risen;
     case 'held':
-      return phase.retryAtMs === null ? [] : [phase.retryAtMs];
-    default:
-      return [];
+      return phase.retryAtMs === null || risingMs !== null ? risen : [phase.retryAtMs];
+    case 'blocked':
+    case 'rebooting':
+      return risen;
   }
+}
+
+/** What had to wait for something else may go on; what waits for an attempt may have to wait for something else. */
+function unblock(resource: ResourceState, ctx: Context): ResourceState {
+  const { phase, policy } = resource;
+  const nowMs = ctx.now.bootMs;
+  const now = { kind: 'attempt', atMs: nowMs, step: 0 } as const;
+  if (phase.name === 'blocked' && downBelow(policy, ctx) === null) {
+    const climb = { step: 0, attempts: 0, beganMs: nowMs };
+    const outage = { ...phase.outage, climb };
+    return { ...resource, phase: { name: 'settling', sinceMs: nowMs, outage, next: now } };
+  }
+  if (
+    phase.name === 'held' &&
+    phase.why === 'paused' &&
+    ctx.history.pausedUntilMs(policy.id, ctx.now) === null
+  ) {
+    return { ...resource, phase: { name: 'settling', sinceMs: nowMs, outage: phase.outage, next: now } };
+  }
+  return resource;
 }
 
 /** The exit cause of a process whose death has been reported: an orphan is reaped when PID 1 finds the time, 2 s later in one measurement. */
@@ -103,7 +145,8 @@ function onRunEnded(
     const result = phase.running.timedOut ? ({ kind: 'timeout' } as const) : input.result;
     const outage = { ...phase.outage, lastResult: result, vetoed: phase.outage.vetoed || isVeto(result) };
     const settled = scheduleNext(resource, outage, input.atMs).state;
-    const step = allUp(resource) ? recover(settled, input.atMs, ctx) : { state: settled, effects: [] };
+    const back = allUp(resource) && resource.risingMs === null;
+    const step = back ? recover(settled, input.atMs, ctx) : { state: settled, effects: [] };
     return { state: step.state, effects: [end(phase.running), ...step.effects] };
   }
   const leftover = resource.leftovers.find(running => running.run === input.run);
@@ -112,22 +155,25 @@ function onRunEnded(
   return { state: { ...resource, leftovers }, effects: [end(leftover)] };
 }
 
-function onTick(resource: ResourceState, ctx: Context): Step<ResourceState> {
-  const { phase } = resource;
+function onTick(before: MachineState, ctx: Context): Step<MachineState> {
+  const harder = escalate(before, ctx);
+  const step = eachResource(harder.state, resource => tick(resource, ctx));
+  return { state: step.state, effects: [...harder.effects, ...step.effects] };
+}
+
+function tick(resource: ResourceState, ctx: Context): Step<ResourceState> {
+  const { phase, risingMs, policy } = resource;
   const nowMs = ctx.now.bootMs;
+  const same = { state: resource, effects: [] };
+  if (risingMs !== null && nowMs >= risingMs + policy.riseMs) return recover(resource, risingMs, ctx);
   switch (phase.name) {
-    case 'up': {
-      const death = waitedInVain(resource, ctx);
-      if (death !== null) return death;
-      if (phase.armAtMs === null || nowMs < phase.armAtMs) break;
-      return {
-        state: { ...resource, phase: { ...phase, armAtMs: null } },
-        effects: armEffect(resource, ctx),
-      };
-    }
+    case 'up':
+      return waitedInVain(resource, ctx) ?? same;
+    case 'suspect':
+      return nowMs < phase.untilMs ? same : suspectDied(resource, ctx);
     case 'restarting': {
       const { running } = phase;
-      if (running.deadlineMs === null || nowMs < running.deadlineMs) break;
+      if (running.deadlineMs === null || nowMs < running.deadlineMs) return same;
       const ending = { ...running, deadlineMs: null, timedOut: true };
       return {
         state: { ...resource, phase: { ...phase, running: ending } },
@@ -135,17 +181,16 @@ function onTick(resource: ResourceState, ctx: Context): Step<ResourceState> {
       };
     }
     case 'settling':
-      if (nowMs < phase.next.atMs) break;
+      if (nowMs < phase.next.atMs || risingMs !== null) return same;
       return phase.next.kind === 'attempt'
-        ? beginAttempt(resource, phase.outage, 'ladder', nowMs, phase.next.step)
+        ? tryAttempt(resource, phase.outage, phase.next.step, ctx)
         : giveUp(resource, phase.outage, ctx);
     case 'held':
-      if (phase.retryAtMs === null || nowMs < phase.retryAtMs) break;
+      if (phase.retryAtMs === null || nowMs < phase.retryAtMs || risingMs !== null) return same;
       return retryHeld(resource, phase.outage, ctx);
     default:
-      break;
+      return same;
   }
-  return { state: resource, effects: [] };
 }
 
 function onFault(
@@ -168,27 +213,4 @@ function onFault(
           },
         ];
   return { state: { ...state, faults: [...state.faults, words] }, effects: told.map(record) };
-}
-
-function onRebootFailed(
-  state: MachineState,
-  input: Extract<Input, { kind: 'reboot_failed' }>,
-  ctx: Context,
-): Step<MachineState> {
-  const { intent, error } = input;
-  const effects: Effect[] = [record({ type: 'reboot_failed', intent, error })];
-  const command = ctx.history.pendingIntent?.command;
-  if (command !== undefined) {
-    const at = new Date(ctx.now.wallMs).toISOString();
-    effects.push({
-      do: 'answer',
-      answer: { id: command, action: 'reboot', status: 'failed', code: null, detail: error, at },
-    });
-  }
-  const step = eachResource(state, resource => {
-    const { phase } = resource;
-    if (phase.name !== 'rebooting' || phase.intent !== intent) return { state: resource, effects: [] };
-    return enterHeld(resource, phase.outage, `the reboot failed: ${error}`, null, ctx);
-  });
-  return { state: step.state, effects: [...effects, ...step.effects] };
 }

@@ -54,11 +54,12 @@ export const refusalCodes = [
   'busy',
   'invalid',
   'unknown_target',
+  'hold_off',
   'journal_failed',
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];
 
-export const actions = ['reboot', 'restart'] as const;
+export const actions = ['reboot', 'restart', 'pause', 'resume', 'drill'] as const;
 export type Action = (typeof actions)[number];
 
 export const recordSchema = z.discriminatedUnion('type', [
@@ -70,7 +71,16 @@ export const recordSchema = z.discriminatedUnion('type', [
     type: z.literal('notice'),
     resource,
     atMs,
-    what: z.enum(['carrier_lost', 'carrier_back', 'route_moved', 'degraded']),
+    what: z.enum([
+      'carrier_lost',
+      'carrier_back',
+      'route_moved',
+      'degraded',
+      'replaced',
+      'flapping',
+      'steady',
+      'held',
+    ]),
     detail: z.string(),
   }),
   z.object({
@@ -80,7 +90,15 @@ export const recordSchema = z.discriminatedUnion('type', [
     atMs,
     cause: causeSchema,
     sensor: z.string(),
+    /** The open outage of a resource that this one needs: the story's root. */
+    root: outage.optional(),
+    /** One of many of a flapping resource, which is told as such. */
+    quiet: z.boolean().optional(),
+    /** Killed on purpose. Not counted. */
+    drill: z.boolean().optional(),
   }),
+  /** The root of an outage turned out after its begin. */
+  z.object({ type: z.literal('outage_root'), outage, resource, root: outage }),
   z.object({ type: z.literal('outage_cause'), outage, resource, cause: causeSchema, sensor: z.string() }),
   z.object({
     type: z.literal('attempt'),
@@ -117,6 +135,7 @@ export const recordSchema = z.discriminatedUnion('type', [
     timeUncertain: z.boolean(),
     attempts: z.number(),
     cause: causeSchema,
+    quiet: z.boolean().optional(),
   }),
   z.object({
     type: z.literal('recovery_failed'),
@@ -152,7 +171,18 @@ export const recordSchema = z.discriminatedUnion('type', [
     detail: z.string(),
     outage: outage.optional(),
   }),
-  z.object({ type: z.literal('reboot_failed'), intent: z.string(), error: z.string() }),
+  /** final false: a harder way will be tried. Absent in older journals: true. */
+  z.object({
+    type: z.literal('reboot_failed'),
+    intent: z.string(),
+    error: z.string(),
+    final: z.boolean().optional(),
+  }),
+  /** The machine is still up after the intent: a harder way is taken for the same intent. */
+  z.object({ type: z.literal('reboot_forced'), intent: z.string(), level: z.enum(['force', 'kernel']) }),
+  /** Deliberate work: nothing is restarted or rebooted until then. In ms of CLOCK_BOOTTIME; a reboot ends it. null = everything. */
+  z.object({ type: z.literal('pause'), resource: resource.nullable(), untilMs: z.number() }),
+  z.object({ type: z.literal('resume'), resource: resource.nullable() }),
   /** First start after an intent, in another boot. */
   z.object({
     type: z.literal('rebooted'),

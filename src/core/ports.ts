@@ -34,12 +34,17 @@ export interface Watcher {
   armReflex(resource: string, run: Run | null): void;
   run(run: Run): void;
   endRun(id: string): void;
+  /** SIGKILLs the process that a sensor of the resource watches, by its pidfd. Words where there is none. */
+  kill(resource: string): string | null;
   close(): void;
 }
 
 export interface RebootPort {
-  /** Runs the reboot command. Resolves with null when it was started and ended with 0, else with words why not. */
-  reboot(command: readonly string[]): Promise<string | null>;
+  /**
+   * command, force: runs the command; resolves with null when it ended with 0, else with words why not.
+   * kernel: sync(2) and reboot(2); resolves only when that fails.
+   */
+  reboot(level: 'command' | 'force' | 'kernel', command: readonly string[]): Promise<string | null>;
 }
 
 /** A command as it came in, parsed but not judged. */
@@ -61,6 +66,8 @@ export interface ReceivedCommand {
   readonly issuedWallMs?: number;
   readonly expiresWallMs?: number;
   readonly dryRun?: boolean;
+  /** With pause: how long. */
+  readonly forMs?: number;
 }
 
 export interface CommandAnswer {

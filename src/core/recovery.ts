@@ -1,14 +1,17 @@
 /** The ladder at work: attempts, their ends, giving up, asking for the reboot. Pure. */
 import { judgeReboot } from './guard.js';
+import { type Hindrance, hindranceOf } from './hindrance.js';
 import { type NextStep, nextStep } from './ladder.js';
-import type { RefusalCode, RunResult } from './model.js';
+import type { RunResult } from './model.js';
 import type { RestartStep } from './policy.js';
 import { attemptRun } from './run.js';
 import { causeWords, durationWords } from './sentence.js';
 import {
   type Context,
   type Effect,
+  type HeldFor,
   type OpenOutage,
+  type Outside,
   type ResourceState,
   type Running,
   record,
@@ -16,9 +19,84 @@ import {
 } from './state.js';
 
 /** The seed's three minutes, for a resource that has no script but a reboot. */
-export const giveUpWithoutScriptMs = 180_000;
+const giveUpWithoutScriptMs = 180_000;
 /** How often a resource that was given up gets one more attempt: a provider's fault may last the night. */
 const heldRetryMs = 15 * 60_000;
+
+/** An attempt, if nothing stands against it now. */
+export function tryAttempt(
+  state: ResourceState,
+  outage: OpenOutage,
+  step: number,
+  ctx: Context,
+): Step<ResourceState> {
+  const hindrance = hindranceOf(state.policy, ctx);
+  if (hindrance === null) return beginAttempt(state, outage, 'ladder', ctx.now.bootMs, step);
+  return hinder(state, outage, hindrance, ctx);
+}
+
+/** Leaves a dead resource alone: for a pause, for what it needs, or until its budget allows more. */
+function hinder(
+  state: ResourceState,
+  outage: OpenOutage,
+  hindrance: Hindrance,
+  ctx: Context,
+): Step<ResourceState> {
+  switch (hindrance.kind) {
+    case 'paused':
+      return enterHeld(
+        state,
+        outage,
+        { why: 'paused', reason: 'recovery is paused' },
+        ctx,
+        hindrance.untilMs,
+      );
+    case 'needs':
+      return block(state, outage, hindrance, ctx);
+    case 'restart_budget': {
+      const held = { why: 'restart_budget', reason: hindrance.detail } as const;
+      const step = enterHeld(
+        state,
+        { ...outage, refusal: 'budget_exhausted' },
+        held,
+        ctx,
+        hindrance.retryAtMs,
+      );
+      if (outage.refusal === 'budget_exhausted') return step;
+      const detail = `it is left alone for now: ${hindrance.detail}`;
+      const notice = record({
+        type: 'notice',
+        resource: state.policy.id,
+        atMs: ctx.now.bootMs,
+        what: 'held',
+        detail,
+      });
+      return { state: step.state, effects: [notice, ...step.effects] };
+    }
+  }
+}
+
+/** One story, one root: what needs something that is down waits for it. */
+export function block(
+  state: ResourceState,
+  outage: OpenOutage,
+  needs: { readonly on: string; readonly outage: string | null },
+  ctx: Context,
+): Step<ResourceState> {
+  const { policy } = state;
+  const root = needs.outage ?? outage.root;
+  const isNews = root !== null && root !== outage.root;
+  const phase = {
+    name: 'blocked',
+    sinceMs: ctx.now.bootMs,
+    outage: { ...outage, root },
+    on: needs.on,
+  } as const;
+  return {
+    state: { ...state, phase },
+    effects: isNews ? [record({ type: 'outage_root', outage: outage.id, resource: policy.id, root })] : [],
+  };
+}
 
 /**
  * Starts an attempt, or notes the one that the reflex has started.
@@ -45,7 +123,8 @@ export function beginAttempt(
     deadlineMs: atMs + rung.timeoutMs,
     timedOut: false,
   };
-  const fresh = step !== outage.climb.step || outage.climb.attempts === 0;
+  // A late retry of what was given up does not climb the ladder again.
+  const fresh = !outage.failed && (step !== outage.climb.step || outage.climb.attempts === 0);
   const climb = fresh
     ? { step, attempts: 1, beganMs: atMs }
     : { ...outage.climb, attempts: outage.climb.attempts + 1 };
@@ -101,75 +180,71 @@ function nextOf(steps: readonly RestartStep[], outage: OpenOutage, atMs: number)
   return nextStep(steps, outage.climb, outage.lastAttemptMs, outage.lastResult, atMs);
 }
 
-/** The attempts are used up. */
+/** The steps are used up. */
 export function giveUp(state: ResourceState, outage: OpenOutage, ctx: Context): Step<ResourceState> {
-  const { policy } = state;
+  const hindrance = hindranceOf(state.policy, ctx);
+  if (hindrance !== null && hindrance.kind !== 'restart_budget') return hinder(state, outage, hindrance, ctx);
   const failed = { ...outage, failed: true, command: null };
-  const effects: Effect[] = [];
-  if (!outage.failed) {
-    const next = policy.rebootWhenFailed && !outage.vetoed ? 'reboot' : 'stay_down';
-    const detail = `${outage.attempts} ${outage.attempts === 1 ? 'attempt' : 'attempts'} in ${durationWords(ctx.now.bootMs - outage.beganMs)}`;
-    effects.push(
-      record({
-        type: 'recovery_failed',
-        outage: outage.id,
-        resource: policy.id,
-        atMs: ctx.now.bootMs,
-        attempts: outage.attempts,
-        next,
-        detail,
-      }),
-    );
-  }
-  if (outage.command !== null) {
-    const at = new Date(ctx.now.wallMs).toISOString();
-    const detail = `${policy.id} did not come back`;
-    effects.push({
-      do: 'answer',
-      answer: { id: outage.command, action: 'restart', status: 'failed', code: null, detail, at },
-    });
-  }
-  const step = outage.vetoed
-    ? enterHeld(state, failed, 'a script said: do not reboot', null, ctx)
-    : policy.rebootWhenFailed
-      ? askReboot(state, failed, ctx)
-      : enterHeld(state, failed, 'its attempts are used up', null, ctx);
+  const effects = [...failedRecord(state, outage, ctx), ...failedAnswer(state, outage, ctx)];
+  const step = afterFailure(state, failed, ctx);
   return { state: step.state, effects: [...effects, ...step.effects] };
+}
+
+function afterFailure(state: ResourceState, outage: OpenOutage, ctx: Context): Step<ResourceState> {
+  if (outage.vetoed) {
+    return enterHeld(state, outage, { why: 'vetoed', reason: 'a script said: do not reboot' }, ctx);
+  }
+  if (state.policy.rebootWhenFailed) return askReboot(state, outage, ctx);
+  return enterHeld(state, outage, { why: 'used_up', reason: 'its attempts are used up' }, ctx);
+}
+
+function failedRecord({ policy }: ResourceState, outage: OpenOutage, ctx: Context): Effect[] {
+  if (outage.failed) return [];
+  const { attempts } = outage;
+  const took = durationWords(ctx.now.bootMs - outage.beganMs);
+  return [
+    record({
+      type: 'recovery_failed',
+      outage: outage.id,
+      resource: policy.id,
+      atMs: ctx.now.bootMs,
+      attempts,
+      next: policy.rebootWhenFailed && !outage.vetoed ? 'reboot' : 'stay_down',
+      detail: `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} in ${took}`,
+    }),
+  ];
+}
+
+function failedAnswer({ policy }: ResourceState, outage: OpenOutage, ctx: Context): Effect[] {
+  if (outage.command === null) return [];
+  const at = new Date(ctx.now.wallMs).toISOString();
+  const action = outage.drill ? 'drill' : 'restart';
+  const detail = `${policy.id} did not come back`;
+  return [{ do: 'answer', answer: { id: outage.command, action, status: 'failed', code: null, detail, at } }];
 }
 
 function askReboot(state: ResourceState, outage: OpenOutage, ctx: Context): Step<ResourceState> {
   const reason = `${state.policy.id} did not come back: ${causeWords(outage.cause)}, ${outage.attempts} attempts failed`;
   const verdict = judgeReboot(ctx.policy.reboot, ctx.history, ctx.now);
   if (!verdict.allowed) {
-    const held = enterHeld(
-      state,
-      outage,
-      `no reboot: ${verdict.detail}`,
-      verdict.retryAtMs,
-      ctx,
-      verdict.code,
-    );
-    if (outage.refusal === verdict.code) return held;
-    const refused = record({
-      type: 'reboot_refused',
-      reason,
-      code: verdict.code,
-      detail: verdict.detail,
-      outage: outage.id,
-    });
-    return { state: held.state, effects: [refused, ...held.effects] };
+    const { code, detail, retryAtMs } = verdict;
+    const held = { why: 'reboot_refused', reason: `no reboot: ${detail}` } as const;
+    const step = enterHeld(state, { ...outage, refusal: code }, held, ctx, retryAtMs);
+    if (outage.refusal === code) return step;
+    const refused = record({ type: 'reboot_refused', reason, code, detail, outage: outage.id });
+    return { state: step.state, effects: [refused, ...step.effects] };
   }
   const intent = intentId(ctx);
   return {
     state: { ...state, phase: { name: 'rebooting', sinceMs: ctx.now.bootMs, outage, intent } },
     effects: [
       record({ type: 'reboot_intent', intent, reason, outage: outage.id }),
-      { do: 'reboot', intent, command: ctx.policy.reboot.command },
+      { do: 'reboot', intent, level: 'command', command: ctx.policy.reboot.command, automatic: true },
     ],
   };
 }
 
-export function intentId(ctx: Context): string {
+export function intentId(ctx: Outside): string {
   return `${ctx.now.bootId.slice(0, 8)}-reboot-${ctx.history.intents.length + 1}`;
 }
 
@@ -177,24 +252,16 @@ export function intentId(ctx: Context): string {
 export function enterHeld(
   state: ResourceState,
   outage: OpenOutage,
-  reason: string,
-  retryAtMs: number | null,
+  held: { readonly why: HeldFor; readonly reason: string },
   ctx: Context,
-  refusal: RefusalCode | null = null,
+  retryAtMs: number | null = null,
 ): Step<ResourceState> {
-  const attemptAtMs = state.policy.steps.length === 0 ? [] : [ctx.now.bootMs + heldRetryMs];
-  const retries = retryAtMs === null ? attemptAtMs : [retryAtMs, ...attemptAtMs];
+  const onlyWaits = held.why === 'paused' || held.why === 'restart_budget' || state.policy.steps.length === 0;
+  const againMs = onlyWaits ? [] : [ctx.now.bootMs + heldRetryMs];
+  const retries = retryAtMs === null ? againMs : [retryAtMs, ...againMs];
+  const retry = retries.length === 0 ? null : Math.min(...retries);
   return {
-    state: {
-      ...state,
-      phase: {
-        name: 'held',
-        sinceMs: ctx.now.bootMs,
-        outage: { ...outage, refusal },
-        reason,
-        retryAtMs: retries.length === 0 ? null : Math.min(...retries),
-      },
-    },
+    state: { ...state, phase: { name: 'held', sinceMs: ctx.now.bootMs, outage, ...held, retryAtMs: retry } },
     effects: [],
   };
 }
@@ -202,5 +269,5 @@ export function enterHeld(
 /** One more attempt, or the guard once more where there is no script. */
 export function retryHeld(state: ResourceState, outage: OpenOutage, ctx: Context): Step<ResourceState> {
   if (state.policy.steps.length === 0) return giveUp(state, outage, ctx);
-  return beginAttempt(state, outage, 'ladder', ctx.now.bootMs);
+  return tryAttempt(state, outage, outage.failed ? 0 : outage.climb.step, ctx);
 }

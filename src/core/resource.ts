@@ -1,13 +1,14 @@
 /** One resource: what a fact about it changes. Pure; `machine.ts` routes the inputs here. */
-
 import { isBetterCause } from './cause.js';
 import { wallMsAt } from './clock.js';
 import { aliveWords, allUp, notices, waitingFor, wholeAfterCarrierMs } from './facts.js';
+import { downBelow, everyMs } from './hindrance.js';
 import { relapseDelayMs } from './ladder.js';
 import type { Cause } from './model.js';
-import { type ResourcePolicy, roleOf } from './policy.js';
-import { beginAttempt, enterHeld, giveUpWithoutScriptMs } from './recovery.js';
-import { attemptRun, outageId } from './run.js';
+import { roleOf } from './policy.js';
+import { beginAttempt, enterHeld, scheduleNext, tryAttempt } from './recovery.js';
+import { outageId } from './run.js';
+import { causeWords, durationWords } from './sentence.js';
 import {
   type Context,
   type Effect,
@@ -20,6 +21,9 @@ import {
   type SensorState,
   type Step,
 } from './state.js';
+
+/** Deaths in a row, each soon after a recovery, that make a resource a flapping one. */
+const flappingRelapses = 3;
 
 export function onSensor(before: ResourceState, input: SensorInput, ctx: Context): Step<ResourceState> {
   const old = before.sensors[input.sensor];
@@ -45,29 +49,87 @@ function judge(
   input: SensorInput,
   ctx: Context,
 ): Step<ResourceState> {
-  if (input.state === 'up') return allUp(state) ? recover(state, input.atMs, ctx) : { state, effects: [] };
+  if (input.state === 'up') return allUp(state) ? rise(state, input.atMs, ctx) : { state, effects: [] };
+  const fallen = { ...state, risingMs: null };
   const outage = outageOf(state.phase);
   if (outage !== null) {
-    const seenDown = withOutage(state, { ...outage, resumed: false });
+    const seenDown = withOutage(fallen, { ...outage, resumed: false });
     return input.cause === null
       ? { state: seenDown, effects: [] }
       : learnCause(seenDown, input.cause, sensor.name, input.atMs);
   }
-  if (input.state === 'down') {
-    return die(state, input.cause ?? { kind: 'unknown' }, sensor.name, input.atMs, input.reflex, ctx);
-  }
+  if (input.state === 'down') return fall(fallen, sensor, input, ctx);
   return state.expected
-    ? die(state, { kind: 'unseen' }, sensor.name, input.atMs, null, ctx)
+    ? die(fallen, { cause: { kind: 'unseen' }, sensor: sensor.name, atMs: input.atMs, reflex: null }, ctx)
     : { state, effects: [] };
 }
 
-function newOutage(
-  id: string,
-  beganMs: number,
-  cause: Cause,
-  sensor: string,
-  command: string | null,
-): OpenOutage {
+interface Death {
+  readonly cause: Cause;
+  readonly sensor: string;
+  readonly atMs: number;
+  /** The run that the monitor thread has started. */
+  readonly reflex: string | null;
+}
+
+/** Dead at once, or only after `fallMs`: a reload or an upgrade replaces a process, and that is no outage. */
+function fall(
+  state: ResourceState,
+  sensor: SensorState,
+  input: SensorInput,
+  ctx: Context,
+): Step<ResourceState> {
+  const { phase, policy } = state;
+  const cause = input.cause ?? { kind: 'unknown' };
+  if (policy.fallMs === 0)
+    return die(state, { cause, sensor: sensor.name, atMs: input.atMs, reflex: input.reflex }, ctx);
+  if (phase.name === 'suspect') {
+    const known = { beganMs: phase.sinceMs, cause: phase.cause };
+    const better = isBetterCause(known, cause, input.atMs);
+    return {
+      state: better ? { ...state, phase: { ...phase, cause, sensor: sensor.name } } : state,
+      effects: [],
+    };
+  }
+  const untilMs = input.atMs + policy.fallMs;
+  const suspect: Phase = { name: 'suspect', sinceMs: input.atMs, untilMs, cause, sensor: sensor.name };
+  return { state: { ...state, phase: suspect }, effects: [] };
+}
+
+/** Every sensor is up; the resource counts as back when they have been for `riseMs`. */
+function rise(state: ResourceState, atMs: number, ctx: Context): Step<ResourceState> {
+  const { phase, policy } = state;
+  if (phase.name === 'suspect') {
+    const away = durationWords(Math.max(0, atMs - phase.sinceMs));
+    const detail = `it was replaced within ${away}: ${causeWords(phase.cause)}`;
+    const notice = record({ type: 'notice', resource: policy.id, atMs, what: 'replaced', detail });
+    return { state: { ...state, phase: { name: 'up', sinceMs: atMs } }, effects: [notice] };
+  }
+  if (policy.riseMs === 0 || outageOf(phase) === null) return recover(state, atMs, ctx);
+  return { state: { ...state, risingMs: state.risingMs ?? atMs }, effects: [] };
+}
+
+/** A suspect has had its time. */
+export function suspectDied(state: ResourceState, ctx: Context): Step<ResourceState> {
+  const { phase } = state;
+  if (phase.name !== 'suspect') return { state, effects: [] };
+  return die(state, { cause: phase.cause, sensor: phase.sensor, atMs: phase.sinceMs, reflex: null }, ctx);
+}
+
+/** A link whose carrier is back has waited in vain for its address or route. */
+export function waitedInVain(state: ResourceState, ctx: Context): Step<ResourceState> | null {
+  const sensor = state.sensors.find(
+    ({ waiting }) => waiting !== null && ctx.now.bootMs >= waiting.sinceMs + wholeAfterCarrierMs,
+  );
+  if (sensor?.waiting == null) return null;
+  const sensors = state.sensors.map(one =>
+    one === sensor ? { ...one, state: 'down' as const, waiting: null } : one,
+  );
+  const death: Death = { cause: sensor.waiting.for, sensor: sensor.name, atMs: ctx.now.bootMs, reflex: null };
+  return die({ ...state, sensors }, death, ctx);
+}
+
+function newOutage(id: string, beganMs: number, cause: Cause, sensor: string): OpenOutage {
   return {
     id,
     beganMs,
@@ -82,51 +144,68 @@ function newOutage(
     timeUncertain: cause.kind === 'unseen',
     failed: false,
     refusal: null,
-    command,
-  };
-}
-
-/** A link whose carrier is back has waited in vain for its address or route. */
-export function waitedInVain(state: ResourceState, ctx: Context): Step<ResourceState> | null {
-  const sensor = state.sensors.find(
-    ({ waiting }) => waiting !== null && ctx.now.bootMs >= waiting.sinceMs + wholeAfterCarrierMs,
-  );
-  if (sensor?.waiting == null) return null;
-  const sensors = state.sensors.map(one =>
-    one === sensor ? { ...one, state: 'down' as const, waiting: null } : one,
-  );
-  const step = die({ ...state, sensors }, sensor.waiting.for, sensor.name, ctx.now.bootMs, null, ctx);
-  // The monitor thread has not seen this death, so its reflex is still armed.
-  return {
-    state: step.state,
-    effects: [{ do: 'arm', resource: state.policy.id, run: null }, ...step.effects],
+    root: null,
+    quiet: false,
+    drill: false,
+    command: null,
   };
 }
 
 /** The resource is dead: an outage begins, and with it the first attempt, unless the monitor thread has made it already. */
-function die(
-  state: ResourceState,
-  cause: Cause,
-  sensor: string,
-  atMs: number,
-  reflex: string | null,
-  ctx: Context,
-): Step<ResourceState> {
-  const { policy } = state;
-  const soon = state.recoveredMs !== null && atMs - state.recoveredMs < everyMs(policy);
-  const relapses = soon ? state.relapses + 1 : 0;
-  const number = state.outagesBegun + 1;
-  const outage = newOutage(
-    reflex === null ? outageId(ctx.now.bootId, policy.id, number) : reflex.slice(0, reflex.lastIndexOf('#')),
-    atMs,
+function die(before: ResourceState, death: Death, ctx: Context): Step<ResourceState> {
+  const { policy } = before;
+  const { cause, sensor, atMs, reflex } = death;
+  const soon = before.recoveredMs !== null && atMs - before.recoveredMs < everyMs(policy);
+  const relapses = soon ? before.relapses + 1 : 0;
+  const number = before.outagesBegun + 1;
+  const id =
+    reflex === null ? outageId(ctx.now.bootId, policy.id, number) : reflex.slice(0, reflex.lastIndexOf('#'));
+  const outage: OpenOutage = {
+    ...newOutage(id, atMs, cause, sensor),
+    root: downBelow(policy, ctx)?.outage ?? null,
+    quiet: before.flapping,
+    drill: before.drill !== null,
+    command: before.drill,
+  };
+  const state: ResourceState = {
+    ...before,
+    outagesBegun: number,
+    relapses,
+    expected: false,
+    drill: null,
+    armed: reflex === null ? before.armed : null,
+    flapping: before.flapping || relapses >= flappingRelapses,
+  };
+  const step = firstStep(state, outage, reflex, ctx);
+  const told = [
+    beginRecord(policy.id, outage),
+    ...flappingNotice(before, state, atMs),
+    ...networkEffect(state, 'lost'),
+  ];
+  return { state: step.state, effects: [...told, ...step.effects] };
+}
+
+function beginRecord(
+  resource: string,
+  { id, beganMs, cause, sensor, root, quiet, drill }: OpenOutage,
+): Effect {
+  return record({
+    type: 'outage_begin',
+    outage: id,
+    resource,
+    atMs: beganMs,
     cause,
     sensor,
-    null,
-  );
-  const begun = { ...state, outagesBegun: number, relapses, expected: false };
-  const begin = record({ type: 'outage_begin', outage: outage.id, resource: policy.id, atMs, cause, sensor });
-  const step = firstStep(begun, outage, reflex, ctx);
-  return { state: step.state, effects: [begin, ...networkEffect(state, 'lost'), ...step.effects] };
+    ...(root !== null && { root }),
+    ...(quiet && { quiet }),
+    ...(drill && { drill }),
+  });
+}
+
+function flappingNotice(before: ResourceState, after: ResourceState, atMs: number): Effect[] {
+  if (before.flapping || !after.flapping) return [];
+  const detail = `it keeps dying: ${after.relapses + 1} times in a row, each soon after it was back; it is restarted ever later`;
+  return [record({ type: 'notice', resource: after.policy.id, atMs, what: 'flapping', detail })];
 }
 
 function firstStep(
@@ -136,18 +215,18 @@ function firstStep(
   ctx: Context,
 ): Step<ResourceState> {
   const { steps, rebootWhenFailed } = state.policy;
-  if (steps.length === 0) {
-    if (!rebootWhenFailed)
-      return enterHeld(state, outage, 'it has no restart script; sockmon only watches it', null, ctx);
-    const next = { kind: 'give_up', atMs: outage.beganMs + giveUpWithoutScriptMs } as const;
-    return {
-      state: { ...state, phase: { name: 'settling', sinceMs: outage.beganMs, outage, next } },
-      effects: [],
-    };
+  if (steps.length === 0 && !rebootWhenFailed) {
+    return enterHeld(
+      state,
+      outage,
+      { why: 'no_script', reason: 'it has no restart script; sockmon only watches it' },
+      ctx,
+    );
   }
+  if (steps.length === 0) return scheduleNext(state, outage, outage.beganMs);
   if (reflex !== null) return beginAttempt(state, outage, 'reflex', outage.beganMs);
   const delayMs = relapseDelayMs(state.relapses, everyMs(state.policy));
-  if (delayMs === 0) return beginAttempt(state, outage, 'ladder', ctx.now.bootMs);
+  if (delayMs === 0) return tryAttempt(state, outage, 0, ctx);
   const next = { kind: 'attempt', atMs: ctx.now.bootMs + delayMs, step: 0 } as const;
   return {
     state: { ...state, phase: { name: 'settling', sinceMs: outage.beganMs, outage, next } },
@@ -155,36 +234,40 @@ function firstStep(
   };
 }
 
-/** Every sensor is up: the outage, if there is one, is over; the reflex is armed for the next. */
+/** The resource is back: the outage, if there is one, is over. */
 export function recover(state: ResourceState, atMs: number, ctx: Context): Step<ResourceState> {
   const { phase, policy } = state;
   if (phase.name === 'up') return { state, effects: [] };
   const alive = aliveWords(state);
   const outage = outageOf(phase);
-  if (outage === null) {
-    const seen = record({ type: 'seen', resource: policy.id, atMs, ...(alive && { detail: alive }) });
-    const up: ResourceState = {
-      ...state,
-      expected: false,
-      phase: { name: 'up', sinceMs: atMs, armAtMs: null },
-    };
-    return { state: up, effects: state.expected ? [seen, ...armEffect(up, ctx)] : [seen] };
-  }
-  const wait = relapseDelayMs(state.relapses + 1, everyMs(policy)) > 0;
   const up: ResourceState = {
     ...state,
     expected: false,
-    recoveredMs: atMs,
-    leftovers:
-      phase.name === 'restarting'
-        ? [...state.leftovers, { ...phase.running, deadlineMs: null }]
-        : state.leftovers,
-    phase: { name: 'up', sinceMs: atMs, armAtMs: wait ? atMs + everyMs(policy) : null },
+    risingMs: null,
+    phase: { name: 'up', sinceMs: atMs },
   };
+  if (outage === null) {
+    const seen = record({ type: 'seen', resource: policy.id, atMs, ...(alive && { detail: alive }) });
+    return { state: up, effects: [seen] };
+  }
+  const leftover = phase.name === 'restarting' ? [{ ...phase.running, deadlineMs: null }] : [];
+  const recovered = { ...up, recoveredMs: atMs, leftovers: [...state.leftovers, ...leftover] };
   const effects: Effect[] = [endRecord(policy.id, outage, atMs, ctx), ...networkEffect(state, 'back')];
-  if (outage.command !== null)
-    effects.push(answerEffect(outage.command, 'done', `${policy.id} has been restarted`, ctx));
-  return { state: up, effects: wait ? effects : [...effects, ...armEffect(up, ctx)] };
+  if (outage.command !== null) effects.push(doneAnswer(policy.id, outage, atMs, ctx));
+  return { state: recovered, effects };
+}
+
+function doneAnswer(resource: string, outage: OpenOutage, atMs: number, ctx: Context): Effect {
+  const at = new Date(ctx.now.wallMs).toISOString();
+  const took = durationWords(Math.max(0, atMs - outage.beganMs));
+  const action = outage.drill ? 'drill' : 'restart';
+  const detail = outage.drill
+    ? `${resource} was killed and is back after ${took}`
+    : `${resource} has been restarted within ${took}`;
+  return {
+    do: 'answer',
+    answer: { id: outage.command ?? '', action, status: 'done', code: null, detail, at },
+  };
 }
 
 export function endRecord(
@@ -206,23 +289,8 @@ export function endRecord(
     timeUncertain: outage.timeUncertain || outage.resumed,
     attempts: outage.attempts,
     cause: outage.cause,
+    ...(outage.quiet && { quiet: true }),
   });
-}
-
-/** Arms the next reflex, with the id that the next outage will bear. */
-export function armEffect(state: ResourceState, ctx: Context): Effect[] {
-  const { policy } = state;
-  const first = policy.steps[0];
-  if (first === undefined) return [];
-  const outage = outageId(ctx.now.bootId, policy.id, state.outagesBegun + 1);
-  // The first attempt starts before its cause is known.
-  return [
-    {
-      do: 'arm',
-      resource: policy.id,
-      run: attemptRun(first, { resource: policy.id, outage, attempt: 1, cause: '' }),
-    },
-  ];
 }
 
 /** A second sensor saw the same death, or the kernel told more about it. */
@@ -246,38 +314,10 @@ export function restartByCommand(state: ResourceState, command: string, ctx: Con
   const open = outageOf(state.phase);
   if (open !== null) return beginAttempt(state, { ...open, command }, 'command', ctx.now.bootMs);
   const number = state.outagesBegun + 1;
-  const begun = { ...state, outagesBegun: number };
-  const cause = { kind: 'commanded' } as const;
-  const outage = newOutage(
-    outageId(ctx.now.bootId, policy.id, number),
-    ctx.now.bootMs,
-    cause,
-    'command',
-    command,
-  );
-  const begin = record({
-    type: 'outage_begin',
-    outage: outage.id,
-    resource: policy.id,
-    atMs: outage.beganMs,
-    cause,
-    sensor: 'command',
-  });
-  const step = beginAttempt(begun, outage, 'command', ctx.now.bootMs);
-  return {
-    state: step.state,
-    effects: [{ do: 'arm', resource: policy.id, run: null }, begin, ...step.effects],
-  };
-}
-
-export function answerEffect(id: string, status: 'done' | 'failed', detail: string, ctx: Context): Effect {
-  const at = new Date(ctx.now.wallMs).toISOString();
-  return { do: 'answer', answer: { id, action: 'restart', status, code: null, detail, at } };
-}
-
-/** The pace of its first step: within it a death after a recovery counts as a relapse. */
-function everyMs(policy: ResourcePolicy): number {
-  return policy.steps[0]?.everyMs ?? 0;
+  const id = outageId(ctx.now.bootId, policy.id, number);
+  const outage = { ...newOutage(id, ctx.now.bootMs, { kind: 'commanded' }, 'command'), command };
+  const step = beginAttempt({ ...state, outagesBegun: number }, outage, 'command', ctx.now.bootMs);
+  return { state: step.state, effects: [beginRecord(policy.id, outage), ...step.effects] };
 }
 
 function networkEffect(state: ResourceState, now: 'lost' | 'back'): Effect[] {
@@ -285,7 +325,5 @@ function networkEffect(state: ResourceState, now: 'lost' | 'back'): Effect[] {
 }
 
 function withOutage(state: ResourceState, outage: OpenOutage): ResourceState {
-  const { phase } = state;
-  if (phase.name === 'absent' || phase.name === 'up') return state;
-  return { ...state, phase: { ...phase, outage } as Phase };
+  return outageOf(state.phase) === null ? state : { ...state, phase: { ...state.phase, outage } as Phase };
 }

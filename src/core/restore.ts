@@ -3,8 +3,9 @@
 import { beganWallMs, type OutageHistory } from './history.js';
 import type { Climb } from './ladder.js';
 import type { ResourcePolicy, RestartStep, SensorSpec } from './policy.js';
+import { pendingReboot } from './reboot.js';
 import { scheduleNext } from './recovery.js';
-import { armEffect, endRecord } from './resource.js';
+import { endRecord } from './resource.js';
 import {
   type Context,
   type Effect,
@@ -18,7 +19,8 @@ import {
 
 /** Watches what is new or changed, forgets what is gone, leaves the rest alone. */
 export function configure(state: MachineState, ctx: Context): Step<MachineState> {
-  const effects: Effect[] = state.resources.size === 0 ? closePendingReboot(ctx) : [];
+  const isStart = state.resources.size === 0;
+  const effects: Effect[] = isStart ? closePastReboot(ctx) : [];
   const resources = new Map<string, ResourceState>();
   for (const resource of state.resources.values()) {
     if (!ctx.policy.resources.some(policy => policy.id === resource.policy.id))
@@ -34,27 +36,17 @@ export function configure(state: MachineState, ctx: Context): Step<MachineState>
     const fresh = restore(policy, ctx);
     resources.set(policy.id, fresh);
     effects.push({ do: 'watch', resource: policy.id, policy });
-    if (outageOf(fresh.phase) === null && !fresh.expected) effects.push(...armEffect(fresh, ctx));
   }
-  return { state: { resources, faults: state.faults }, effects };
+  const reboot = isStart ? pendingReboot(ctx) : state.reboot;
+  return { state: { resources, reboot, faults: state.faults }, effects };
 }
 
-/** An intent that is still open at start: another boot means that the reboot came, the same boot that it did not. */
-function closePendingReboot(ctx: Context): Effect[] {
+/** An intent of another boot: the reboot has come. */
+function closePastReboot(ctx: Context): Effect[] {
   const pending = ctx.history.pendingIntent;
-  if (pending === null) return [];
-  const { intent, reason } = pending;
-  if (pending.bootId === ctx.now.bootId) {
-    return [
-      record({
-        type: 'reboot_failed',
-        intent,
-        error: 'sockmon started again and the machine had not rebooted',
-      }),
-    ];
-  }
+  if (pending === null || pending.bootId === ctx.now.bootId) return [];
   const tookMs = ctx.now.synced && pending.synced ? Math.max(0, ctx.now.wallMs - pending.wallMs) : null;
-  return [record({ type: 'rebooted', intent, reason, tookMs })];
+  return [record({ type: 'rebooted', intent: pending.intent, reason: pending.reason, tookMs })];
 }
 
 function forget(resource: ResourceState, ctx: Context): Effect[] {
@@ -84,6 +76,11 @@ function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
     outagesBegun: history.outagesOf(policy.id),
     relapses: 0,
     recoveredMs: null,
+    flapping: false,
+    risingMs: null,
+    armed: null,
+    reviewAtMs: null,
+    drill: null,
   };
   const open = history.openOutage(policy.id);
   return open === undefined ? fresh : resume(fresh, open, ctx);
@@ -107,8 +104,16 @@ function resume(fresh: ResourceState, open: OutageHistory, ctx: Context): Resour
     timeUncertain: !sameBoot && !(now.synced && open.begin.synced),
     failed: open.failed,
     refusal: null,
+    root: null,
+    quiet: open.begin.quiet ?? false,
+    drill: open.begin.drill ?? false,
     command: null,
   };
+  const pending = ctx.history.pendingIntent;
+  if (pending?.bootId === now.bootId && pending.outage === open.id) {
+    const phase = { name: 'rebooting', sinceMs: now.bootMs, outage, intent: pending.intent } as const;
+    return { ...fresh, expected: false, phase };
+  }
   const settling = scheduleNext({ ...fresh, expected: false }, outage, now.bootMs).state;
   const [first] = fresh.policy.steps;
   if (first === undefined || outage.lastAttemptMs !== null || (sameBoot && outage.attempts === 0))

@@ -1,5 +1,5 @@
 /** Every journal entry as one sentence for a person: the log, `sockmon history` and the messages all say the same. */
-import type { Cause, JournalEntry, RunResult } from './model.js';
+import type { Cause, JournalEntry, RecordOf, RunResult } from './model.js';
 
 const linkWords = {
   interface_gone: 'disappeared',
@@ -63,6 +63,17 @@ export function durationWords(ms: number): string {
   return parts.filter(part => !part.startsWith('0 ')).join(' ');
 }
 
+const noticeLevels: Record<RecordOf<'notice'>['what'], Level> = {
+  carrier_lost: 'warn',
+  carrier_back: 'info',
+  route_moved: 'info',
+  degraded: 'warn',
+  replaced: 'info',
+  flapping: 'warn',
+  steady: 'info',
+  held: 'error',
+};
+
 export type Level = 'debug' | 'info' | 'warn' | 'error';
 
 /** Level and sentence. Info is what the owner wants to know; debug what only we do. */
@@ -76,7 +87,7 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
       return { level: 'info', text: `${entry.resource} is alive${entry.detail ? `: ${entry.detail}` : ''}` };
     case 'notice':
       return {
-        level: entry.what === 'carrier_lost' || entry.what === 'degraded' ? 'warn' : 'info',
+        level: noticeLevels[entry.what],
         text: `${entry.resource}: ${entry.detail}`,
       };
     case 'outage_begin':
@@ -85,6 +96,23 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
       return {
         level: 'info',
         text: `${entry.resource}: why it died is known now: ${causeWords(entry.cause)}`,
+      };
+    case 'outage_root':
+      return {
+        level: 'info',
+        text: `${entry.resource} is down because something that it needs is; it waits for that`,
+      };
+    case 'pause':
+      return {
+        level: 'info',
+        text: `${entry.resource ?? 'everything'} is left alone for ${durationWords(entry.untilMs - entry.bootMs)}`,
+      };
+    case 'resume':
+      return { level: 'info', text: `${entry.resource ?? 'everything'} is recovered again` };
+    case 'reboot_forced':
+      return {
+        level: 'warn',
+        text: `the machine is rebooted ${entry.level === 'force' ? 'by force' : 'by the kernel, after a sync'}`,
       };
     case 'attempt':
       return { level: 'info', text: `${entry.resource}: attempt ${entry.attempt} runs ${entry.script}` };

@@ -6,7 +6,15 @@ import type { Role } from './policy.js';
  * absent: not seen alive yet. up. restarting: a script runs. settling: waiting for the resource or for the next attempt.
  * rebooting: a reboot has been ordered. held: recovery has given up or may not act; still watching.
  */
-export type ResourceStateName = 'absent' | 'up' | 'restarting' | 'settling' | 'rebooting' | 'held';
+export type ResourceStateName =
+  | 'absent'
+  | 'up'
+  | 'suspect'
+  | 'restarting'
+  | 'settling'
+  | 'blocked'
+  | 'rebooting'
+  | 'held';
 
 export interface SensorView {
   readonly name: string;

@@ -40,6 +40,12 @@ export interface OpenOutage {
   readonly failed: boolean;
   /** Why the guard refused a reboot, if it did: the same refusal is recorded once. */
   readonly refusal: RefusalCode | null;
+  /** The open outage of something that it needs: this one is a part of that story. */
+  readonly root: string | null;
+  /** A single death of a flapping resource: recorded, not told. */
+  readonly quiet: boolean;
+  /** It was killed on purpose, to see whether it comes back. */
+  readonly drill: boolean;
   /** The command that asked for this restart and wants an answer. */
   readonly command: string | null;
 }
@@ -54,18 +60,37 @@ export interface Running {
   readonly timedOut: boolean;
 }
 
+/** Why a resource is held: it is down, watched, and nothing is done about it for now. */
+export type HeldFor =
+  | 'no_script'
+  | 'used_up'
+  | 'vetoed'
+  | 'reboot_refused'
+  | 'reboot_failed'
+  | 'paused'
+  | 'restart_budget';
+
 /**
- *            death                    script ends              attempts used up
+ *            death                    script ends              steps used up
  *   absent ─┐     ┌──> restarting <──────────────> settling ─────────────────────┬──> rebooting
- *           ├─────┘        │          next attempt     │                         │        │ the command failed
- *   up ─────┘              └───────────┬───────────────┴──────── guard: no ──> held <────┘
- *    ^                                 │ every sensor is up again               │
- *    └─────────────────────────────────┴────────────────────────────────────────┘
+ *           ├─────┤        │          next attempt   │    │                       │        │ every way failed
+ *   up ─────┘  suspect     │                         │  blocked: what it needs     │        │
+ *    ^         (fallMs)    │                         │    │      is down           │        │
+ *    │            │        └───────────┬─────────────┴────┴──── guard: no ───────> held <───┘
+ *    │            │ back in time       │ every sensor has been up for riseMs        │
+ *    └────────────┴────────────────────┴────────────────────────────────────────────┘
  */
 export type Phase =
   | { readonly name: 'absent'; readonly sinceMs: number }
-  /** armAtMs: when the reflex may be armed again after too many relapses; null = it is armed. */
-  | { readonly name: 'up'; readonly sinceMs: number; readonly armAtMs: number | null }
+  | { readonly name: 'up'; readonly sinceMs: number }
+  /** Dead, but perhaps only being replaced: no outage before `untilMs`. */
+  | {
+      readonly name: 'suspect';
+      readonly sinceMs: number;
+      readonly untilMs: number;
+      readonly cause: Cause;
+      readonly sensor: string;
+    }
   | {
       readonly name: 'restarting';
       readonly sinceMs: number;
@@ -78,6 +103,7 @@ export type Phase =
       readonly outage: OpenOutage;
       readonly next: NextStep;
     }
+  | { readonly name: 'blocked'; readonly sinceMs: number; readonly outage: OpenOutage; readonly on: string }
   | {
       readonly name: 'rebooting';
       readonly sinceMs: number;
@@ -88,6 +114,7 @@ export type Phase =
       readonly name: 'held';
       readonly sinceMs: number;
       readonly outage: OpenOutage;
+      readonly why: HeldFor;
       readonly reason: string;
       /** When one more attempt is made; null = never by itself. */
       readonly retryAtMs: number | null;
@@ -106,10 +133,32 @@ export interface ResourceState {
   /** Deaths in a row, each soon after a recovery. */
   readonly relapses: number;
   readonly recoveredMs: number | null;
+  /** It keeps dying; that has been told, its single deaths are not. */
+  readonly flapping: boolean;
+  /** In an outage: since when every sensor is up, while `riseMs` has not passed. */
+  readonly risingMs: number | null;
+  /** The outage id that the monitor thread's reflex is armed for; null = disarmed. */
+  readonly armed: string | null;
+  /** When the wish to arm is to be looked at again; null = at the next event. */
+  readonly reviewAtMs: number | null;
+  /** The command that is about to kill it on purpose. */
+  readonly drill: string | null;
+}
+
+export type RebootLevel = 'command' | 'force' | 'kernel';
+
+/** A reboot that has been ordered and has not come yet. */
+export interface PendingReboot {
+  readonly intent: string;
+  readonly level: RebootLevel;
+  /** When the next harder way is taken; null = nothing harder is left. */
+  readonly nextAtMs: number | null;
+  readonly command: string | null;
 }
 
 export interface MachineState {
   readonly resources: ReadonlyMap<string, ResourceState>;
+  readonly reboot: PendingReboot | null;
   /** Sensors that cannot work here, in words: degraded detection. */
   readonly faults: readonly string[];
 }
@@ -148,7 +197,15 @@ export type Input =
     }
   | { readonly kind: 'tick' }
   | { readonly kind: 'command'; readonly command: ReceivedCommand }
-  | { readonly kind: 'reboot_failed'; readonly intent: string; readonly error: string }
+  /** cancelled: it was not even tried, because nobody would remember it. */
+  | {
+      readonly kind: 'reboot_failed';
+      readonly intent: string;
+      readonly error: string;
+      readonly cancelled: boolean;
+    }
+  /** The journal has taken the records of the last input: what depends on it is looked at again. */
+  | { readonly kind: 'review' }
   /** The policy of the context is to be taken up: at start and at a reload. */
   | { readonly kind: 'configure' };
 
@@ -159,15 +216,29 @@ export type Effect =
   | { readonly do: 'arm'; readonly resource: string; readonly run: Run | null }
   | { readonly do: 'run'; readonly run: Run }
   | { readonly do: 'end_run'; readonly run: string }
-  | { readonly do: 'reboot'; readonly intent: string; readonly command: readonly string[] }
+  | {
+      readonly do: 'reboot';
+      readonly intent: string;
+      readonly level: RebootLevel;
+      readonly command: readonly string[];
+      /** Nobody asked for it. */
+      readonly automatic: boolean;
+    }
+  /** Kills the process that a resource's sensor watches, on purpose. */
+  | { readonly do: 'drill'; readonly resource: string; readonly command: string }
   | { readonly do: 'answer'; readonly answer: CommandAnswer }
   | { readonly do: 'network'; readonly state: 'lost' | 'back' };
 
 /** What `next` may look at besides state and input. */
-export interface Context {
+export interface Outside {
   readonly now: Instant;
   readonly policy: Policy;
   readonly history: History;
+}
+
+/** The same for one resource, which may look at the others too. */
+export interface Context extends Outside {
+  readonly resources: MachineState['resources'];
 }
 
 export interface Step<S> {
@@ -176,7 +247,7 @@ export interface Step<S> {
 }
 
 export function outageOf(phase: Phase): OpenOutage | null {
-  return phase.name === 'absent' || phase.name === 'up' ? null : phase.outage;
+  return phase.name === 'absent' || phase.name === 'up' || phase.name === 'suspect' ? null : phase.outage;
 }
 
 export function record(entry: JournalRecord): Effect {

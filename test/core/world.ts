@@ -74,6 +74,10 @@ export class World {
   }
 
   input(input: Input): readonly Effect[] {
+    return [...this.step(input), ...this.step({ kind: 'review' })];
+  }
+
+  private step(input: Input): readonly Effect[] {
     const step = next(this.state, input, { now: this.now(), policy: this.policy, history: this.history });
     this.state = step.state;
     for (const effect of step.effects) if (effect.do === 'journal') this.append(effect.record);

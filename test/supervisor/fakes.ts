@@ -39,6 +39,10 @@ export class FakeWatcher implements Watcher {
   endRun(id: string): void {
     this.calls.push(`end ${id}`);
   }
+  kill(resource: string): string | null {
+    this.calls.push(`kill ${resource}`);
+    return null;
+  }
   close(): void {
     this.calls.push('close');
   }
@@ -112,6 +116,7 @@ export class Bench {
   readonly log = new FakeLog();
   /** What the reboot command was asked for, with the last record that was on disk at that moment. */
   readonly reboots: string[] = [];
+  readonly rebootLevels: string[] = [];
   /** What the reboot command answers. */
   rebootError: string | null = null;
   readonly journal: OpenJournal;
@@ -121,7 +126,8 @@ export class Bench {
     this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'sockmon-supervisor-'));
     this.journal = openJournal(this.dir, this.clock, () => true);
     const reboot: RebootPort = {
-      reboot: async () => {
+      reboot: async level => {
+        this.rebootLevels.push(level);
         const lastLine =
           fs.readFileSync(path.join(this.dir, 'journal'), 'utf8').trim().split('\n').at(-1) ?? '';
         this.reboots.push(lastLine);

@@ -92,10 +92,10 @@ describe('the supervisor', () => {
     await turn();
     await turn();
     assert.equal(bench.types().at(-1), 'reboot_failed');
-    assert.deepEqual(
-      bench.reporter.answers.map(answer => [answer.status, answer.detail]),
-      [['failed', 'systemctl: not found']],
-    );
+    // Not the last word: the harder way is taken when its time has come.
+    const last = bench.journal.entries.at(-1);
+    assert.equal(last?.type === 'reboot_failed' && last.final, false);
+    assert.deepEqual(bench.reporter.answers, []);
   });
 
   it('with a journal that cannot be written restarts all the same, and reboots for nobody', async t => {

@@ -1,0 +1,127 @@
+/** A reboot that has been ordered: waiting for it, and the harder ways when it does not come. One intent, one reboot. Pure. */
+import { enterHeld } from './recovery.js';
+import {
+  type Context,
+  type Effect,
+  type MachineState,
+  type PendingReboot,
+  type RebootLevel,
+  record,
+  type Step,
+} from './state.js';
+import { eachResource } from './within.js';
+
+/** So long a machine may take to go down; then the ordered way has failed. */
+const commandMs = 5 * 60_000;
+/** `systemctl reboot --force` kills and unmounts itself; where that hangs nothing else helps. */
+const forceMs = 90_000;
+
+/** Taken over at start: the machine is still in the boot of an intent. */
+export function pendingReboot(ctx: Context): PendingReboot | null {
+  const pending = ctx.history.pendingIntent;
+  if (pending === null || pending.bootId !== ctx.now.bootId) return null;
+  const level = ctx.history.pendingLevel;
+  const nextAtMs = level === 'command' ? pending.bootMs + commandMs : ctx.now.bootMs + forceMs;
+  return { intent: pending.intent, level, nextAtMs, command: pending.command ?? null };
+}
+
+/** Notes the reboots among the effects of a step. */
+export function noteReboot(step: Step<MachineState>, ctx: Context): Step<MachineState> {
+  const effect = step.effects.find(one => one.do === 'reboot' && one.level === 'command');
+  if (effect?.do !== 'reboot') return step;
+  const intent = step.effects.flatMap(one =>
+    one.do === 'journal' && one.record.type === 'reboot_intent' ? [one.record] : [],
+  )[0];
+  const reboot: PendingReboot = {
+    intent: effect.intent,
+    level: 'command',
+    nextAtMs: ctx.now.bootMs + commandMs,
+    command: intent?.command ?? null,
+  };
+  return { state: { ...step.state, reboot }, effects: step.effects };
+}
+
+/** Takes the next harder way when the time for the last one is over. */
+export function escalate(state: MachineState, ctx: Context): Step<MachineState> {
+  const { reboot } = state;
+  if (reboot?.nextAtMs == null || ctx.now.bootMs < reboot.nextAtMs) return { state, effects: [] };
+  if (reboot.level === 'kernel') return fail(state, reboot, 'no way of rebooting has worked', ctx);
+  if (!isStillWanted(state, reboot)) {
+    return fail(
+      state,
+      reboot,
+      'the machine did not reboot; what it was for is back, so it is left at that',
+      ctx,
+    );
+  }
+  const level: RebootLevel = reboot.level === 'command' ? 'force' : 'kernel';
+  const { intent } = reboot;
+  const waited = reboot.level === 'command' ? '5 minutes after the command' : '90 s after the forced way';
+  return {
+    state: { ...state, reboot: { ...reboot, level, nextAtMs: ctx.now.bootMs + forceMs } },
+    effects: [
+      record({ type: 'reboot_failed', intent, error: `the machine is still up ${waited}`, final: false }),
+      record({ type: 'reboot_forced', intent, level }),
+      {
+        do: 'reboot',
+        intent,
+        level,
+        command: ctx.policy.reboot.forceCommand,
+        automatic: reboot.command === null,
+      },
+    ],
+  };
+}
+
+function isStillWanted(state: MachineState, reboot: PendingReboot): boolean {
+  if (reboot.command !== null) return true;
+  return [...state.resources.values()].some(
+    ({ phase }) => phase.name === 'rebooting' && phase.intent === reboot.intent,
+  );
+}
+
+/** A way has failed by its own words. The clock goes on: the harder way is taken when its time has come. */
+export function onRebootFailed(
+  state: MachineState,
+  failed: { intent: string; error: string },
+  ctx: Context,
+): Step<MachineState> {
+  const { reboot } = state;
+  if (reboot === null || reboot.intent !== failed.intent) return { state, effects: [] };
+  if (reboot.level === 'kernel') return fail(state, reboot, failed.error, ctx);
+  return { state, effects: [record({ type: 'reboot_failed', ...failed, final: false })] };
+}
+
+/** There is no record of it, so it may not happen. */
+export function cancelReboot(
+  state: MachineState,
+  failed: { intent: string; error: string },
+  ctx: Context,
+): Step<MachineState> {
+  return state.reboot?.intent === failed.intent
+    ? fail(state, state.reboot, failed.error, ctx)
+    : { state, effects: [] };
+}
+
+function fail(state: MachineState, reboot: PendingReboot, error: string, ctx: Context): Step<MachineState> {
+  const { intent } = reboot;
+  const effects: Effect[] = [record({ type: 'reboot_failed', intent, error, final: true })];
+  if (reboot.command !== null) {
+    const at = new Date(ctx.now.wallMs).toISOString();
+    effects.push({
+      do: 'answer',
+      answer: { id: reboot.command, action: 'reboot', status: 'failed', code: null, detail: error, at },
+    });
+  }
+  const step = eachResource({ ...state, reboot: null }, resource => {
+    const { phase } = resource;
+    if (phase.name !== 'rebooting' || phase.intent !== intent) return { state: resource, effects: [] };
+    return enterHeld(
+      resource,
+      phase.outage,
+      { why: 'reboot_failed', reason: `the reboot failed: ${error}` },
+      ctx,
+    );
+  });
+  return { state: step.state, effects: [...effects, ...step.effects] };
+}

@@ -1,0 +1,347 @@
+/** What makes the machine one that a careful person would arm. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { snapshot } from '../../src/core/snapshot.js';
+import { policy, resource, step, World } from './world.js';
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+
+/** Lets scripts end with a status and time pass until the phase is one of those named. */
+function until(world: World, names: readonly string[], code = 0, id = 'tcpip'): void {
+  for (let turn = 0; turn < 200; turn++) {
+    const phase = world.phase(id);
+    if (names.includes(phase.name)) return;
+    if (phase.name === 'restarting') world.runEnded(phase.running.run, code);
+    else if (!world.wait()) break;
+  }
+  throw new Error(`it never came to ${names.join(' or ')}, but to ${world.phase(id).name}`);
+}
+
+function dead(world: World): World {
+  world.up();
+  world.die();
+  return world;
+}
+
+describe('a ladder of several steps', () => {
+  const steps = [step('restart', { attempts: 2 }), step('reload-driver', { attempts: 1 })];
+
+  it('goes up when a step is used up, then asks for the reboot', () => {
+    const world = dead(new World(policy([resource('tcpip', { steps })])));
+    until(world, ['rebooting']);
+    assert.deepEqual(
+      world.of('attempt').map(attempt => attempt.step),
+      ['restart', 'restart', 'reload-driver'],
+    );
+    assert.equal(world.did('run')[2]?.run.env.SOCKMON_STEP, 'reload-driver');
+  });
+
+  it('goes up at once on status 125', () => {
+    const world = dead(new World(policy([resource('tcpip', { steps })])));
+    world.runEnded(`${world.outage(1)}#1`, 125);
+    world.wait();
+    assert.equal(world.of('attempt')[1]?.step, 'reload-driver');
+    assert.equal(world.of('attempt')[1]?.atMs, world.of('attempt')[0]?.atMs);
+  });
+
+  it('never reboots after status 100, also when sockmon was restarted in between', () => {
+    const world = dead(new World(policy([resource('tcpip', { steps })])));
+    world.runEnded(`${world.outage(1)}#1`, 100);
+    world.restart();
+    world.sensor('tcpip', 'absent', { sensor: 1 });
+    until(world, ['held']);
+    assert.equal(world.of('recovery_failed')[0]?.next, 'stay_down');
+    assert.equal(world.did('reboot').length, 0);
+  });
+
+  it('goes on at the step it stood on after a restart of sockmon', () => {
+    const world = dead(new World(policy([resource('tcpip', { steps })])));
+    until(world, ['settling']);
+    world.wait();
+    world.runEnded(`${world.outage(1)}#2`, 0);
+    world.restart();
+    world.sensor('tcpip', 'absent', { sensor: 1 });
+    world.wait();
+    assert.equal(world.of('attempt')[2]?.step, 'reload-driver');
+  });
+});
+
+describe('not every death is an outage', () => {
+  it('a process that is replaced in time is a note', () => {
+    const world = new World(policy([resource('tcpip', { fallMs: 2000 })]));
+    dead(world);
+    assert.equal(world.did('arm').length, 0, 'no reflex where there is a grace');
+    world.advance(1500);
+    world.up();
+    assert.deepEqual(world.types(), ['seen', 'notice']);
+    assert.equal(world.of('notice')[0]?.what, 'replaced');
+  });
+
+  it('one that is not is an outage that began when it died', () => {
+    const world = new World(policy([resource('tcpip', { fallMs: 2000 })]));
+    dead(world);
+    const diedMs = world.bootMs;
+    world.wait();
+    assert.equal(world.of('outage_begin')[0]?.atMs, diedMs);
+    assert.equal(world.bootMs, diedMs + 2000);
+  });
+
+  it('a link that only twitches does not close the outage; the end is when it came to stay', () => {
+    const world = dead(new World(policy([resource('tcpip', { riseMs: 5000 })])));
+    world.up();
+    world.advance(1000);
+    world.die();
+    world.advance(1000);
+    world.up();
+    const backMs = world.bootMs;
+    until(world, ['up']);
+    assert.equal(world.of('outage_end')[0]?.atMs, backMs);
+    assert.equal(world.bootMs, backMs + 5000);
+    assert.equal(world.of('outage_begin').length, 1);
+  });
+
+  it('what keeps dying is named once, its single deaths are not told, and it is named again when it is steady', () => {
+    const world = new World();
+    world.up();
+    for (let death = 0; death < 6; death++) {
+      world.die();
+      until(world, ['restarting']);
+      world.up();
+    }
+    assert.deepEqual(
+      world.of('notice').map(notice => notice.what),
+      ['flapping'],
+    );
+    assert.deepEqual(
+      world.of('outage_begin').map(begin => begin.quiet ?? false),
+      [false, false, false, false, true, true],
+    );
+    while (world.wait());
+    assert.equal(world.of('notice').at(-1)?.what, 'steady');
+  });
+});
+
+describe('what needs something else', () => {
+  const two = () =>
+    policy([
+      resource('tcpip'),
+      resource('dns', { needs: ['tcpip'], sensors: [{ kind: 'process', name: 'dnsmasq' }] }),
+    ]);
+
+  it('is not restarted while that is down, and is when that is back: one story with one root', () => {
+    const world = new World(two());
+    world.up('tcpip');
+    world.up('dns');
+    world.die('tcpip');
+    assert.equal(world.did('arm').findLast(effect => effect.resource === 'dns')?.run, null);
+    world.die('dns');
+    assert.equal(world.phase('dns').name, 'blocked');
+    assert.equal(world.of('outage_begin')[1]?.root, world.outage(1));
+    assert.equal(world.of('attempt').length, 1);
+    world.up('tcpip');
+    world.wait();
+    assert.equal(world.of('attempt').at(-1)?.resource, 'dns');
+    world.up('dns');
+    assert.equal(world.of('outage_end').length, 2);
+  });
+
+  it('and died first is taken for a part of the story as soon as the root is known', () => {
+    const world = new World(two());
+    world.up('tcpip');
+    world.up('dns');
+    world.die('dns');
+    world.runEnded(`${world.outage(1, 'dns')}#1`, 1);
+    world.die('tcpip');
+    world.wait();
+    assert.equal(world.phase('dns').name, 'blocked');
+    assert.equal(world.of('outage_root')[0]?.root, world.outage(1, 'tcpip'));
+  });
+
+  it('in a circle does not wait for itself', () => {
+    const world = new World(policy([resource('a', { needs: ['b'] }), resource('b', { needs: ['a'] })]));
+    world.up('a');
+    world.up('b');
+    world.die('a');
+    assert.equal(world.phase('a').name, 'restarting');
+  });
+});
+
+describe('a pause', () => {
+  const pause = (world: World, forMs: number, target?: string) =>
+    world.command({
+      id: `p${world.bootMs}`,
+      action: 'pause',
+      press: false,
+      forMs,
+      ...(target && { target }),
+    });
+
+  it('disarms the reflex, leaves the dead alone, and ends by itself', () => {
+    const world = new World();
+    world.up();
+    pause(world, 10 * minuteMs);
+    assert.equal(world.did('arm').at(-1)?.run, null);
+    world.advance(minuteMs);
+    world.die();
+    assert.equal(world.phase().name, 'held');
+    assert.equal(world.of('outage_begin').length, 1);
+    assert.equal(world.of('attempt').length, 0);
+    world.wait();
+    assert.equal(world.of('attempt')[0]?.atMs, world.of('pause')[0]?.untilMs ?? 0);
+  });
+
+  it('arms the reflex again when it is over, and at once on resume', () => {
+    const world = new World();
+    world.up();
+    pause(world, 10 * minuteMs);
+    world.wait();
+    assert.notEqual(world.did('arm').at(-1)?.run, null);
+    pause(world, 10 * minuteMs);
+    world.command({ id: 'r', action: 'resume', press: false });
+    assert.notEqual(world.did('arm').at(-1)?.run, null);
+  });
+
+  it('of one resource is no pause of another, survives a restart of sockmon, not of the machine', () => {
+    const world = new World(policy([resource('tcpip'), resource('wan')]));
+    world.up('tcpip');
+    world.up('wan');
+    pause(world, 10 * minuteMs, 'wan');
+    world.die('tcpip');
+    assert.equal(world.phase('tcpip').name, 'restarting');
+    world.restart();
+    assert.notEqual(world.history.pausedUntilMs('wan', world.now()), null);
+    world.restart('another');
+    assert.equal(world.history.pausedUntilMs('wan', world.now()), null);
+  });
+
+  it('has bounds', () => {
+    const world = new World();
+    for (const forMs of [0, -1, 25 * hourMs]) pause(world, forMs);
+    assert.deepEqual(new Set(world.of('command').map(entry => entry.code)), new Set(['invalid']));
+  });
+
+  it('also keeps the reboot away', () => {
+    const world = dead(new World());
+    pause(world, hourMs);
+    until(world, ['held']);
+    assert.equal(world.did('reboot').length, 0);
+  });
+});
+
+describe('budgets', () => {
+  it('a resource gets so many attempts in so much time, is held and told once, then gets more', () => {
+    const world = new World(
+      policy([resource('tcpip', { restartBudget: { max: 3, perMs: hourMs }, rebootWhenFailed: false })]),
+    );
+    dead(world);
+    until(world, ['held']);
+    assert.equal(world.of('attempt').length, 3);
+    assert.deepEqual(
+      world.of('notice').map(notice => notice.what),
+      ['held'],
+    );
+    world.wait();
+    assert.equal(world.of('attempt').length, 4);
+    assert.ok((world.of('attempt')[3]?.atMs ?? 0) - (world.of('attempt')[0]?.atMs ?? 0) >= hourMs);
+  });
+
+  it('the waits between reboots grow', () => {
+    const holdOffMs = [10 * minuteMs, hourMs, 6 * hourMs];
+    const world = new World(
+      policy([resource('tcpip')], { holdOffMs, budget: { max: 9, perMs: 24 * hourMs } }),
+    );
+    const reboots: number[] = [];
+    for (let boot = 1; boot <= 4; boot++) {
+      world.restart(`boot${boot}`);
+      world.bootMs = 6 * minuteMs;
+      world.up();
+      world.die();
+      for (let turn = 0; turn < 400 && world.phase().name !== 'rebooting'; turn++) {
+        const phase = world.phase();
+        if (phase.name === 'restarting') world.runEnded(phase.running.run, 1);
+        else world.wait();
+      }
+      reboots.push(world.wallMs);
+    }
+    const waits = reboots.slice(1).map((at, index) => at - (reboots[index] ?? 0));
+    assert.deepEqual(
+      waits.map((waitMs, index) => waitMs >= (holdOffMs[index] ?? 0)),
+      [true, true, true],
+    );
+  });
+});
+
+describe('a reboot that does not come', () => {
+  it('is forced after five minutes, then left to the kernel, for the one intent', () => {
+    const world = dead(new World());
+    until(world, ['rebooting']);
+    const orderedMs = world.bootMs;
+    until(world, ['held']);
+    assert.deepEqual(
+      world.did('reboot').map(effect => effect.level),
+      ['command', 'force', 'kernel'],
+    );
+    assert.equal(new Set(world.did('reboot').map(effect => effect.intent)).size, 1);
+    assert.equal((world.of('reboot_forced')[0]?.bootMs ?? 0) - orderedMs, 5 * minuteMs);
+    assert.equal(world.of('reboot_failed').at(-1)?.final, true);
+    assert.equal(world.phase().name, 'held');
+  });
+
+  it('is not forced when what it was for has come back', () => {
+    const world = dead(new World());
+    until(world, ['rebooting']);
+    world.up();
+    while (world.wait());
+    assert.deepEqual(
+      world.did('reboot').map(effect => effect.level),
+      ['command'],
+    );
+    assert.match(world.of('reboot_failed')[0]?.error ?? '', /is back/);
+  });
+
+  it('is forced all the same when sockmon was restarted in between, and at no other time', () => {
+    const world = dead(new World());
+    until(world, ['rebooting']);
+    world.advance(2 * minuteMs);
+    world.restart();
+    world.sensor('tcpip', 'absent', { sensor: 1 });
+    world.wait();
+    assert.deepEqual(
+      world.did('reboot').map(effect => effect.level),
+      ['command', 'force'],
+    );
+    assert.equal(world.of('reboot_intent').length, 1);
+  });
+});
+
+describe('a drill', () => {
+  const drilled = () =>
+    new World(policy([resource('dns', { sensors: [{ kind: 'process', name: 'dnsmasq' }] })]));
+
+  it('kills, is marked as one, answers with the time it took, and does not count', () => {
+    const world = drilled();
+    world.up('dns');
+    world.command({ id: 'd1', action: 'drill', target: 'dns', press: false });
+    assert.deepEqual(
+      world.did('drill').map(effect => effect.resource),
+      ['dns'],
+    );
+    world.die('dns');
+    world.advance(120);
+    world.up('dns');
+    assert.equal(world.did('answer').at(-1)?.answer.detail, 'dns was killed and is back after 120 ms');
+    const info = { node: 'gw', version: '1', started: world.now(), policy: world.policy };
+    assert.equal(snapshot(world.state, world.history, world.now(), info).outages_total, 0);
+  });
+
+  it('needs something that lives and can be killed', () => {
+    const world = drilled();
+    world.command({ id: 'd1', action: 'drill', target: 'dns', press: false });
+    assert.equal(world.of('command')[0]?.code, 'busy');
+    const link = new World();
+    link.up();
+    link.command({ id: 'd2', action: 'drill', target: 'tcpip', press: false });
+    assert.equal(link.of('command')[0]?.code, 'not_allowed');
+  });
+});
