@@ -11,6 +11,7 @@ import { defaultStateDir } from './config/state-dir.js';
 import type { ConfigFile, Tree } from './config/tree.js';
 import { readConfigFile } from './config/yaml-file.js';
 import { SockmonError } from './core/errors.js';
+import { deepFreeze } from './core/freeze.js';
 import type { Config } from './core/policy.js';
 
 export { ConfigError, type Fault, formatFault } from './config/faults.js';
@@ -105,11 +106,4 @@ export function stateDirOf(source: ConfigSource): string {
   const named = parsed.data.state_dir;
   if (named !== undefined) return resolve(origins.folderOf(['state_dir'], source.cwd), named);
   return resolve(source.cwd, defaultStateDir(source.env, process.getuid?.() ?? 0));
-}
-
-function deepFreeze<T>(value: T): T {
-  // Typed arrays cannot be frozen (ECMAScript 10.4.5.3).
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
-  for (const inner of Object.values(value)) deepFreeze(inner);
-  return Object.freeze(value);
 }

@@ -1,6 +1,7 @@
 /** Wires the adapters to the supervisor and lives until it is told to stop. */
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import { type Addon, loadAddon } from './addon.js';
 import { type ControlServer, listen } from './control.js';
 import type { Config, MqttSettings } from './core/policy.js';
@@ -15,8 +16,8 @@ import { version } from './version.js';
 
 export interface DaemonOptions {
   readonly log: Log;
-  /** Reads the configuration anew, for SIGHUP. Throws what loadConfig throws. */
-  readonly reload: () => Config;
+  /** Reads the configuration anew, for SIGHUP. Rejects with a SockmonError that names every fault. */
+  readonly reload: () => Promise<Config>;
   /** The configuration files that `config` was read from: what arm.cjs compares at the next start. */
   readonly files: readonly string[];
   /** Called when the journal and the broker's address are there and before anything else is said. */
@@ -44,6 +45,8 @@ class Daemon {
   readonly ended: Promise<number>;
   private end: (status: number) => void = () => {};
   private control: ControlServer | null = null;
+  /** How often a reload has been asked for. */
+  private reloads = 0;
 
   private constructor(
     private config: Config,
@@ -100,7 +103,7 @@ class Daemon {
   /** Before the journal says that anything is watched: a SIGHUP that nobody listens to ends a process. */
   private obeySignals(): void {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void this.stop(signal));
-    process.on('SIGHUP', () => this.reload());
+    process.on('SIGHUP', () => void this.reload());
   }
 
   private async serve(): Promise<void> {
@@ -131,45 +134,43 @@ class Daemon {
   private async stop(signal: string): Promise<void> {
     // A second signal means: now.
     for (const again of ['SIGTERM', 'SIGINT'] as const) process.once(again, () => this.end(0));
+    // What is being read is not taken up any more.
+    this.reloads++;
     this.supervisor.stop(signal);
     await Promise.allSettled([this.telling.stop(), this.control?.close()]);
     this.closeJournal();
     this.end(0);
   }
 
-  /** A reload changes what is watched and done. What needs a new start says so; a faulty file changes nothing. */
-  private reload(): void {
-    const { log } = this.options;
+  /** A faulty file changes nothing. Reading takes a while: of several SIGHUPs the last one counts. */
+  private async reload(): Promise<void> {
+    const turn = ++this.reloads;
     try {
-      const config = this.options.reload();
-      const kept = {
-        stateDir: this.config.stateDir,
-        node: this.config.node,
-        mqtt: this.config.mqtt,
-        embeddedBroker: this.config.embeddedBroker,
-      };
-      const asked = {
-        stateDir: config.stateDir,
-        node: config.node,
-        mqtt: config.mqtt,
-        embeddedBroker: config.embeddedBroker,
-      };
-      if (JSON.stringify(kept) !== JSON.stringify(asked)) {
-        log.warn(
-          {},
-          'node, state_dir and mqtt have changed; they are taken up at the next start ("systemctl restart sockmon")',
-        );
-      }
-      this.config = { ...config, ...kept };
-      this.supervisor.reconfigure(config.policy);
-      this.savePlan();
-      log.info(
-        {},
-        `the configuration has been read again: ${config.policy.resources.map(({ id }) => id).join(', ')}`,
-      );
+      const config = await this.options.reload();
+      if (turn === this.reloads) this.takeUp(config);
     } catch (error) {
-      log.error({}, `the configuration has faults, the old one stays in force: ${(error as Error).message}`);
+      if (turn !== this.reloads) return;
+      const words = `the configuration cannot be taken up, the old one stays in force: ${(error as Error).message}`;
+      this.options.log.error({}, words);
     }
+  }
+
+  /** A reload changes what is watched and done. What needs a new start says so. */
+  private takeUp(config: Config): void {
+    const { log } = this.options;
+    const { stateDir, node, mqtt, embeddedBroker } = this.config;
+    const kept = { stateDir, node, mqtt, embeddedBroker };
+    if (!isDeepStrictEqual({ ...config, ...kept }, config)) {
+      log.warn(
+        {},
+        'node, state_dir and mqtt have changed; they are taken up at the next start ("systemctl restart sockmon")',
+      );
+    }
+    this.config = { ...config, ...kept };
+    this.supervisor.reconfigure(config.policy);
+    this.savePlan();
+    const ids = config.policy.resources.map(({ id }) => id);
+    log.info({}, `the configuration has been read again: ${ids.join(', ')}`);
   }
 
   private savePlan(): void {

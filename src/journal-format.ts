@@ -1,6 +1,7 @@
 /** The lines of the journal: encoding, and a reader that believes nothing. Pure but for zlib's crc32 (Node 20.15+). */
 import { crc32 } from 'node:zlib';
-import { type JournalEntry, recordSchema, stampSchema } from './core/model.js';
+import { type JournalEntry, recordShape, type Stamp, stampShape } from './core/model.js';
+import { Mismatch } from './core/shape.js';
 
 export interface Damage {
   readonly offset: number;
@@ -38,15 +39,16 @@ export function parseJournal(bytes: Buffer): ParsedJournal {
     const newline = bytes.indexOf(0x0a, offset);
     const end = newline === -1 ? bytes.length : newline + 1;
     const line = bytes.subarray(offset, end);
-    const value = newline === -1 ? null : parseLine(line, parsed.lastSeq);
-    if (value === null) {
+    const intact = newline === -1 ? null : parseLine(line, parsed.lastSeq);
+    if (intact === null) {
       addDamage(parsed.damage, offset, line);
     } else {
-      parsed.lastSeq = value.seq;
+      const { stamp, value } = intact;
+      parsed.lastSeq = stamp.seq;
       parsed.goodLines.push(line.toString());
-      const entry = readEntry(value);
-      if (entry === null) parsed.unknownLines++;
-      else parsed.entries.push(entry);
+      const record = recordShape(value);
+      if (record instanceof Mismatch) parsed.unknownLines++;
+      else parsed.entries.push({ ...stamp, ...record });
     }
     offset = end;
   }
@@ -64,21 +66,15 @@ function addDamage(damage: Damage[], offset: number, bytes: Buffer): void {
 }
 
 /** The JSON of a line whose checksum is right and whose number is greater than the last; else null. */
-function parseLine(line: Buffer, lastSeq: number): { seq: number } | null {
+function parseLine(line: Buffer, lastSeq: number): { stamp: Stamp; value: unknown } | null {
   if (line.length < 11 || line[8] !== 0x20) return null;
   const json = line.subarray(9, -1);
   if (line.subarray(0, 8).toString('latin1') !== checksum(json)) return null;
   try {
     const value: unknown = JSON.parse(json.toString());
-    const stamp = stampSchema.safeParse(value);
-    return stamp.success && stamp.data.seq > lastSeq ? (value as { seq: number }) : null;
+    const stamp = stampShape(value);
+    return stamp instanceof Mismatch || stamp.seq <= lastSeq ? null : { stamp, value };
   } catch {
     return null;
   }
-}
-
-function readEntry(value: { seq: number }): JournalEntry | null {
-  const stamp = stampSchema.parse(value);
-  const record = recordSchema.safeParse(value);
-  return record.success ? { ...stamp, ...record.data } : null;
 }

@@ -1,14 +1,33 @@
 /** The program: the only file that ends the process. */
 import { SockmonError } from './core/errors.js';
+import type { Loaded } from './loaded.js';
+
+/** What looks, asks or prints is over in a moment and does it here. */
+const brief = new Set('check status history restart reboot help -h --help -V --version'.split(' '));
 
 export async function main(argv: readonly string[]): Promise<void> {
   try {
-    const { run } = await import('./cli/main.js');
-    process.exit(await run(argv));
+    const [first] = argv.slice(2);
+    const outcome = await (first === undefined || brief.has(first) ? command(argv) : reading(argv));
+    if (typeof outcome === 'number') process.exit(outcome);
+    const { live } = await import('./live.js');
+    process.exit(await live(outcome, argv));
   } catch (error) {
     process.stderr.write(`sockmon: ${words(error)}\n`);
     process.exit(error instanceof SockmonError ? error.exitStatus : 70);
   }
+}
+
+async function command(argv: readonly string[]): Promise<Loaded | number> {
+  const { run } = await import('./cli/main.js');
+  return run(argv);
+}
+
+/** For what may become a daemon: the rest of it is loaded while another process reads the configuration. */
+async function reading(argv: readonly string[]): Promise<Loaded | number> {
+  const { readConfiguration } = await import('./reader.js');
+  const [outcome] = await Promise.all([readConfiguration(argv), import('./live.js')]);
+  return outcome;
 }
 
 function words(error: unknown): string {

@@ -136,8 +136,7 @@ void LinkJudge::judge(const Facts& facts) {
   if (verdict_.state == SensorState::up) return judge_living(facts);
   if (!facts.missing) {
     verdict_.state = SensorState::up;
-    verdict_.reason.reset();
-    verdict_.detail = "";
+    misses_nothing();
     excused_ = !facts.carrier;
   } else if (verdict_.state == SensorState::absent) {
     verdict_.detail = describe(*facts.missing);
@@ -149,15 +148,22 @@ void LinkJudge::judge_living(const Facts& facts) {
   if (gone || facts.missing == DownReason::no_carrier) return die(*facts.missing);
   if (!facts.carrier) excused_ = true;
   if (!facts.missing) {
-    verdict_.detail = "";
+    misses_nothing();
     if (facts.carrier) excused_ = false;
   } else if (!excused_) {
     die(*facts.missing);
   } else if (!facts.carrier) {
-    verdict_.detail = "";
+    misses_nothing();
   } else {
+    verdict_.reason = facts.missing;
     verdict_.detail = facts.missing == DownReason::no_address ? "waiting for address" : "waiting for default route";
   }
+}
+
+/// Nothing that can be expected now: without carrier not even an address.
+void LinkJudge::misses_nothing() {
+  verdict_.reason.reset();
+  verdict_.detail.clear();
 }
 
 void LinkJudge::die(DownReason reason) {

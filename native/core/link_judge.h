@@ -12,6 +12,7 @@ namespace sockmon {
 
 struct LinkVerdict {
   SensorState state = SensorState::absent;
+  /// Of a death, or what an interface that lives still misses after its carrier has come back.
   std::optional<DownReason> reason;
   /// Empty: no interface carries the default route.
   std::string interface;
@@ -45,6 +46,7 @@ class LinkJudge {
   void choose(const NetworkState& network);
   void judge(const Facts& facts);
   void judge_living(const Facts& facts);
+  void misses_nothing();
   void die(DownReason reason);
 
   const LinkSpec spec_;

@@ -2,7 +2,7 @@
 import { ask } from '../control/client.js';
 import type { ControlCommand } from '../control/protocol.js';
 import { errorTable, SockmonError } from '../core/errors.js';
-import { type Action, idSchema } from '../core/model.js';
+import { type Action, idPattern } from '../core/model.js';
 import type { Io } from './io.js';
 import { findStateDir, type PlaceOptions } from './state-dir.js';
 
@@ -14,7 +14,7 @@ export async function command(
   options: PlaceOptions & { dryRun?: true },
   io: Io,
 ): Promise<number> {
-  if (target !== undefined && !idSchema.safeParse(target).success)
+  if (target !== undefined && !idPattern.test(target))
     throw new SockmonError('USAGE', 'That cannot be the name of a resource. "sockmon status" lists them.');
   const request: ControlCommand = {
     v: 1,

@@ -1,8 +1,9 @@
-/** The command line. Each subcommand is loaded only when it is called, so that the daemon does not carry the others. */
+/** The command line. Each subcommand is loaded only when it is called. */
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/faults.js';
 import { nearest } from '../config/nearest.js';
 import { errorTable, SockmonError } from '../core/errors.js';
+import type { Loaded } from '../loaded.js';
 import { version } from '../version.js';
 import { checkHelp, commandHelp, rootHelp, runHelp, statusHelp, summary } from './help.js';
 import { type Io, processIo } from './io.js';
@@ -12,22 +13,36 @@ import type { PlaceOptions } from './state-dir.js';
 /**
  * Runs one command line.
  * @param argv As in process.argv: the first two are Node and the program.
- * @returns The exit status, as in the table of core/errors.ts; 0 when all went well.
+ * @returns What a daemon shall do, or the exit status: as in the table of core/errors.ts, 0 when all went well.
  */
-export async function run(argv: readonly string[], io: Io = processIo()): Promise<number> {
-  let status = 0;
-  const program = build(io, done => {
-    status = done;
-  });
+export async function run(argv: readonly string[], io: Io = processIo()): Promise<Loaded | number> {
   try {
-    await program.parseAsync([...argv], { from: 'node' });
-    return status;
+    return await interpret(argv, io);
   } catch (error) {
     return report(error, io);
   }
 }
 
-type Finish = (status: number) => void;
+/**
+ * As run(), and leaves it to the caller to report what is thrown.
+ * @throws SockmonError, ConfigError.
+ */
+export async function interpret(argv: readonly string[], io: Io): Promise<Loaded | number> {
+  let outcome: Loaded | number = 0;
+  const program = build(io, done => {
+    outcome = done;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'node' });
+    return outcome;
+  } catch (error) {
+    // commander has written its own words already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : errorTable.USAGE.exitStatus;
+    throw error;
+  }
+}
+
+type Finish = (outcome: Loaded | number) => void;
 
 function build(io: Io, finish: Finish): Command {
   const program = new Command('sockmon')
@@ -45,7 +60,7 @@ function build(io: Io, finish: Finish): Command {
     if (script === undefined) program.outputHelp();
     else {
       refuseTypo(script, program);
-      finish(await (await import('./run.js')).runSeed(script, options, io));
+      finish((await import('./run.js')).runSeed(script, options, io));
     }
   });
   addRun(program, io, finish);
@@ -90,7 +105,7 @@ function addRun(program: Command, io: Io, finish: Finish): void {
     .requiredOption('--config <files...>', 'configuration files (YAML)')
     .addHelpText('after', runHelp);
   daemonOptions(command).action(async (options: DaemonOptions & { config: string[] }) =>
-    finish(await (await import('./run.js')).runConfigured(options, io)),
+    finish((await import('./run.js')).runConfigured(options, io)),
   );
 }
 
@@ -147,9 +162,8 @@ function addCommands(program: Command, io: Io, finish: Finish): void {
   );
 }
 
-function report(error: unknown, io: Io): number {
-  // commander has written its own words already.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : errorTable.USAGE.exitStatus;
+/** Tells the person at the terminal. @returns The exit status. */
+export function report(error: unknown, io: Io): number {
   if (error instanceof ConfigError) {
     const { length } = error.faults;
     io.err(

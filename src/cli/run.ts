@@ -1,9 +1,8 @@
-/** `sockmon run --config FILE…` and `sockmon SCRIPT`. */
+/** `sockmon run --config FILE…` and `sockmon SCRIPT`: what the daemon shall do. */
 import { resolve } from 'node:path';
 import { type ConfigSource, type Fault, formatFault, loadConfig, seedConfig } from '../config.js';
 import type { Config } from '../core/policy.js';
-import { createLog } from '../log.js';
-import { greet } from './greeting.js';
+import type { Loaded } from '../loaded.js';
 import type { Io } from './io.js';
 
 export interface DaemonOptions {
@@ -12,34 +11,27 @@ export interface DaemonOptions {
   readonly logLevel?: string;
 }
 
+/** @throws ConfigError with every fault at once. */
 export function runConfigured(
   options: DaemonOptions & { readonly config: readonly string[] },
   io: Io,
-): Promise<number> {
+): Loaded {
   const files = options.config;
-  return start(files, source => loadConfig({ ...source, files }), options, io);
+  return load(files, source => loadConfig({ ...source, files }), options, io);
 }
 
-export function runSeed(script: string, options: DaemonOptions, io: Io): Promise<number> {
-  return start([], source => seedConfig(script, source), options, io);
+/** @throws SockmonError SCRIPT, ConfigError. */
+export function runSeed(script: string, options: DaemonOptions, io: Io): Loaded {
+  return load([], source => seedConfig(script, source), options, io);
 }
 
-type Load = (source: Omit<ConfigSource, 'files'>) => Config;
+type Read = (source: Omit<ConfigSource, 'files'>) => Config;
 
-async function start(files: readonly string[], load: Load, options: DaemonOptions, io: Io): Promise<number> {
-  const source = { args: settingsOf(options), env: io.env, cwd: io.cwd };
-  const warnings: Fault[] = [];
-  const config = load({ ...source, onWarning: warning => warnings.push(warning) });
-  const log = createLog(config.log);
-  const warn = (warning: Fault) => log.warn({}, formatFault(warning));
-  warnings.forEach(warn);
-  const { startDaemon } = await import('../daemon.js');
-  return startDaemon(config, {
-    log,
-    files: files.map(file => resolve(io.cwd, file)),
-    reload: () => load({ ...source, onWarning: warn }),
-    onStart: broker => greet(config, broker, log, io),
-  });
+function load(files: readonly string[], read: Read, options: DaemonOptions, io: Io): Loaded {
+  const warnings: string[] = [];
+  const onWarning = (warning: Fault): void => void warnings.push(formatFault(warning));
+  const config = read({ args: settingsOf(options), env: io.env, cwd: io.cwd, onWarning });
+  return { config, warnings, files: files.map(file => resolve(io.cwd, file)) };
 }
 
 /** Options as settings, in the form that the configuration takes. */

@@ -1,6 +1,6 @@
 /** The whole configuration as the user writes it, after shorthands are written out. The only schema there is. */
 import { z } from 'zod';
-import { idSchema } from '../core/model.js';
+import { idPattern, idWords } from '../core/model.js';
 import { choice, duration, expected, flag, path, section, text, whole } from './fields.js';
 import { mqttSchema } from './mqtt-schema.js';
 
@@ -82,7 +82,7 @@ const reboot = section({
 });
 
 const resources = z
-  .record(idSchema, resource, {
+  .record(text(idWords, idPattern), resource, {
     error: issue =>
       issue.code === 'invalid_key'
         ? 'cannot be the name of a resource; expected letters, digits, "_" and "-", at most 64'

@@ -1,27 +1,25 @@
 /** What is said on the control socket: one JSON line asks, one JSON line answers. */
 import { join } from 'node:path';
-import { z } from 'zod';
 import { SockmonError } from '../core/errors.js';
-import { actions, idSchema } from '../core/model.js';
+import { actions, idShape } from '../core/model.js';
 import type { CommandAnswer } from '../core/ports.js';
+import { boolean, oneOf, optional, strictObject, type TypeOf, tagged } from '../core/shape.js';
 import type { ConnectionView, Snapshot } from '../core/snapshot-model.js';
 
 export const maxRequestBytes = 64 * 1024;
 /** sun_path of unix(7) has 108 bytes, the last of them NUL. */
 const maxSocketPathBytes = 107;
 
-const v = z.literal(1);
-export const requestSchema = z.discriminatedUnion('request', [
-  z.strictObject({ v, request: z.literal('status') }),
-  z.strictObject({
-    v,
-    request: z.literal('command'),
-    action: z.enum(actions),
-    target: idSchema.optional(),
-    dry_run: z.boolean().optional(),
-  }),
-]);
-export type ControlRequest = z.infer<typeof requestSchema>;
+const v = oneOf(1);
+export const requestShape = tagged(
+  'request',
+  {
+    status: { v },
+    command: { v, action: oneOf(...actions), target: optional(idShape), dry_run: optional(boolean) },
+  },
+  strictObject,
+);
+export type ControlRequest = TypeOf<typeof requestShape>;
 export type ControlCommand = Extract<ControlRequest, { request: 'command' }>;
 
 export interface StatusAnswer {

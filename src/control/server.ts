@@ -2,11 +2,12 @@ import { lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { SockmonError } from '../core/errors.js';
 import type { CommandAnswer } from '../core/ports.js';
+import { Mismatch } from '../core/shape.js';
 import {
   type ControlAnswer,
   type ControlCommand,
   maxRequestBytes,
-  requestSchema,
+  requestShape,
   type StatusAnswer,
   socketPath,
 } from './protocol.js';
@@ -128,18 +129,12 @@ function send(socket: Socket, message: ControlAnswer): void {
 function answer(line: Buffer, handlers: ControlHandlers): ControlAnswer {
   if (line.length > maxRequestBytes)
     return { ok: false, error: `The request is longer than ${maxRequestBytes} bytes.` };
-  const parsed = requestSchema.safeParse(parseJson(line));
-  if (!parsed.success) {
-    const first = parsed.error.issues[0];
-    const place = first && first.path.length > 0 ? `${first.path.join('.')}: ` : '';
-    return {
-      ok: false,
-      error: `The request is not understood: ${place}${first?.message ?? 'no JSON object'}.`,
-    };
-  }
+  const request = requestShape(parseJson(line));
+  if (request instanceof Mismatch)
+    return { ok: false, error: `The request is not understood: ${request.words}.` };
   try {
-    if (parsed.data.request === 'status') return { ok: true, ...handlers.status() };
-    return { ok: true, answer: handlers.command(parsed.data) };
+    if (request.request === 'status') return { ok: true, ...handlers.status() };
+    return { ok: true, answer: handlers.command(request) };
   } catch (error) {
     return { ok: false, error: `sockmon could not answer: ${(error as Error).message}` };
   }

@@ -84,8 +84,6 @@ export class History {
       case 'outage_end':
         this.applyToOutage(entry);
         return;
-      case 'outage_root':
-        return;
       case 'command':
         this.applyCommand(entry);
         return;

@@ -1,44 +1,56 @@
-/** The words of the project as types. The journal's records are defined here once, by zod, and everything else is derived from them. */
-import { z } from 'zod';
+/** The words of the project as types. The journal's records are defined here once, as shapes, and everything else is derived from them. */
+import {
+  array,
+  boolean,
+  nullable,
+  number,
+  object,
+  oneOf,
+  optional,
+  ordinal,
+  string,
+  type TypeOf,
+  tagged,
+  text,
+} from './shape.js';
 
 /** Id of a node or a resource: safe in topics, file names and Home Assistant object ids. */
-export const idSchema = z
-  .string()
-  .regex(/^[a-zA-Z0-9_-]{1,64}$/, 'expected letters, digits, "_" and "-", at most 64');
+export const idPattern = /^[a-zA-Z0-9_-]{1,64}$/;
+export const idWords = 'letters, digits, "_" and "-", at most 64';
+export const idShape = text(value => idPattern.test(value), idWords);
 
 /** Why a resource died, or how a script ended. */
-export const causeSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('signal'), signal: z.string(), coreDumped: z.boolean() }),
-  z.object({ kind: z.literal('exit'), code: z.number() }),
-  z.object({
-    kind: z.literal('link'),
-    what: z.enum(['interface_gone', 'interface_down', 'no_address', 'no_default_route', 'no_carrier']),
-    interface: z.string(),
-  }),
-  z.object({ kind: z.literal('probe'), error: z.string() }),
+export const causeShape = tagged('kind', {
+  signal: { signal: string, coreDumped: boolean },
+  exit: { code: number },
+  link: {
+    what: oneOf('interface_gone', 'interface_down', 'no_address', 'no_default_route', 'no_carrier'),
+    interface: string,
+  },
+  probe: { error: string },
   /** Not a death: somebody asked for a restart. Not counted as an outage. */
-  z.object({ kind: z.literal('commanded') }),
+  commanded: {},
   /** It died while sockmon was not running. */
-  z.object({ kind: z.literal('unseen') }),
-  z.object({ kind: z.literal('unknown') }),
-]);
-export type Cause = z.infer<typeof causeSchema>;
+  unseen: {},
+  unknown: {},
+});
+export type Cause = TypeOf<typeof causeShape>;
 
 /** How one run of a script ended. */
-export const runResultSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('exit'), code: z.number() }),
-  z.object({ kind: z.literal('signal'), signal: z.string() }),
-  z.object({ kind: z.literal('timeout') }),
-  z.object({ kind: z.literal('not_started'), error: z.string() }),
+export const runResultShape = tagged('kind', {
+  exit: { code: number },
+  signal: { signal: string },
+  timeout: {},
+  not_started: { error: string },
   /** sockmon itself ended before the script did. */
-  z.object({ kind: z.literal('unknown') }),
-]);
-export type RunResult = z.infer<typeof runResultSchema>;
+  unknown: {},
+});
+export type RunResult = TypeOf<typeof runResultShape>;
 
-const outage = z.string();
-const resource = idSchema;
+const outage = string;
+const resource = idShape;
 /** A moment of the entry's own boot, in ms of CLOCK_BOOTTIME. */
-const atMs = z.number();
+const atMs = number;
 
 export const refusalCodes = [
   'retained',
@@ -62,16 +74,15 @@ export type RefusalCode = (typeof refusalCodes)[number];
 export const actions = ['reboot', 'restart', 'pause', 'resume', 'drill'] as const;
 export type Action = (typeof actions)[number];
 
-export const recordSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('start'), version: z.string(), pid: z.number(), resources: z.array(resource) }),
-  z.object({ type: z.literal('stop'), reason: z.string() }),
+export const recordShape = tagged('type', {
+  start: { version: string, pid: number, resources: array(resource) },
+  stop: { reason: string },
   /** First sight of a living resource since start. After it, an absence in the same boot is a death. */
-  z.object({ type: z.literal('seen'), resource, atMs, detail: z.string().optional() }),
-  z.object({
-    type: z.literal('notice'),
+  seen: { resource, atMs, detail: optional(string) },
+  notice: {
     resource,
     atMs,
-    what: z.enum([
+    what: oneOf(
       'carrier_lost',
       'carrier_back',
       'route_moved',
@@ -80,129 +91,124 @@ export const recordSchema = z.discriminatedUnion('type', [
       'flapping',
       'steady',
       'held',
-    ]),
-    detail: z.string(),
-  }),
-  z.object({
-    type: z.literal('outage_begin'),
+    ),
+    detail: string,
+  },
+  outage_begin: {
     outage,
     resource,
     atMs,
-    cause: causeSchema,
-    sensor: z.string(),
+    cause: causeShape,
+    sensor: string,
     /** The open outage of a resource that this one needs: the story's root. */
-    root: outage.optional(),
+    root: optional(outage),
     /** One of many of a flapping resource, which is told as such. */
-    quiet: z.boolean().optional(),
+    quiet: optional(boolean),
     /** Killed on purpose. Not counted. */
-    drill: z.boolean().optional(),
-  }),
+    drill: optional(boolean),
+  },
   /** The root of an outage turned out after its begin. */
-  z.object({ type: z.literal('outage_root'), outage, resource, root: outage }),
-  z.object({ type: z.literal('outage_cause'), outage, resource, cause: causeSchema, sensor: z.string() }),
-  z.object({
-    type: z.literal('attempt'),
+  outage_root: { outage, resource, root: outage },
+  /** What the owner would look for the next morning. before: as it was last seen alive; after: when it was over. */
+  evidence: {
     outage,
     resource,
-    attempt: z.number(),
-    run: z.string(),
-    script: z.string(),
+    when: oneOf('before', 'after'),
+    kernel: array(string),
+    addresses: array(string),
+    routes: array(string),
+  },
+  outage_cause: { outage, resource, cause: causeShape, sensor: string },
+  attempt: {
+    outage,
+    resource,
+    attempt: number,
+    run: string,
+    script: string,
     /** Name of the ladder's step; absent in journals of before there were several. */
-    step: z.string().optional(),
+    step: optional(string),
     atMs,
-    by: z.enum(['reflex', 'ladder', 'command']),
-  }),
-  z.object({
-    type: z.literal('attempt_end'),
+    by: oneOf('reflex', 'ladder', 'command'),
+  },
+  attempt_end: {
     outage,
     resource,
-    attempt: z.number(),
-    run: z.string(),
+    attempt: number,
+    run: string,
     atMs,
-    durationMs: z.number(),
-    result: runResultSchema,
-    output: z.string().optional(),
-  }),
-  z.object({
-    type: z.literal('outage_end'),
-    outage,
-    resource,
-    atMs,
-    outcome: z.enum(['recovered', 'forgotten']),
-    beganWallMs: z.number(),
-    endedWallMs: z.number(),
-    durationMs: z.number(),
-    timeUncertain: z.boolean(),
-    attempts: z.number(),
-    cause: causeSchema,
-    quiet: z.boolean().optional(),
-  }),
-  z.object({
-    type: z.literal('recovery_failed'),
+    durationMs: number,
+    result: runResultShape,
+    output: optional(string),
+  },
+  outage_end: {
     outage,
     resource,
     atMs,
-    attempts: z.number(),
-    next: z.enum(['reboot', 'stay_down']),
-    detail: z.string(),
-  }),
-  z.object({
-    type: z.literal('command'),
-    id: z.string(),
-    action: z.enum(actions).nullable(),
-    target: z.string().optional(),
-    origin: z.string(),
-    status: z.enum(['accepted', 'rejected', 'done', 'failed']),
-    code: z.enum(refusalCodes).optional(),
-    detail: z.string(),
-  }),
-  z.object({
-    type: z.literal('reboot_intent'),
-    intent: z.string(),
-    reason: z.string(),
-    outage: outage.optional(),
-    command: z.string().optional(),
-  }),
+    outcome: oneOf('recovered', 'forgotten'),
+    beganWallMs: number,
+    endedWallMs: number,
+    durationMs: number,
+    timeUncertain: boolean,
+    attempts: number,
+    cause: causeShape,
+    quiet: optional(boolean),
+  },
+  recovery_failed: {
+    outage,
+    resource,
+    atMs,
+    attempts: number,
+    next: oneOf('reboot', 'stay_down'),
+    detail: string,
+  },
+  command: {
+    id: string,
+    action: nullable(oneOf(...actions)),
+    target: optional(string),
+    origin: string,
+    status: oneOf('accepted', 'rejected', 'done', 'failed'),
+    code: optional(oneOf(...refusalCodes)),
+    detail: string,
+  },
+  reboot_intent: {
+    intent: string,
+    reason: string,
+    outage: optional(outage),
+    command: optional(string),
+  },
   /** Rebooting was asked for and the guard said no. */
-  z.object({
-    type: z.literal('reboot_refused'),
-    reason: z.string(),
-    code: z.enum(refusalCodes),
-    detail: z.string(),
-    outage: outage.optional(),
-  }),
+  reboot_refused: {
+    reason: string,
+    code: oneOf(...refusalCodes),
+    detail: string,
+    outage: optional(outage),
+  },
   /** final false: a harder way will be tried. Absent in older journals: true. */
-  z.object({
-    type: z.literal('reboot_failed'),
-    intent: z.string(),
-    error: z.string(),
-    final: z.boolean().optional(),
-  }),
+  reboot_failed: { intent: string, error: string, final: optional(boolean) },
   /** The machine is still up after the intent: a harder way is taken for the same intent. */
-  z.object({ type: z.literal('reboot_forced'), intent: z.string(), level: z.enum(['force', 'kernel']) }),
-  /** Deliberate work: nothing is restarted or rebooted until then. In ms of CLOCK_BOOTTIME; a reboot ends it. null = everything. */
-  z.object({ type: z.literal('pause'), resource: resource.nullable(), untilMs: z.number() }),
-  z.object({ type: z.literal('resume'), resource: resource.nullable() }),
+  reboot_forced: { intent: string, level: oneOf('force', 'kernel') },
+  /** Deliberate work: nothing is restarted or rebooted until then (ms of CLOCK_BOOTTIME; a reboot ends it). null = everything. */
+  pause: { resource: nullable(resource), untilMs: number },
+  resume: { resource: nullable(resource) },
   /** First start after an intent, in another boot. */
-  z.object({
-    type: z.literal('rebooted'),
-    intent: z.string(),
-    reason: z.string(),
-    tookMs: z.number().nullable(),
-  }),
+  rebooted: {
+    intent: string,
+    reason: string,
+    tookMs: nullable(number),
+  },
   /** Everything up to and including `upTo` has been acknowledged by the broker. */
-  z.object({ type: z.literal('published'), upTo: z.number() }),
-]);
-export type JournalRecord = z.infer<typeof recordSchema>;
+  published: { upTo: number },
+});
+export type JournalRecord = TypeOf<typeof recordShape>;
 export type RecordOf<T extends JournalRecord['type']> = Extract<JournalRecord, { type: T }>;
 
 /** A record as it stands in the journal: numbered, with both clocks of the moment of writing. */
-export const stampSchema = z.object({
-  seq: z.number().int().positive(),
-  bootId: z.string(),
-  bootMs: z.number(),
-  wallMs: z.number(),
-  synced: z.boolean(),
+export const stampShape = object({
+  seq: ordinal,
+  bootId: string,
+  bootMs: number,
+  wallMs: number,
+  synced: boolean,
 });
-export type Stamp = z.infer<typeof stampSchema>;
+export type Stamp = TypeOf<typeof stampShape>;
 export type JournalEntry = Stamp & JournalRecord;

@@ -102,6 +102,8 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
         level: 'info',
         text: `${entry.resource} is down because something that it needs is; it waits for that`,
       };
+    case 'evidence':
+      return { level: 'debug', text: `${entry.resource}: evidence ${entry.when} the outage` };
     case 'pause':
       return {
         level: 'info',

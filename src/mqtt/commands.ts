@@ -1,7 +1,7 @@
 /** MQTT packets as commands. Pure, and total: any bytes give a command, a refusal or nothing. */
-import { z } from 'zod';
 import { actions } from '../core/model.js';
 import type { ReceivedCommand } from '../core/ports.js';
+import { boolean, Mismatch, oneOf, optional, type Shape, strictObject, text } from '../core/shape.js';
 import type { Topics } from './topics.js';
 
 export interface CommandPacket {
@@ -17,20 +17,32 @@ export const press = 'PRESS';
 
 export const maxCommandBytes = 2048;
 
-const id = z.string().regex(/^[A-Za-z0-9._-]{8,64}$/, 'expected 8 to 64 of A-Z a-z 0-9 . _ -');
-const time = z.iso.datetime({ offset: true, error: 'expected a time as 2026-01-31T12:00:00Z' });
+const id = text(value => /^[A-Za-z0-9._-]{8,64}$/.test(value), '8 to 64 of A-Z a-z 0-9 . _ -');
+const time = text(isTime, 'a time as 2026-01-31T12:00:00Z');
 
 /** The payload of `…/cmd/run`. */
-export const runCommandSchema = z.strictObject({
-  v: z.literal(1),
+export const runCommandShape = strictObject({
+  v: oneOf(1),
   id,
-  action: z.enum(actions),
-  target: z.string().max(64).optional(),
+  action: oneOf(...actions),
+  target: optional(atMost(64)),
   issued_at: time,
-  expires_at: time.optional(),
-  reason: z.string().max(256).optional(),
-  dry_run: z.boolean().optional(),
+  expires_at: optional(time),
+  reason: optional(atMost(256)),
+  dry_run: optional(boolean),
 });
+
+function atMost(length: number): Shape<string> {
+  return text(value => value.length <= length, `at most ${length} characters`);
+}
+
+/** RFC 3339 (5.6) in capitals, without leap seconds. Date alone takes 30 February for 2 March. */
+function isTime(value: string): boolean {
+  const time = /^\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
+  const day = value.slice(0, 10);
+  const read = new Date(day);
+  return time.test(value) && Number.isFinite(read.getTime()) && read.toISOString().startsWith(day);
+}
 
 type Common = Pick<ReceivedCommand, 'origin' | 'press' | 'retained' | 'duplicate' | 'sinceConnectMs'>;
 
@@ -68,11 +80,10 @@ function runOf(payload: Uint8Array, common: Common, newId: () => string): Receiv
   }
   const value = jsonOf(text);
   if (value === undefined) return invalid(common, `invalid-${newId()}`, 'expected a JSON object');
-  const parsed = runCommandSchema.safeParse(value);
-  if (!parsed.success) {
-    return invalid(common, ownId(value) ?? `invalid-${newId()}`, issuesInWords(parsed.error));
+  const data = runCommandShape(value);
+  if (data instanceof Mismatch) {
+    return invalid(common, ownId(value) ?? `invalid-${newId()}`, data.words.slice(0, 300));
   }
-  const { data } = parsed;
   return {
     ...common,
     id: data.id,
@@ -92,16 +103,8 @@ function invalid(common: Common, commandId: string, detail: string): ReceivedCom
 /** The sender's own id, so that it finds its refusal. */
 function ownId(value: unknown): string | null {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, 'id')) return null;
-  const parsed = id.safeParse((value as { id: unknown }).id);
-  return parsed.success ? parsed.data : null;
-}
-
-function issuesInWords(error: z.ZodError): string {
-  const words = error.issues.slice(0, 4).map(issue => {
-    const key = issue.path.map(String).join('.');
-    return key === '' ? issue.message : `${key}: ${issue.message}`;
-  });
-  return words.join('; ').slice(0, 300);
+  const own = id((value as { id: unknown }).id);
+  return own instanceof Mismatch ? null : own;
 }
 
 function textOf(payload: Uint8Array): string | null {

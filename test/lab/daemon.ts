@@ -18,8 +18,11 @@ export interface DaemonOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+const [firstLine = ''] = readFileSync(program, 'utf8').split('\n', 1);
+const nodeOptions = firstLine.split(' ').filter(word => word.startsWith('--'));
+
 /** As npm start runs it. */
-export const nodeCommand: readonly string[] = [process.execPath, '--max-semi-space-size=1', program];
+export const nodeCommand: readonly string[] = [process.execPath, ...nodeOptions, program];
 
 export class Daemon {
   private readonly process: Started;

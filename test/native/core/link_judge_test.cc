@@ -60,6 +60,9 @@ bool down(const LinkVerdict& verdict, DownReason reason) {
   return verdict.state == SensorState::down && verdict.reason == reason;
 }
 bool up(const LinkVerdict& verdict) { return verdict.state == SensorState::up && !verdict.reason; }
+bool waiting(const LinkVerdict& verdict, DownReason reason) {
+  return verdict.state == SensorState::up && verdict.reason == reason;
+}
 bool absent(const LinkVerdict& verdict) { return verdict.state == SensorState::absent; }
 
 void each_loss_has_its_reason_and_ends_when_whole_again() {
@@ -104,8 +107,14 @@ void a_lost_carrier_explains_what_is_lost_after_it() {
   judge.next(whole);
   CHECK(up(judge.next(whole.without_carrier())) && !judge.verdict().carrier);
   CHECK(up(judge.next(whole.without_carrier().without_address())));
-  CHECK(up(judge.next(whole.without_address())) && judge.verdict().detail == "waiting for address");
-  CHECK(up(judge.next(whole.without_route())) && judge.verdict().detail == "waiting for default route");
+  const LinkVerdict before = judge.verdict();
+  CHECK(waiting(judge.next(whole.without_address()), DownReason::no_address));
+  CHECK(judge.verdict().carrier && judge.verdict().detail == "waiting for address");
+  CHECK(!judge.verdict().same_news(before));
+  CHECK(waiting(judge.next(whole.without_route()), DownReason::no_default_route));
+  CHECK(judge.verdict().detail == "waiting for default route");
+  CHECK(up(judge.next(whole.without_carrier().without_address())) && judge.verdict().detail.empty());
+  CHECK(waiting(judge.next(whole.without_address()), DownReason::no_address));
   CHECK(up(judge.next(whole)) && judge.verdict().detail.empty());
   // Whole again with carrier: from now on a loss is a death.
   CHECK(down(judge.next(whole.without_address()), DownReason::no_address));

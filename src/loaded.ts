@@ -1,0 +1,38 @@
+/** What the process that reads the configuration hands to the daemon: on a pipe, so that a password is in no argument and no environment. */
+import fs from 'node:fs';
+import { deserialize, serialize } from 'node:v8';
+import { deepFreeze } from './core/freeze.js';
+import type { Config } from './core/policy.js';
+
+export interface Loaded {
+  readonly config: Config;
+  /** What works but should be changed, a sentence each. */
+  readonly warnings: readonly string[];
+  /** Absolute paths of the configuration files. */
+  readonly files: readonly string[];
+}
+
+/** The outcome, or why there is none, in the words of a SockmonError. */
+export type Reading = { readonly loaded: Loaded } | { readonly fault: string };
+
+/** The descriptor of the pipe in the reading process. */
+export const readingFd = 3;
+
+/** A daemon that has ended meanwhile (EPIPE) is none of the reader's business. */
+export function handOver(reading: Reading): void {
+  try {
+    // Unlike JSON it keeps Buffers what they are; both ends are the same Node.
+    fs.writeFileSync(readingFd, serialize(reading));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+  }
+}
+
+/** null when the reader ended before it had handed over all of it. */
+export function takeOver(bytes: Buffer): Reading | null {
+  try {
+    return deepFreeze(deserialize(bytes) as Reading);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,18 @@
+/**
+ * The program's other process: it reads the command line and the configuration, hands the outcome to the daemon and ends. What that
+ * takes (commander, yaml, convict, zod) would otherwise stay in the daemon's memory for as long as it lives.
+ */
+import { processIo } from './cli/io.js';
+import { interpret, report } from './cli/main.js';
+import { SockmonError } from './core/errors.js';
+import { handOver } from './loaded.js';
+
+const io = processIo();
+try {
+  const outcome = await interpret(process.argv, io);
+  if (typeof outcome === 'number') process.exitCode = outcome;
+  else handOver({ loaded: outcome });
+} catch (error) {
+  if (error instanceof SockmonError) handOver({ fault: error.message });
+  process.exitCode = report(error, io);
+}
