@@ -28,6 +28,8 @@ export interface ConfigSource {
   readonly onWarning?: (warning: Fault) => void;
   /** The configuration will not be run here and now: what only a running service has is a warning, not a fault. */
   readonly checkOnly?: boolean;
+  /** Only what is watched and done is wanted: no script has to be there, and no secret is read. */
+  readonly policyOnly?: boolean;
 }
 
 /**
@@ -65,17 +67,21 @@ function finish(files: readonly ConfigFile[], source: ConfigSource, earlier: rea
     source.args ?? [],
   );
   const origins = new Origins(files, sources);
-  const { env: environment, cwd, checkOnly = false } = source;
+  const { env: environment, cwd, checkOnly = false, policyOnly = false } = source;
   const builder = new Builder({ origins, environment, cwd, checkOnly });
-  builder.checkScripts(tree);
-  const secrets = builder.readSecrets(tree);
+  builder.checkLadders(tree);
+  if (!policyOnly) builder.checkScripts(tree);
+  const secrets = policyOnly ? noSecrets : builder.readSecrets(tree);
   const parsed = settingsSchema.safeParse(tree);
   const found = [...faultsOf(parsed.error?.issues ?? [], origins), ...builder.faults];
   const faults = [...earlier, ...found.filter(fault => !alreadyTold(fault, earlier))];
   if (!parsed.success || faults.length > 0) throw new ConfigError(sortFaults(faults));
+  const config = builder.build(parsed.data, secrets);
   for (const warning of builder.warnings) source.onWarning?.(warning);
-  return deepFreeze(builder.build(parsed.data, secrets));
+  return deepFreeze(config);
 }
+
+const noSecrets = { password: null, ca: null, cert: null, key: null };
 
 /** What was refused while reading is absent afterwards, and its absence is no second fault. */
 function alreadyTold(fault: Fault, earlier: readonly Fault[]): boolean {

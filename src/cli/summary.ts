@@ -1,5 +1,5 @@
 /** A configuration in plain words: what is watched, how, and what happens at its death. */
-import { formatDuration } from '../config/duration.js';
+import { formatDuration } from '../core/duration.js';
 import {
   type Config,
   type ResourcePolicy,

@@ -12,11 +12,12 @@ import {
 import type { Fault, FaultCode } from './faults.js';
 import { type Outcome, readCredential, readPassword, readPem, scriptFault } from './files.js';
 import type { Origins } from './issues.js';
+import { nameFindings, needsFindings, rawSteps, stepName, tooSmallBudget } from './ladder.js';
 import type { Environment } from './layers.js';
 import { embeddedDefaults } from './mqtt-schema.js';
-import type { ResourceSettings, Settings } from './schema.js';
+import type { ResourceSettings, Settings, StepSettings } from './schema.js';
 import { defaultStateDir } from './state-dir.js';
-import { type Path, type Tree, type TreeValue, valueAt } from './tree.js';
+import { isTree, type Path, type Tree, type TreeValue, valueAt } from './tree.js';
 
 export interface Surroundings {
   readonly origins: Origins;
@@ -36,13 +37,20 @@ export class Builder {
 
   /** Checks on the raw tree, so that a missing script is told together with every other fault. */
   checkScripts(tree: Tree): void {
-    const resources = valueAt(tree, ['resources']);
-    for (const id of Object.keys((resources ?? {}) as Tree)) {
-      const path = ['resources', id, 'restart', 'script'];
-      const script = valueAt(tree, path);
-      const wrong = isPath(script) ? scriptFault(this.resolve(path, script)) : null;
-      if (wrong !== null) this.fault('SCRIPT', path, wrong);
+    for (const id of Object.keys(resourcesOf(tree))) {
+      for (const { path, step } of rawSteps(id, valueAt(tree, ['resources', id, 'restart']))) {
+        const place = [...path, 'script'];
+        const wrong = isPath(step.script) ? scriptFault(this.resolve(place, step.script)) : null;
+        if (wrong !== null) this.fault('SCRIPT', place, wrong);
+      }
     }
+  }
+
+  /** Checks that look at several settings at once, on the raw tree for the same reason. */
+  checkLadders(tree: Tree): void {
+    const resources = resourcesOf(tree);
+    for (const { path, message } of [...nameFindings(resources), ...needsFindings(resources)])
+      this.fault('CONFIG', path, message);
   }
 
   /** Reads the password and the certificates that the raw tree names. */
@@ -74,8 +82,8 @@ export class Builder {
           command: reboot.command,
           minUptimeMs: reboot.min_uptime,
           budget: { max: reboot.budget.max, perMs: reboot.budget.per },
-          holdOffMs: [],
-          forceCommand: ['systemctl', 'reboot', '--force'],
+          holdOffMs: reboot.hold_off,
+          forceCommand: reboot.force_command,
         },
       },
       ...broker(settings.mqtt, node, secrets),
@@ -86,31 +94,37 @@ export class Builder {
     const sensors = settings.watch.map((sensor, index) =>
       this.sensor(sensor, ['resources', id, 'watch', index]),
     );
-    const { restart } = settings;
     const policy: ResourcePolicy = {
       id,
       sensors,
-      steps: restart ? [this.step(['resources', id, 'restart'], restart)] : [],
+      steps: this.steps(['resources', id, 'restart'], settings.restart),
       rebootWhenFailed: false,
-      restartBudget: { max: 30, perMs: 3_600_000 },
-      needs: [],
-      fallMs: 0,
-      riseMs: 0,
+      restartBudget: { max: settings.restart_budget.max, perMs: settings.restart_budget.per },
+      needs: settings.needs,
+      fallMs: settings.fall,
+      riseMs: settings.rise,
     };
-    const byDefault = restart !== undefined && roleOf(policy) === 'stack';
+    const tooSmall = tooSmallBudget(policy.steps, policy.restartBudget);
+    if (tooSmall !== null) this.warn(['resources', id, 'restart'], tooSmall, 'CONFIG');
+    const byDefault = policy.steps.length > 0 && roleOf(policy) === 'stack';
     return { ...policy, rebootWhenFailed: settings.reboot ?? byDefault };
   }
 
-  private step(path: Path, restart: NonNullable<ResourceSettings['restart']>): RestartStep {
+  private steps(path: Path, restart: ResourceSettings['restart']): RestartStep[] {
+    if (Array.isArray(restart)) return restart.map((step, index) => this.step([...path, index], step));
+    return restart === undefined ? [] : [this.step(path, restart)];
+  }
+
+  private step(path: Path, step: StepSettings): RestartStep {
     return {
-      name: 'restart',
-      argv: [this.resolve([...path, 'script'], restart.script), ...restart.args],
-      attempts: restart.attempts,
-      everyMs: restart.every,
-      backoff: 1,
-      timeoutMs: restart.timeout,
-      graceMs: restart.grace,
-      journalLines: 0,
+      name: stepName(step),
+      argv: [this.resolve([...path, 'script'], step.script), ...step.args],
+      attempts: step.attempts,
+      everyMs: step.every,
+      backoff: step.backoff,
+      timeoutMs: step.timeout,
+      graceMs: step.grace,
+      journalLines: step.journal_lines,
     };
   }
 
@@ -168,9 +182,14 @@ export class Builder {
     this.faults.push({ code, ...this.around.origins.where(path), message });
   }
 
-  private warn(path: Path, message: string): void {
-    this.warnings.push({ code: 'SECRET', ...this.around.origins.where(path), message });
+  private warn(path: Path, message: string, code: FaultCode = 'SECRET'): void {
+    this.warnings.push({ code, ...this.around.origins.where(path), message });
   }
+}
+
+function resourcesOf(tree: Tree): Tree {
+  const resources = valueAt(tree, ['resources']);
+  return isTree(resources) ? resources : {};
 }
 
 function isPath(value: TreeValue | undefined): value is string {

@@ -1,6 +1,6 @@
 /** The kinds of values that the schema is made of, each with words for a person when it is something else. */
 import { z } from 'zod';
-import { formatDuration, parseDuration } from './duration.js';
+import { formatDuration, parseDuration } from '../core/duration.js';
 
 /** What a value is, in words. Never the value itself: it might be a secret in the wrong place. */
 export function kindOf(value: unknown): string {
@@ -52,6 +52,16 @@ export function whole(min: number, max: number) {
   const error = { error: ({ input }: { input?: unknown }) => `is ${String(input)}; expected ${what}` };
   return z
     .int({ error: numberWords(what) })
+    .min(min, error)
+    .max(max, error);
+}
+
+/** Any number in a range. */
+export function factor(min: number, max: number) {
+  const what = `a number from ${min} to ${max}`;
+  const error = { error: ({ input }: { input?: unknown }) => `is ${String(input)}; expected ${what}` };
+  return z
+    .number({ error: expected(what) })
     .min(min, error)
     .max(max, error);
 }

@@ -1,7 +1,7 @@
 /** The whole configuration as the user writes it, after shorthands are written out. The only schema there is. */
 import { z } from 'zod';
 import { idPattern, idWords } from '../core/model.js';
-import { choice, duration, expected, flag, path, section, text, whole } from './fields.js';
+import { choice, duration, expected, factor, flag, path, section, text, whole } from './fields.js';
 import { mqttSchema } from './mqtt-schema.js';
 
 const listen = /^((tcp|udp):(?:(?:[0-9.]{7,15}|\[[0-9a-fA-F:.]+\]):)?\d{1,5}|unix:[/@].+)$/;
@@ -42,19 +42,26 @@ const sensor = section(
     when: isMapping,
   });
 
-const restart = section(
+const restartWords = 'the path of a script, or a mapping with script, attempts, every';
+
+const step = section(
   {
     script: path('the path of the script'),
+    name: text(idWords, idPattern).optional(),
     args: z
       .array(text('text; put a number in quotes'), { error: expected('a list such as [wan, "2"]') })
       .prefault([]),
     attempts: whole(1, 100).prefault(6),
     every: duration('1s', '1d').prefault('30s'),
+    backoff: factor(1, 10).prefault(1),
     timeout: duration('1s', '1d').prefault('60s'),
     grace: duration('1s', '10m').prefault('5s'),
+    journal_lines: whole(0, 200).prefault(0),
   },
-  'the path of a script, or a mapping with script, attempts, every',
+  restartWords,
 );
+
+const restart = z.union([step, z.array(step)], { error: expected(`${restartWords}, or a list of them`) });
 
 const resource = section({
   watch: z
@@ -62,23 +69,41 @@ const resource = section({
     .min(1, { error: 'is an empty list; expected tcpip, or at least one of process, link, stack' }),
   restart: restart.optional(),
   reboot: flag('true or false').optional(),
+  restart_budget: section({
+    max: whole(1, 1000).prefault(30),
+    per: duration('1m', '30d').prefault('1h'),
+  }).prefault({}),
+  needs: z
+    .array(text('the name of a resource', idPattern), { error: expected('a list of names such as [tcpip]') })
+    .prefault([]),
+  fall: duration('0s', '10m').prefault('0s'),
+  rise: duration('0s', '10m').prefault('0s'),
 }).refine(value => !(value.reboot === true && value.restart === undefined), {
   path: ['reboot'],
   error: 'has nothing to come after; expected a restart script beside it',
   when: isMapping,
 });
 
+function command(...fallback: [string, ...string[]]) {
+  const such = `such as [${fallback.join(', ')}]`;
+  return z
+    .array(text('a word of the command'), { error: expected(`a list ${such}`) })
+    .min(1, { error: `is an empty list; expected a command ${such}` })
+    .prefault(fallback);
+}
+
 const reboot = section({
   allowed: flag('true or false').prefault(false),
-  command: z
-    .array(text('a word of the command'), { error: expected('a list such as [systemctl, reboot]') })
-    .min(1, { error: 'is an empty list; expected a command such as [systemctl, reboot]' })
-    .prefault(['systemctl', 'reboot']),
+  command: command('systemctl', 'reboot'),
+  force_command: command('systemctl', 'reboot', '--force'),
   min_uptime: duration('0s', '1d').prefault('5m'),
   budget: section({
     max: whole(1, 100).prefault(3),
     per: duration('1m', '30d').prefault('24h'),
   }).prefault({}),
+  hold_off: z
+    .array(duration('0s', '30d'), { error: expected('a list of durations such as [10m, 1h, 6h]') })
+    .prefault(['10m', '1h', '6h']),
 });
 
 const resources = z
@@ -106,6 +131,7 @@ export const settingsSchema = section({
 
 export type Settings = z.infer<typeof settingsSchema>;
 export type ResourceSettings = Settings['resources'][string];
+export type StepSettings = z.infer<typeof step>;
 
 function isMapping({ value }: { readonly value: unknown }): boolean {
   return typeof value === 'object' && value !== null;
@@ -118,15 +144,15 @@ export function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
   return schema;
 }
 
-/** Of a choice between a flag and a mapping the mapping. */
-function mappingOf(schema: z.core.$ZodType): z.core.$ZodType {
+/** Of a choice the mapping or, for what stands in one, the list. */
+function chosen(schema: z.core.$ZodType, kind: typeof z.ZodObject | typeof z.ZodArray): z.core.$ZodType {
   const inner = unwrapped(schema);
   if (!(inner instanceof z.ZodUnion)) return inner;
-  return inner.options.find(option => option instanceof z.ZodObject) ?? inner;
+  return inner.options.find(option => option instanceof kind) ?? inner;
 }
 
 function childOf(schema: z.core.$ZodType, key: PropertyKey): z.core.$ZodType | undefined {
-  const inner = mappingOf(schema);
+  const inner = chosen(schema, typeof key === 'number' ? z.ZodArray : z.ZodObject);
   if (inner instanceof z.ZodObject)
     return Object.hasOwn(inner.shape, key) ? inner.shape[String(key)] : undefined;
   if (inner instanceof z.ZodRecord) return inner.valueType;
@@ -137,7 +163,7 @@ function childOf(schema: z.core.$ZodType, key: PropertyKey): z.core.$ZodType | u
 export function keysAt(path: readonly PropertyKey[]): readonly string[] {
   let schema: z.core.$ZodType | undefined = settingsSchema;
   for (const key of path) schema = schema && childOf(schema, key);
-  const mapping = schema && mappingOf(schema);
+  const mapping = schema && chosen(schema, z.ZodObject);
   return mapping instanceof z.ZodObject ? Object.keys(mapping.shape) : [];
 }
 

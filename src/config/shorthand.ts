@@ -44,9 +44,18 @@ function watchOf(node: Node): Node {
   return list;
 }
 
-/** `restart: ./script` for `restart: {script: ./script}`. */
+/** `restart: ./script` for `restart: {script: ./script}`, also within a list of steps. */
 function restartOf(node: Node): Node {
+  if (isSeq(node)) node.items = node.items.map(item => restartOf(item as Node));
   return isText(node) ? mapping(node, 'script', node) : node;
+}
+
+/** `needs: tcpip` for `needs: [tcpip]`. */
+function needsOf(node: Node): Node {
+  if (!isText(node)) return node;
+  const list = at(new YAMLSeq(), node);
+  list.items.push(node);
+  return list;
 }
 
 /** The value of one key, replaced in place. */
@@ -61,6 +70,7 @@ export function writeOutShorthands(root: Node | null): void {
     for (const pair of isMap(resources) ? resources.items : []) {
       rewrite(pair.value, 'watch', watchOf);
       rewrite(pair.value, 'restart', restartOf);
+      rewrite(pair.value, 'needs', needsOf);
     }
     return resources;
   });

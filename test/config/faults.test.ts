@@ -141,7 +141,7 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
     'restart as a number',
     'resources: {a: {watch: stack, restart: 5}}\n',
     [
-      '1:40: resources.a.restart: is a number; expected the path of a script, or a mapping with script, attempts, every',
+      '1:40: resources.a.restart: is a number; expected the path of a script, or a mapping with script, attempts, every, or a list of them',
     ],
   ],
   [
@@ -158,6 +158,80 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
     'reboot without restart',
     'resources: {a: {watch: stack, reboot: true}}\n',
     ['1:39: resources.a.reboot: has nothing to come after; expected a restart script beside it'],
+  ],
+  [
+    'a ladder without steps',
+    'resources: {a: {watch: stack, restart: []}}\n',
+    ['1:40: resources.a.restart: is an empty list; expected at least one step, or no restart at all'],
+  ],
+  [
+    'a fault in one step of several',
+    'resources:\n  a:\n    watch: stack\n    restart:\n      - ./script\n      - {script: ./nowhere, nmae: x, attempts: 0}\n      - 5\n',
+    [
+      '6:18: resources.a.restart[1].script: FOLDER/nowhere cannot be used: it does not exist; expected an executable script',
+      `6:29: resources.a.restart[1].nmae: ${unknown(', did you mean "name"?')}`,
+      '6:48: resources.a.restart[1].attempts: is 0; expected a whole number from 1 to 100',
+      '7:9: resources.a.restart[2]: is a number; expected the path of a script, or a mapping with script, attempts, every',
+    ],
+  ],
+  [
+    'two steps of one name',
+    'resources: {a: {watch: stack, restart: [./script, {script: script, args: [b]}, {script: ./script, name: script}]}}\n',
+    [
+      '1:60: resources.a.restart[1].script: is called "script" like a step before it; give it a name of its own',
+      '1:105: resources.a.restart[2].name: is called "script" like a step before it; give it a name of its own',
+    ],
+  ],
+  [
+    'a step with a bad name',
+    'resources: {a: {watch: stack, restart: {script: ./script, name: "a b"}}}\n',
+    ['1:65: resources.a.restart.name: is not allowed; expected letters, digits, "_" and "-", at most 64'],
+  ],
+  [
+    'waits that shrink',
+    'resources: {a: {watch: stack, restart: {script: ./script, backoff: 0.5}}}\n',
+    ['1:68: resources.a.restart.backoff: is 0.5; expected a number from 1 to 10'],
+  ],
+  [
+    'needs of nobody, of itself, of a number',
+    'resources:\n  tcpip: {watch: tcpip}\n  dns: {watch: stack, needs: [tcipp, dns, 5, "a b"]}\n',
+    [
+      '3:31: resources.dns.needs[0]: names no resource of this configuration, did you mean "tcpip"?',
+      '3:38: resources.dns.needs[1]: names the resource itself; remove it',
+      '3:43: resources.dns.needs[2]: is a number; expected the name of a resource',
+      '3:46: resources.dns.needs[3]: is not allowed; expected the name of a resource',
+      '3:46: resources.dns.needs[3]: names no resource of this configuration; there are: tcpip, dns',
+    ],
+  ],
+  [
+    'needs in a circle',
+    'resources:\n  a: {watch: stack, needs: b}\n  b: {watch: stack, needs: [c]}\n  c: {watch: stack, needs: [a]}\n  d: {watch: stack, needs: [a, b]}\n',
+    ['4:29: resources.c.needs[0]: closes a circle: a needs b needs c needs a; remove one of these needs'],
+  ],
+  [
+    'a fall that is too long',
+    'resources: {a: {watch: stack, fall: 1h}}\n',
+    [`1:37: resources.a.fall: "1h" (1h) is out of range; expected ${durationWords('0s to 10m')}`],
+  ],
+  [
+    'a budget of nothing',
+    'resources: {a: {watch: stack, restart_budget: {max: 0}}}\n',
+    ['1:53: resources.a.restart_budget.max: is 0; expected a whole number from 1 to 1000'],
+  ],
+  [
+    'one hold-off that is no list',
+    `${least}reboot: {hold_off: 10m}\n`,
+    ['3:20: reboot.hold_off: is text; expected a list of durations such as [10m, 1h, 6h]'],
+  ],
+  [
+    'a hold-off without unit',
+    `${least}reboot: {hold_off: [10m, 60]}\n`,
+    ['3:26: reboot.hold_off[1]: 60 has no unit; write 60s for seconds or 60m for minutes'],
+  ],
+  [
+    'no force',
+    `${least}reboot: {force_command: []}\n`,
+    ['3:25: reboot.force_command: is an empty list; expected a command such as [systemctl, reboot, --force]'],
   ],
   [
     'no watch',

@@ -7,6 +7,23 @@ import { formatFault, seedConfig, stateDirOf } from '../../src/config.js';
 import { SockmonError } from '../../src/core/errors.js';
 import { least, workshop } from './workshop.js';
 
+const minuteMs = 60_000;
+/** The defaults of what makes a resource's recovery a careful one. */
+const careful = { restartBudget: { max: 30, perMs: 60 * minuteMs }, needs: [], fallMs: 0, riseMs: 0 };
+const rebootWays = {
+  command: ['systemctl', 'reboot'],
+  forceCommand: ['systemctl', 'reboot', '--force'],
+  holdOffMs: [10 * minuteMs, 60 * minuteMs, 360 * minuteMs],
+};
+const stepDefaults = {
+  attempts: 6,
+  everyMs: 30_000,
+  backoff: 1,
+  timeoutMs: 60_000,
+  graceMs: 5000,
+  journalLines: 0,
+};
+
 test('the least configuration gets every default', context => {
   const { write, load } = workshop(context);
   write('a.yaml', least);
@@ -23,16 +40,12 @@ test('the least configuration gets every default', context => {
             { kind: 'stack', everyMs: 60_000 },
             { kind: 'link', interface: null, address: true, defaultRoute: true, carrier: false },
           ],
-          restart: null,
+          steps: [],
           rebootWhenFailed: false,
+          ...careful,
         },
       ],
-      reboot: {
-        allowed: false,
-        command: ['systemctl', 'reboot'],
-        minUptimeMs: 300_000,
-        budget: { max: 3, perMs: 86_400_000 },
-      },
+      reboot: { allowed: false, minUptimeMs: 300_000, budget: { max: 3, perMs: 86_400_000 }, ...rebootWays },
     },
     mqtt: null,
     embeddedBroker: null,
@@ -93,7 +106,7 @@ test('every form of a resource', context => {
   );
   const script = join(folder, 'script');
   const link = { kind: 'link', interface: null, address: true, defaultRoute: true, carrier: false };
-  const restart = { argv: [script], attempts: 6, everyMs: 30_000, timeoutMs: 60_000, graceMs: 5000 };
+  const steps = [{ ...stepDefaults, name: 'script', argv: [script] }];
   assert.deepEqual(load(['a.yaml']).policy.resources, [
     {
       id: 'pppoe',
@@ -102,18 +115,106 @@ test('every form of a resource', context => {
         { ...link, interface: 'ppp0', carrier: true },
         { kind: 'stack', everyMs: 60_000 },
       ],
-      restart: { argv: [script, 'wan', '2'], attempts: 4, everyMs: 10_000, timeoutMs: 60_000, graceMs: 1500 },
+      steps: [
+        {
+          ...stepDefaults,
+          name: 'script',
+          argv: [script, 'wan', '2'],
+          attempts: 4,
+          everyMs: 10_000,
+          graceMs: 1500,
+        },
+      ],
       rebootWhenFailed: true,
+      ...careful,
     },
-    { id: 'dns', sensors: [{ kind: 'process', listen: 'tcp:53' }], restart, rebootWhenFailed: true },
-    { id: 'eth1', sensors: [{ ...link, interface: 'eth1' }], restart: null, rebootWhenFailed: false },
+    {
+      id: 'dns',
+      sensors: [{ kind: 'process', listen: 'tcp:53' }],
+      steps,
+      rebootWhenFailed: true,
+      ...careful,
+    },
+    {
+      id: 'eth1',
+      sensors: [{ ...link, interface: 'eth1' }],
+      steps: [],
+      rebootWhenFailed: false,
+      ...careful,
+    },
     {
       id: 'quiet',
       sensors: [{ kind: 'stack', everyMs: 300_000 }, link, { ...link, defaultRoute: false, address: false }],
-      restart,
+      steps,
       rebootWhenFailed: false,
+      ...careful,
     },
   ]);
+});
+
+test('a ladder: every key of a step, names by the scripts, and what stands beside it', context => {
+  const { write, load, folder } = workshop(context);
+  write('restart-dns.sh', '#!/bin/sh\n', 0o755);
+  write(
+    'a.yaml',
+    `resources:
+  dns:
+    watch: {process: {name: dnsmasq}}
+    restart:
+      - ./script
+      - ./restart-dns.sh
+      - {script: ./script, name: again, attempts: 2, every: 1m, backoff: 1.5, journal_lines: 20}
+    restart_budget: {max: 12, per: 30m}
+    needs: tcpip
+    fall: 2s
+    rise: 1500ms
+  tcpip: {watch: tcpip}
+reboot: {hold_off: [], force_command: [/bin/false]}
+`,
+  );
+  const { resources, reboot } = load(['a.yaml']).policy;
+  const [dns] = resources;
+  const script = join(folder, 'script');
+  assert.deepEqual(dns?.steps, [
+    { ...stepDefaults, name: 'script', argv: [script] },
+    { ...stepDefaults, name: 'restart-dns', argv: [join(folder, 'restart-dns.sh')] },
+    {
+      ...stepDefaults,
+      name: 'again',
+      argv: [script],
+      attempts: 2,
+      everyMs: minuteMs,
+      backoff: 1.5,
+      journalLines: 20,
+    },
+  ]);
+  const { restartBudget, needs, fallMs, riseMs } = dns;
+  assert.deepEqual(
+    { restartBudget, needs, fallMs, riseMs },
+    { restartBudget: { max: 12, perMs: 30 * minuteMs }, needs: ['tcpip'], fallMs: 2000, riseMs: 1500 },
+  );
+  assert.deepEqual([reboot.holdOffMs, reboot.forceCommand], [[], ['/bin/false']]);
+});
+
+test('a budget that is used up before the ladder is gets a warning', context => {
+  const { write, load } = workshop(context);
+  write('a.yaml', 'resources: {a: {watch: stack, restart: {script: ./script, attempts: 31}}}\n');
+  const warnings: string[] = [];
+  load(['a.yaml'], { onWarning: warning => warnings.push(formatFault(warning)) });
+  assert.deepEqual(warnings, [
+    'a.yaml:1:40: resources.a.restart: the steps have 31 attempts, restart_budget.max allows 30: the last of them come too late; raise it',
+  ]);
+});
+
+test('only the policy: without scripts, without secrets', context => {
+  const { write, load } = workshop(context);
+  write(
+    'a.yaml',
+    'resources: {a: {watch: stack, restart: ./nowhere}}\nmqtt: {url: "mqtt://h", username: u, password_file: nowhere}\n',
+  );
+  const config = load(['a.yaml'], { policyOnly: true });
+  assert.equal(config.policy.resources[0]?.steps[0]?.name, 'nowhere');
+  assert.equal(config.mqtt?.password, null);
 });
 
 test('the environment reaches every kind of scalar', context => {
@@ -142,10 +243,12 @@ test('the environment reaches every kind of scalar', context => {
     { node, stateDir, log },
     { node: '42', stateDir: join(folder, 'state'), log: { level: 'info', format: 'json' } },
   );
-  assert.deepEqual(
-    { ...policy.reboot, command: undefined },
-    { allowed: true, command: undefined, minUptimeMs: 0, budget: { max: 7, perMs: 86_400_000 } },
-  );
+  assert.deepEqual(policy.reboot, {
+    allowed: true,
+    minUptimeMs: 0,
+    budget: { max: 7, perMs: 86_400_000 },
+    ...rebootWays,
+  });
   assert.deepEqual(mqtt, {
     url: 'mqtts://broker.lan',
     username: 'u',
@@ -204,14 +307,9 @@ test('the form of the seed', context => {
         { kind: 'stack', everyMs: 60_000 },
         { kind: 'link', interface: null, address: true, defaultRoute: true, carrier: false },
       ],
-      restart: {
-        argv: [join(folder, 'script')],
-        attempts: 6,
-        everyMs: 30_000,
-        timeoutMs: 60_000,
-        graceMs: 5000,
-      },
+      steps: [{ ...stepDefaults, name: 'script', argv: [join(folder, 'script')] }],
       rebootWhenFailed: true,
+      ...careful,
     },
   ]);
   assert.equal(
