@@ -1,7 +1,18 @@
 /** MQTT packets as commands. Pure, and total: any bytes give a command, a refusal or nothing. */
+import { parseDuration } from '../core/duration.js';
 import { actions } from '../core/model.js';
 import type { ReceivedCommand } from '../core/ports.js';
-import { boolean, Mismatch, oneOf, optional, type Shape, strictObject, text } from '../core/shape.js';
+import {
+  boolean,
+  Mismatch,
+  number,
+  oneOf,
+  optional,
+  type Shape,
+  strictObject,
+  type TypeOf,
+  text,
+} from '../core/shape.js';
 import type { Topics } from './topics.js';
 
 export interface CommandPacket {
@@ -30,7 +41,11 @@ export const runCommandShape = strictObject({
   expires_at: optional(time),
   reason: optional(atMost(256)),
   dry_run: optional(boolean),
+  /** With pause, one of the two: how long, as `10m` or in seconds. */
+  for: optional(text(value => parseDuration(value) !== null, 'a duration such as 10m or 1h30m')),
+  for_s: optional(number),
 });
+type RunCommand = TypeOf<typeof runCommandShape>;
 
 function atMost(length: number): Shape<string> {
   return text(value => value.length <= length, `at most ${length} characters`);
@@ -84,6 +99,8 @@ function runOf(payload: Uint8Array, common: Common, newId: () => string): Receiv
   if (data instanceof Mismatch) {
     return invalid(common, ownId(value) ?? `invalid-${newId()}`, data.words.slice(0, 300));
   }
+  const misfit = forMisfit(data);
+  if (misfit !== null) return invalid(common, data.id, misfit);
   return {
     ...common,
     id: data.id,
@@ -93,7 +110,20 @@ function runOf(payload: Uint8Array, common: Common, newId: () => string): Receiv
     issuedWallMs: Date.parse(data.issued_at),
     ...(data.expires_at === undefined ? {} : { expiresWallMs: Date.parse(data.expires_at) }),
     ...(data.dry_run === undefined ? {} : { dryRun: data.dry_run }),
+    ...(data.action === 'pause' ? { forMs: forMsOf(data) } : {}),
   };
+}
+
+/** A pause without an end would be forgotten; a time with anything else is a misunderstanding. How long is the guard's affair. */
+function forMisfit(data: RunCommand): string | null {
+  const given = [data.for, data.for_s].filter(value => value !== undefined).length;
+  if (data.action !== 'pause')
+    return given === 0 ? null : `for: goes with pause only, not with ${data.action}`;
+  return given === 1 ? null : 'for: a pause needs for ("10m") or for_s (600), one of the two';
+}
+
+function forMsOf(data: RunCommand): number {
+  return data.for === undefined ? Math.round((data.for_s ?? 0) * 1000) : (parseDuration(data.for) ?? 0);
 }
 
 function invalid(common: Common, commandId: string, detail: string): ReceivedCommand {

@@ -17,6 +17,9 @@ export const eventTypes = [
   'rebooted',
   'carrier_lost',
   'carrier_back',
+  'flapping',
+  'steady',
+  'held',
 ] as const;
 export type EventType = (typeof eventTypes)[number];
 
@@ -29,6 +32,8 @@ export interface EventMessage {
   readonly at: string;
   readonly outage?: string;
   readonly resource?: string;
+  /** The open outage of something that this resource needs: this one is a part of that story. */
+  readonly root?: string;
   readonly cause?: string;
   readonly cause_detail?: Cause;
   readonly began_at?: string;
@@ -47,6 +52,8 @@ export interface TellingContext {
   role(resource: string): Role;
   /** What has been learned about an outage's cause since it was recorded: an exit code often comes after the death. */
   laterCause?(outage: string): Cause | undefined;
+  /** The outage that an outage turned out to be a part of, whether that was known at its begin or not. */
+  rootOf?(outage: string): string | undefined;
 }
 
 const lateAfterMs = 60_000;
@@ -68,9 +75,19 @@ export function eventOf(entry: JournalEntry, context: TellingContext): EventMess
   };
 }
 
+const toldNotices: readonly RecordOf<'notice'>['what'][] = [
+  'carrier_lost',
+  'carrier_back',
+  'flapping',
+  'steady',
+  'held',
+];
+
+/** A flapping resource is told as such, not death by death: its outages are quiet. */
 export function isTellable(entry: JournalEntry): boolean {
   switch (entry.type) {
     case 'outage_begin':
+      return entry.quiet !== true;
     case 'recovery_failed':
     case 'reboot_intent':
     case 'reboot_refused':
@@ -78,9 +95,9 @@ export function isTellable(entry: JournalEntry): boolean {
     case 'rebooted':
       return true;
     case 'outage_end':
-      return entry.outcome === 'recovered';
+      return entry.outcome === 'recovered' && entry.quiet !== true;
     case 'notice':
-      return entry.what === 'carrier_lost' || entry.what === 'carrier_back';
+      return toldNotices.includes(entry.what);
     default:
       return false;
   }
@@ -114,14 +131,19 @@ function factOf(entry: JournalEntry, context: TellingContext): Fact | null {
         detail: entry.reason,
       };
     case 'notice':
-      return {
-        event_type: entry.what === 'carrier_lost' ? 'carrier_lost' : 'carrier_back',
-        resource: entry.resource,
-        detail: entry.detail,
-      };
+      return noticeFact(entry);
     default:
       return null;
   }
+}
+
+function noticeFact({ what, resource, detail }: Entry<'notice'>): Fact | null {
+  const type = eventTypes.find(known => known === what);
+  return type === undefined ? null : { event_type: type, resource, detail };
+}
+
+function rootFact(root: string | undefined): { root?: string } {
+  return root === undefined ? {} : { root };
 }
 
 function downFact(entry: Entry<'outage_begin'>, context: TellingContext): Fact {
@@ -130,6 +152,7 @@ function downFact(entry: Entry<'outage_begin'>, context: TellingContext): Fact {
     event_type: context.role(entry.resource) === 'stack' ? 'stack_down' : 'service_down',
     outage: entry.outage,
     resource: entry.resource,
+    ...rootFact(context.rootOf?.(entry.outage) ?? entry.root),
     cause: causeWords(cause),
     cause_detail: cause,
     began_at: isoTime(wallMsOf(entry, context.now)),
@@ -142,6 +165,7 @@ function recoveredFact(entry: Entry<'outage_end'>, context: TellingContext): Fac
     event_type: context.role(entry.resource) === 'stack' ? 'stack_recovered' : 'service_recovered',
     outage: entry.outage,
     resource: entry.resource,
+    ...rootFact(context.rootOf?.(entry.outage)),
     cause: causeWords(entry.cause),
     cause_detail: entry.cause,
     began_at: isoTime(beganInSameBoot(entry) ? endedWallMs - entry.durationMs : entry.beganWallMs),

@@ -72,6 +72,13 @@ export class Replay {
     return later?.type === 'outage_cause' ? later.cause : undefined;
   }
 
+  #rootOf(outage: string): string | undefined {
+    const entry = this.#telling
+      .entriesAfter(0)
+      .findLast(one => (one.type === 'outage_root' || one.type === 'outage_begin') && one.outage === outage);
+    return entry?.type === 'outage_root' || entry?.type === 'outage_begin' ? entry.root : undefined;
+  }
+
   #tell(entry: JournalEntry): void {
     const told: Told = { seq: entry.seq, acked: false };
     this.#told.push(told);
@@ -90,6 +97,7 @@ export class Replay {
       now: this.#telling.now(),
       role: resource => this.#telling.role(resource),
       laterCause: outage => this.#laterCause(entry, outage),
+      rootOf: outage => this.#rootOf(outage),
     });
     return event === null ? null : { topic: this.#topic, payload: JSON.stringify(event), retain: false };
   }

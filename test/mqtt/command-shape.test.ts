@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import { z } from 'zod';
+import { parseDuration } from '../../src/core/duration.js';
+import { actions } from '../../src/core/model.js';
 import { Mismatch } from '../../src/core/shape.js';
 import { runCommandShape } from '../../src/mqtt/commands.js';
 
@@ -10,12 +12,17 @@ const time = z.iso.datetime({ offset: true });
 const reference = z.strictObject({
   v: z.literal(1),
   id: z.string().regex(/^[A-Za-z0-9._-]{8,64}$/),
-  action: z.enum(['reboot', 'restart']),
+  action: z.enum(actions),
   target: z.string().max(64).optional(),
   issued_at: time,
   expires_at: time.optional(),
   reason: z.string().max(256).optional(),
   dry_run: z.boolean().optional(),
+  for: z
+    .string()
+    .refine(value => parseDuration(value) !== null)
+    .optional(),
+  for_s: z.number().optional(),
 });
 const good = { v: 1, id: 'ha-12345678', action: 'restart', issued_at: '2026-01-02T03:04:05Z' };
 
@@ -65,7 +72,7 @@ it('agrees with zod on everything else', () => {
   const value = fc.oneof(
     fc.string({ maxLength: 300 }),
     fc.boolean(),
-    fc.constantFrom(1, null, 'restart', 'ha-12345678'),
+    fc.constantFrom(1, null, 'pause', '10m', Number.NaN, 'ha-12345678'),
   );
   const key = fc.constantFrom(
     'v',
@@ -76,6 +83,8 @@ it('agrees with zod on everything else', () => {
     'expires_at',
     'reason',
     'dry_run',
+    'for',
+    'for_s',
     'x',
   );
   fc.assert(

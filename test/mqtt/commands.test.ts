@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { SockmonError } from '../../src/core/errors.js';
+import { actions } from '../../src/core/model.js';
 import type { ReceivedCommand } from '../../src/core/ports.js';
 import { type CommandPacket, commandOf, maxCommandBytes } from '../../src/mqtt/commands.js';
 import { startEmbeddedBroker } from '../../src/mqtt/embedded.js';
@@ -67,6 +68,47 @@ describe('commands by payload', () => {
     });
   });
 
+  it('takes pause, resume and drill, with or without a target', () => {
+    const cases: [object, Partial<ReceivedCommand>][] = [
+      [
+        { action: 'pause', for: '1h30m' },
+        { action: 'pause', forMs: 5_400_000 },
+      ],
+      [
+        { action: 'pause', for_s: 0.5, target: 'dns' },
+        { action: 'pause', forMs: 500, target: 'dns' },
+      ],
+      [{ action: 'resume' }, { action: 'resume' }],
+      [
+        { action: 'drill', target: 'dns' },
+        { action: 'drill', target: 'dns' },
+      ],
+    ];
+    for (const [body, expected] of cases) {
+      const command = run({ ...good, ...body });
+      assert.deepEqual(
+        { action: command?.action, forMs: command?.forMs, target: command?.target },
+        { forMs: undefined, target: undefined, ...expected },
+      );
+    }
+  });
+
+  it('refuses a pause without an end, with two, and an end without a pause', () => {
+    const cases: [object, RegExp][] = [
+      [{ action: 'pause' }, /^for: a pause needs for/],
+      [{ action: 'pause', for: '10m', for_s: 600 }, /one of the two/],
+      [{ action: 'pause', for: 'ever' }, /^for: expected a duration such as 10m/],
+      [{ action: 'pause', for: 600 }, /^for: expected a duration/],
+      [{ action: 'pause', for_s: '600' }, /^for_s: expected number/],
+      [{ action: 'restart', target: 'dns', for: '10m' }, /^for: goes with pause only, not with restart/],
+    ];
+    for (const [body, detail] of cases) {
+      const command = run({ ...good, ...body });
+      assert.deepEqual([command?.action, command?.id], [null, good.id]);
+      assert.match(command?.detail ?? '', detail);
+    }
+  });
+
   it('refuses with the key and what was expected, under the sender’s id where it has one', () => {
     const cases: [unknown, string, RegExp][] = [
       [{ ...good, action: 'explode' }, good.id, /^action: .*"reboot"\|"restart"/],
@@ -116,7 +158,9 @@ describe('commands by payload', () => {
         .record({
           v: fc.oneof(fc.constant(1), fc.anything()),
           id: fc.oneof(fc.constant('id-of-a-sender'), fc.string()),
-          action: fc.oneof(fc.constantFrom('reboot', 'restart'), fc.anything()),
+          action: fc.oneof(fc.constantFrom(...actions), fc.anything()),
+          for: fc.oneof(fc.constantFrom('10m', undefined), fc.anything()),
+          for_s: fc.oneof(fc.constant(undefined), fc.anything()),
           target: fc.oneof(fc.string(), fc.anything()),
           issued_at: fc.oneof(fc.constant('2026-01-01T00:00:00Z'), fc.string()),
           ['__proto__']: fc.anything(),
@@ -131,7 +175,7 @@ describe('commands by payload', () => {
         assert.ok((command.detail ?? '').length <= 300);
         if (command.action === null) return (command.detail ?? '').length > 0;
         if (command.press) return Buffer.from(payload).toString() === 'PRESS';
-        return Number.isFinite(command.issuedWallMs);
+        return Number.isFinite(command.issuedWallMs) && Number.isFinite(command.forMs ?? 0);
       }),
       { numRuns: 5000 },
     );

@@ -52,6 +52,9 @@ describe('events from entries', () => {
       entry({ type: 'rebooted', intent: 'i', reason: 'r', tookMs: 42_000 }),
       entry({ ...notice, what: 'carrier_lost' }),
       entry({ ...notice, what: 'carrier_back' }),
+      entry({ ...notice, what: 'flapping' }),
+      entry({ ...notice, what: 'steady' }),
+      entry({ ...notice, what: 'held' }),
     ].map(one => eventOf(one, context)?.event_type);
     assert.deepEqual(types, [...eventTypes]);
   });
@@ -64,6 +67,10 @@ describe('events from entries', () => {
       { type: 'seen', resource: 'tcpip', atMs: 1 },
       { type: 'notice', resource: 'tcpip', atMs: 1, what: 'degraded', detail: '' },
       { type: 'notice', resource: 'tcpip', atMs: 1, what: 'route_moved', detail: '' },
+      { type: 'notice', resource: 'tcpip', atMs: 1, what: 'replaced', detail: '' },
+      { type: 'outage_root', outage: 'o-1', resource: 'tcpip', root: 'o-0' },
+      { type: 'pause', resource: null, untilMs: 1 },
+      { type: 'resume', resource: null },
       { type: 'outage_cause', outage: 'o-1', resource: 'tcpip', cause, sensor: 's' },
       { type: 'attempt', ...run, script: '/x', by: 'reflex' },
       { type: 'attempt_end', ...run, durationMs: 1, result: { kind: 'exit', code: 0 } },
@@ -75,6 +82,21 @@ describe('events from entries', () => {
       assert.equal(eventOf(entry(record), context), null, record.type);
     }
     assert.equal(eventOf(end({ outcome: 'forgotten' }), context), null);
+  });
+
+  it('does not tell the single deaths of what is known to flap', () => {
+    const quiet = { quiet: true };
+    assert.equal(eventOf({ ...begin('tcpip'), ...quiet } as JournalEntry, context), null);
+    assert.equal(eventOf(end(quiet), context), null);
+  });
+
+  it('names the root of a cascade, also one that turned out later', () => {
+    const known = { ...begin('dnsmasq'), root: 'o-0' } as JournalEntry;
+    assert.equal(eventOf(known, context)?.root, 'o-0');
+    const learned = { ...context, rootOf: (outage: string) => (outage === 'o-1' ? 'o-9' : undefined) };
+    assert.equal(eventOf(begin('dnsmasq'), learned)?.root, 'o-9');
+    assert.equal(eventOf(end(), learned)?.root, 'o-9');
+    assert.ok(!('root' in (eventOf(end(), context) ?? {})));
   });
 
   it('tells the true time of what happened in this boot under a wrong clock', () => {
