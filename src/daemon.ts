@@ -7,6 +7,7 @@ import { type ControlServer, listen } from './control.js';
 import type { Config, MqttSettings } from './core/policy.js';
 import type { Log, Reporter } from './core/ports.js';
 import { takeEarly } from './early.js';
+import { evidenceCollector } from './evidence.js';
 import { openJournal } from './journal.js';
 import { startWatcher } from './monitor.js';
 import { writePlan } from './plan.js';
@@ -82,6 +83,7 @@ class Daemon {
       journal,
       reboot: systemReboot(addon),
       reporter,
+      evidence: evidenceCollector(),
       log,
     });
     const environment = scriptEnvironment(process.env);

@@ -8,6 +8,7 @@ import type { JournalEntry, JournalRecord } from './core/model.js';
 import { type Policy, type Role, roleOf } from './core/policy.js';
 import type {
   CommandAnswer,
+  EvidencePort,
   Journal,
   Log,
   RebootPort,
@@ -32,6 +33,7 @@ export interface SupervisorOptions {
   readonly journal: Journal;
   readonly reboot: RebootPort;
   readonly reporter: Reporter;
+  readonly evidence: EvidencePort;
   readonly log: Log;
 }
 
@@ -220,6 +222,9 @@ export class Supervisor implements Telling {
         case 'drill':
           this.drill(effect.resource, effect.command);
           break;
+        case 'collect':
+          this.collect(effect);
+          break;
         case 'answer':
           this.options.reporter.answer(effect.answer);
           break;
@@ -244,6 +249,25 @@ export class Supervisor implements Telling {
     void this.options.reboot.reboot(level, command).then(error => {
       if (error !== null) this.dispatch({ kind: 'reboot_failed', intent, error, cancelled: false });
     });
+  }
+
+  /**
+   * A picture of the living is taken at once: it is cheap, and the next moment may be too late. What a death leaves behind is
+   * collected after everything else of this turn: neither a restart nor a message waits for it.
+   */
+  private collect(effect: Extract<Effect, { do: 'collect' }>): void {
+    if (effect.when === 'alive') void this.collectNow(effect);
+    else setImmediate(() => void this.collectNow(effect));
+  }
+
+  private async collectNow({ resource, outage, when }: Extract<Effect, { do: 'collect' }>): Promise<void> {
+    const { evidence, log } = this.options;
+    try {
+      const found = await evidence.collect(resource, when);
+      if (when !== 'alive') this.dispatch({ kind: 'evidence', resource, outage, when, evidence: found });
+    } catch (error) {
+      log.debug({ err: error, outage }, 'the evidence could not be collected');
+    }
   }
 
   private drill(resource: string, command: string): void {

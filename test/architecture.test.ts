@@ -43,7 +43,7 @@ interface Rule {
   readonly mayImport: (target: string, typeOnly: boolean) => boolean;
 }
 
-const adapters = ['src/monitor.ts', 'src/journal.ts', 'src/system.ts', 'src/control.ts'];
+const adapters = ['src/monitor.ts', 'src/journal.ts', 'src/system.ts', 'src/control.ts', 'src/evidence.ts'];
 
 const rules: Rule[] = [
   {

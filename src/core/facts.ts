@@ -1,4 +1,5 @@
 /** What the sensors' reports mean together, before anybody decides what to do. Pure. */
+import { noteAlive } from './evidence.js';
 import { type Effect, type ResourceState, record, type SensorInput, type SensorState } from './state.js';
 
 /** How long a link may be without address or route after its carrier came back: DHCP with a slow modem takes half a minute. */
@@ -42,4 +43,10 @@ export function aliveWords(state: ResourceState): string {
     .map(sensor => sensor.detail)
     .filter(detail => detail !== '')
     .join(', ');
+}
+
+/** A living link with another address or route than before. */
+export function changed({ policy, phase }: ResourceState, old: SensorState, sensor: SensorState): Effect[] {
+  const lives = phase.name === 'up' && old.state === 'up' && sensor.state === 'up';
+  return lives && old.detail !== sensor.detail ? [noteAlive(policy.id)] : [];
 }

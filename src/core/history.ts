@@ -1,7 +1,9 @@
 /** What the journal says, folded: outages, reboots, commands, the cursor. Rebuilt at every start, so nothing of it can be reset by one. */
 import { type Instant, wallMsAt } from './clock.js';
+import { evidenceOf } from './evidence.js';
 import { exitStatus } from './ladder.js';
 import type { Cause, JournalEntry, RecordOf, RunResult } from './model.js';
+import type { Evidence } from './ports.js';
 
 export interface OutageHistory {
   readonly id: string;
@@ -22,6 +24,7 @@ export interface OutageHistory {
   vetoed: boolean;
   /** recovery_failed has been recorded. */
   failed: boolean;
+  evidence: { before: Evidence | null; after: Evidence | null };
   end: (JournalEntry & RecordOf<'outage_end'>) | null;
 }
 
@@ -81,6 +84,7 @@ export class History {
       case 'attempt':
       case 'attempt_end':
       case 'recovery_failed':
+      case 'evidence':
       case 'outage_end':
         this.applyToOutage(entry);
         return;
@@ -136,13 +140,14 @@ export class History {
       stepBeganMs: 0,
       vetoed: false,
       failed: false,
+      evidence: { before: null, after: null },
       end: null,
     });
   }
 
   private applyToOutage(
     entry: JournalEntry &
-      RecordOf<'outage_cause' | 'attempt' | 'attempt_end' | 'recovery_failed' | 'outage_end'>,
+      RecordOf<'outage_cause' | 'attempt' | 'attempt_end' | 'recovery_failed' | 'evidence' | 'outage_end'>,
   ): void {
     const outage = this.outages.findLast(o => o.id === entry.outage);
     if (outage === undefined) return;
@@ -170,6 +175,9 @@ export class History {
         return;
       case 'recovery_failed':
         outage.failed = true;
+        return;
+      case 'evidence':
+        outage.evidence[entry.when] = evidenceOf(entry);
         return;
       case 'outage_end':
         outage.end = entry;

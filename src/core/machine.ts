@@ -1,6 +1,7 @@
 /** The machine: a pure function of state, input and what the journal says. Everything that happens is decided here. */
 import { isBetterCause } from './cause.js';
 import { onCommand } from './commanded.js';
+import { onEvidence } from './evidence.js';
 import { allUp, wholeAfterCarrierMs } from './facts.js';
 import { downBelow, review } from './hindrance.js';
 import { isVeto } from './history.js';
@@ -52,6 +53,8 @@ function route(state: MachineState, input: Input, ctx: Context): Step<MachineSta
       return onCommand(state, input.command, ctx);
     case 'reboot_failed':
       return input.cancelled ? cancelReboot(state, input, ctx) : onRebootFailed(state, input, ctx);
+    case 'evidence':
+      return { state, effects: onEvidence(input, ctx) };
     case 'review':
       return eachResource(state, resource => review(unblock(resource, ctx), ctx));
     case 'configure':

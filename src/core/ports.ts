@@ -47,6 +47,22 @@ export interface RebootPort {
   reboot(level: 'command' | 'force' | 'kernel', command: readonly string[]): Promise<string | null>;
 }
 
+/** Lines of the kernel's log, addresses and routes, in words, oldest or most important first. */
+export interface Evidence {
+  readonly kernel: string[];
+  readonly addresses: string[];
+  readonly routes: string[];
+}
+
+export interface EvidencePort {
+  /**
+   * alive: keeps the addresses and routes of now in memory, as those that the resource had when it was last seen alive.
+   * before: those, and the kernel's last lines. after: those of now, which are kept as well, and the kernel's lines since `before`.
+   * What cannot be read is said among the lines.
+   */
+  collect(resource: string, when: 'alive' | 'before' | 'after'): Promise<Evidence>;
+}
+
 /** A command as it came in, parsed but not judged. */
 export interface ReceivedCommand {
   readonly id: string;

@@ -1,4 +1,5 @@
 /** The ladder at work: attempts, their ends, giving up, asking for the reboot. Pure. */
+import { collectFor } from './evidence.js';
 import { judgeReboot } from './guard.js';
 import { type Hindrance, hindranceOf } from './hindrance.js';
 import { type NextStep, nextStep } from './ladder.js';
@@ -185,7 +186,9 @@ export function giveUp(state: ResourceState, outage: OpenOutage, ctx: Context): 
   const hindrance = hindranceOf(state.policy, ctx);
   if (hindrance !== null && hindrance.kind !== 'restart_budget') return hinder(state, outage, hindrance, ctx);
   const failed = { ...outage, failed: true, command: null };
-  const effects = [...failedRecord(state, outage, ctx), ...failedAnswer(state, outage, ctx)];
+  // Once more, while the kernel still has it: a reboot empties its log.
+  const last = outage.failed ? [] : collectFor(state.policy.id, outage, 'before');
+  const effects = [...failedRecord(state, outage, ctx), ...failedAnswer(state, outage, ctx), ...last];
   const step = afterFailure(state, failed, ctx);
   return { state: step.state, effects: [...effects, ...step.effects] };
 }

@@ -1,10 +1,11 @@
 /** One resource: what a fact about it changes. Pure; `machine.ts` routes the inputs here. */
 import { isBetterCause } from './cause.js';
-import { wallMsAt } from './clock.js';
-import { aliveWords, allUp, notices, waitingFor, wholeAfterCarrierMs } from './facts.js';
+import { collectFor, noteAlive } from './evidence.js';
+import { aliveWords, allUp, changed, notices, waitingFor, wholeAfterCarrierMs } from './facts.js';
 import { downBelow, everyMs } from './hindrance.js';
 import { relapseDelayMs } from './ladder.js';
 import type { Cause } from './model.js';
+import { beginRecord, endRecord, newOutage } from './outage.js';
 import { roleOf } from './policy.js';
 import { beginAttempt, enterHeld, scheduleNext, tryAttempt } from './recovery.js';
 import { outageId } from './run.js';
@@ -38,7 +39,7 @@ export function onSensor(before: ResourceState, input: SensorInput, ctx: Context
     waiting: waitingFor(old, input),
   };
   const state = { ...before, sensors: before.sensors.with(input.sensor, sensor) };
-  const told = notices(state, old, sensor, input.atMs);
+  const told = [...notices(state, old, sensor, input.atMs), ...changed(state, old, sensor)];
   const step = judge(state, sensor, input, ctx);
   return { state: step.state, effects: [...told, ...step.effects] };
 }
@@ -129,28 +130,6 @@ export function waitedInVain(state: ResourceState, ctx: Context): Step<ResourceS
   return die({ ...state, sensors }, death, ctx);
 }
 
-function newOutage(id: string, beganMs: number, cause: Cause, sensor: string): OpenOutage {
-  return {
-    id,
-    beganMs,
-    cause,
-    sensor,
-    attempts: 0,
-    lastAttemptMs: null,
-    lastResult: null,
-    climb: { step: 0, attempts: 0, beganMs },
-    vetoed: false,
-    resumed: false,
-    timeUncertain: cause.kind === 'unseen',
-    failed: false,
-    refusal: null,
-    root: null,
-    quiet: false,
-    drill: false,
-    command: null,
-  };
-}
-
 /** The resource is dead: an outage begins, and with it the first attempt, unless the monitor thread has made it already. */
 function die(before: ResourceState, death: Death, ctx: Context): Step<ResourceState> {
   const { policy } = before;
@@ -182,24 +161,8 @@ function die(before: ResourceState, death: Death, ctx: Context): Step<ResourceSt
     ...flappingNotice(before, state, atMs),
     ...networkEffect(state, 'lost'),
   ];
-  return { state: step.state, effects: [...told, ...step.effects] };
-}
-
-function beginRecord(
-  resource: string,
-  { id, beganMs, cause, sensor, root, quiet, drill }: OpenOutage,
-): Effect {
-  return record({
-    type: 'outage_begin',
-    outage: id,
-    resource,
-    atMs: beganMs,
-    cause,
-    sensor,
-    ...(root !== null && { root }),
-    ...(quiet && { quiet }),
-    ...(drill && { drill }),
-  });
+  const last = collectFor(policy.id, outage, 'before');
+  return { state: step.state, effects: [...told, ...step.effects, ...last] };
 }
 
 function flappingNotice(before: ResourceState, after: ResourceState, atMs: number): Effect[] {
@@ -248,12 +211,13 @@ export function recover(state: ResourceState, atMs: number, ctx: Context): Step<
   };
   if (outage === null) {
     const seen = record({ type: 'seen', resource: policy.id, atMs, ...(alive && { detail: alive }) });
-    return { state: up, effects: [seen] };
+    return { state: up, effects: [seen, noteAlive(policy.id)] };
   }
   const leftover = phase.name === 'restarting' ? [{ ...phase.running, deadlineMs: null }] : [];
   const recovered = { ...up, recoveredMs: atMs, leftovers: [...state.leftovers, ...leftover] };
   const effects: Effect[] = [endRecord(policy.id, outage, atMs, ctx), ...networkEffect(state, 'back')];
   if (outage.command !== null) effects.push(doneAnswer(policy.id, outage, atMs, ctx));
+  effects.push(...collectFor(policy.id, outage, 'after'));
   return { state: recovered, effects };
 }
 
@@ -268,29 +232,6 @@ function doneAnswer(resource: string, outage: OpenOutage, atMs: number, ctx: Con
     do: 'answer',
     answer: { id: outage.command ?? '', action, status: 'done', code: null, detail, at },
   };
-}
-
-export function endRecord(
-  resource: string,
-  outage: OpenOutage,
-  atMs: number,
-  ctx: Context,
-  forgotten = false,
-): Effect {
-  return record({
-    type: 'outage_end',
-    outage: outage.id,
-    resource,
-    atMs,
-    outcome: forgotten ? 'forgotten' : 'recovered',
-    beganWallMs: wallMsAt(outage.beganMs, ctx.now),
-    endedWallMs: wallMsAt(atMs, ctx.now),
-    durationMs: Math.max(0, atMs - outage.beganMs),
-    timeUncertain: outage.timeUncertain || outage.resumed,
-    attempts: outage.attempts,
-    cause: outage.cause,
-    ...(outage.quiet && { quiet: true }),
-  });
 }
 
 /** A second sensor saw the same death, or the kernel told more about it. */

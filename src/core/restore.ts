@@ -1,11 +1,12 @@
 /** Taking up a configuration: at start, where the journal says how things stood, and at a reload. Pure. */
 
+import { collectLate } from './evidence.js';
 import { beganWallMs, type OutageHistory } from './history.js';
 import type { Climb } from './ladder.js';
+import { endRecord } from './outage.js';
 import type { ResourcePolicy, RestartStep, SensorSpec } from './policy.js';
 import { pendingReboot } from './reboot.js';
 import { scheduleNext } from './recovery.js';
-import { endRecord } from './resource.js';
 import {
   type Context,
   type Effect,
@@ -36,6 +37,7 @@ export function configure(state: MachineState, ctx: Context): Step<MachineState>
     const fresh = restore(policy, ctx);
     resources.set(policy.id, fresh);
     effects.push({ do: 'watch', resource: policy.id, policy });
+    effects.push(...collectLate(ctx.history.openOutage(policy.id), ctx.now.bootId));
   }
   const reboot = isStart ? pendingReboot(ctx) : state.reboot;
   return { state: { resources, reboot, faults: state.faults }, effects };

@@ -1,9 +1,14 @@
 /** What of a long journal is kept. Pure. */
 import type { JournalEntry } from './model.js';
 
-const keptMs = 400 * 86_400_000;
+const dayMs = 86_400_000;
+const keptMs = 400 * dayMs;
 /** After a compaction there must be room again, whatever the ages. */
 const keptEntries = 2500;
+/** Evidence and the output of scripts are the bulk of a journal and interest nobody after a month. */
+const bulkKeptMs = 30 * dayMs;
+/** So many characters of them at most, the latest: a provider's fault of a week is an attempt every 15 minutes. */
+const bulkChars = 256 * 1024;
 
 /** Open outages, the unacknowledged and the recent stay; of entries that supersede one another the last. Numbers are kept. */
 export function compact(entries: readonly JournalEntry[], wallMs: number): JournalEntry[] {
@@ -12,12 +17,32 @@ export function compact(entries: readonly JournalEntry[], wallMs: number): Journ
   for (const entry of entries) lastOf.set(supersedeKey(entry), entry.seq);
   const acknowledged = Math.max(0, ...entries.map(entry => (entry.type === 'published' ? entry.upTo : 0)));
   const oldest = entries.at(-keptEntries)?.seq ?? 0;
-  return entries.filter(entry => {
+  return withoutOldBulk(entries, wallMs).filter(entry => {
     if ('outage' in entry && entry.outage !== undefined && open.has(entry.outage)) return true;
     if (isSuperseded(entry) && lastOf.get(supersedeKey(entry)) !== entry.seq) return false;
     if (entry.seq > acknowledged && entry.seq >= oldest) return true;
     return entry.seq >= oldest && wallMs - entry.wallMs < keptMs;
   });
+}
+
+/** The stories stay when their evidence goes. */
+function withoutOldBulk(entries: readonly JournalEntry[], wallMs: number): JournalEntry[] {
+  let chars = 0;
+  const newestFirst = [...entries].reverse().flatMap((entry): JournalEntry[] => {
+    const size = bulkOf(entry);
+    if (size === 0) return [entry];
+    chars += size;
+    if (chars <= bulkChars && wallMs - entry.wallMs < bulkKeptMs) return [entry];
+    if (entry.type !== 'attempt_end') return [];
+    const { output: _, ...light } = entry;
+    return [light];
+  });
+  return newestFirst.reverse();
+}
+
+function bulkOf(entry: JournalEntry): number {
+  if (entry.type === 'evidence') return JSON.stringify(entry).length;
+  return entry.type === 'attempt_end' ? (entry.output?.length ?? 0) : 0;
 }
 
 function openOutages(entries: readonly JournalEntry[]): Set<string> {

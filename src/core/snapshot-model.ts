@@ -37,6 +37,15 @@ export interface ResourceView {
   readonly sensors: readonly SensorView[];
 }
 
+/** What the owner would look for the next morning, cut short: the whole is in `sockmon history`. Below 4 KiB. */
+export interface EvidenceView {
+  readonly kernel: readonly string[];
+  readonly addresses_before: readonly string[];
+  readonly addresses_after: readonly string[];
+  readonly routes_before: readonly string[];
+  readonly routes_after: readonly string[];
+}
+
 export interface OutageView {
   readonly id: string;
   /** Journal sequence number of the entry that closed it (or opened it, while open). */
@@ -52,6 +61,7 @@ export interface OutageView {
   readonly attempts: number;
   readonly outcome: 'open' | 'recovered' | 'forgotten';
   readonly time_uncertain: boolean;
+  readonly evidence: EvidenceView | null;
 }
 
 export interface Snapshot {

@@ -1,5 +1,6 @@
 /** The picture of now, derived from the machine's state and the history. Pure. */
 import { type Instant, isoTime, wallMsAt } from './clock.js';
+import { viewEvidence } from './evidence.js';
 import { beganWallMs, endedWallMs, type History, isCounted, type OutageHistory } from './history.js';
 import { type Policy, type Role, roleOf } from './policy.js';
 import { causeWords, durationWords, resultWords } from './sentence.js';
@@ -65,6 +66,7 @@ export function viewOutage(outage: OutageHistory, now: Instant, role: Role): Out
     attempts: outage.end?.attempts ?? outage.attempts,
     outcome: outage.end?.outcome ?? 'open',
     time_uncertain: outage.end?.timeUncertain ?? false,
+    evidence: viewEvidence(outage),
   };
 }
 

@@ -4,7 +4,7 @@ import type { History } from './history.js';
 import type { Climb, NextStep } from './ladder.js';
 import type { Cause, JournalRecord, RefusalCode, RunResult } from './model.js';
 import type { Policy, ResourcePolicy } from './policy.js';
-import type { CommandAnswer, ReceivedCommand, Run } from './ports.js';
+import type { CommandAnswer, Evidence, ReceivedCommand, Run } from './ports.js';
 
 /** What a sensor said last. */
 export interface SensorState {
@@ -204,6 +204,14 @@ export type Input =
       readonly error: string;
       readonly cancelled: boolean;
     }
+  /** What was collected for an outage. */
+  | {
+      readonly kind: 'evidence';
+      readonly resource: string;
+      readonly outage: string;
+      readonly when: 'before' | 'after';
+      readonly evidence: Evidence;
+    }
   /** The journal has taken the records of the last input: what depends on it is looked at again. */
   | { readonly kind: 'review' }
   /** The policy of the context is to be taken up: at start and at a reload. */
@@ -226,6 +234,14 @@ export type Effect =
     }
   /** Kills the process that a resource's sensor watches, on purpose. */
   | { readonly do: 'drill'; readonly resource: string; readonly command: string }
+  /** Looks at the kernel's log and the network; comes back as `evidence`. Nothing waits for it. */
+  | {
+      readonly do: 'collect';
+      readonly resource: string;
+      readonly outage: string;
+      readonly when: 'before' | 'after';
+    }
+  | { readonly do: 'collect'; readonly resource: string; readonly outage: null; readonly when: 'alive' }
   | { readonly do: 'answer'; readonly answer: CommandAnswer }
   | { readonly do: 'network'; readonly state: 'lost' | 'back' };
 

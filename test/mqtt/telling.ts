@@ -46,6 +46,7 @@ export const outageView = (seq: number, more: Partial<OutageView> = {}): OutageV
   attempts: 1,
   outcome: 'recovered',
   time_uncertain: false,
+  evidence: null,
   ...more,
 });
 

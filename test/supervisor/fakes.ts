@@ -7,6 +7,8 @@ import type { Clock, Instant } from '../../src/core/clock.js';
 import type { Policy, SensorSpec } from '../../src/core/policy.js';
 import type {
   CommandAnswer,
+  Evidence,
+  EvidencePort,
   Log,
   RebootPort,
   Reporter,
@@ -76,6 +78,16 @@ export class FakeReporter implements Reporter {
   async stop(): Promise<void> {}
 }
 
+export class FakeEvidence implements EvidencePort {
+  readonly calls: string[] = [];
+  /** What there is to be found. */
+  found: Evidence = { kernel: [], addresses: [], routes: [] };
+  async collect(resource: string, when: 'alive' | 'before' | 'after'): Promise<Evidence> {
+    this.calls.push(`${when} ${resource}`);
+    return this.found;
+  }
+}
+
 export class FakeClock implements Clock {
   instant: Instant = {
     bootId: 'b0000001-boot',
@@ -113,6 +125,7 @@ export class Bench {
   readonly clock = new FakeClock();
   readonly watcher = new FakeWatcher();
   readonly reporter = new FakeReporter();
+  readonly evidence = new FakeEvidence();
   readonly log = new FakeLog();
   /** What the reboot command was asked for, with the last record that was on disk at that moment. */
   readonly reboots: string[] = [];
@@ -134,7 +147,7 @@ export class Bench {
         return this.rebootError;
       },
     };
-    const { clock, journal, reporter, log } = this;
+    const { clock, journal, reporter, evidence, log } = this;
     this.supervisor = new Supervisor({
       node: 'gw',
       version: '0',
@@ -143,6 +156,7 @@ export class Bench {
       journal,
       reboot,
       reporter,
+      evidence,
       log,
     });
     t.after(() => {

@@ -148,3 +148,32 @@ describe('the supervisor', () => {
     assert.equal(bench.watcher.calls.at(-1), 'close');
   });
 });
+
+describe('evidence', () => {
+  it('is looked for after everything else has been done and told, then recorded', async t => {
+    const bench = new Bench(t, policy());
+    bench.up();
+    await turn();
+    bench.evidence.found = { kernel: ['tap0: Link is Down'], addresses: [], routes: [] };
+    bench.sensor('down');
+    assert.equal(bench.watcher.runs.length, 1);
+    assert.deepEqual(bench.evidence.calls, ['alive tcpip'], 'the living at once, the dead later');
+    await turn();
+    await turn();
+    assert.deepEqual(bench.evidence.calls, ['alive tcpip', 'before tcpip']);
+    assert.equal(bench.types().at(-1), 'evidence');
+  });
+
+  it('that cannot be had changes nothing', async t => {
+    const bench = new Bench(t, policy());
+    t.mock.method(bench.evidence, 'collect', async () => {
+      throw new Error('EIO');
+    });
+    bench.up();
+    await turn();
+    await turn();
+    assert.ok(bench.log.lines.includes('debug the evidence could not be collected'));
+    bench.sensor('down');
+    assert.equal(bench.types().at(-1), 'attempt');
+  });
+});

@@ -1,0 +1,112 @@
+/** What the owner would look for the next morning: the kernel's last words about the network, addresses and routes. */
+import fs from 'node:fs';
+import os from 'node:os';
+import type { Evidence, EvidencePort } from './core/ports.js';
+import { KernelLog } from './evidence/kernel-log.js';
+import { routeWords } from './evidence/routes.js';
+
+export interface EvidenceSources {
+  readonly kernelLog: string;
+  /** Folder with `route` and `ipv6_route`. */
+  readonly procNet: string;
+  readonly interfaces: () => NodeJS.Dict<os.NetworkInterfaceInfo[]>;
+  /** The kernel's log clock, in ms. */
+  readonly nowMs: () => number;
+}
+
+export const systemSources: EvidenceSources = {
+  kernelLog: '/dev/kmsg',
+  procNet: '/proc/net',
+  interfaces: os.networkInterfaces,
+  nowMs: () => Number(process.hrtime.bigint() / 1_000_000n),
+};
+
+/** What led to a death has been said shortly before it. */
+const beforeMs = 10 * 60_000;
+const maxEntries = 20;
+/** A router with the whole internet's table has megabytes of it; the default routes come first. */
+const tableBytes = 64 * 1024;
+
+type Network = Pick<Evidence, 'addresses' | 'routes'>;
+
+export function evidenceCollector(sources: EvidenceSources = systemSources): EvidencePort {
+  return new Collector(sources);
+}
+
+class Collector implements EvidencePort {
+  private readonly kernelLog: KernelLog;
+  private readonly alive = new Map<string, Network>();
+  /** Where the kernel's log stood at each resource's `before`. */
+  private readonly marks = new Map<string, number>();
+
+  constructor(private readonly sources: EvidenceSources) {
+    this.kernelLog = new KernelLog(sources.kernelLog);
+  }
+
+  async collect(resource: string, when: 'alive' | 'before' | 'after'): Promise<Evidence> {
+    // The network first: it may change while the log is read.
+    if (when !== 'before') this.alive.set(resource, this.network());
+    const network = this.alive.get(resource) ?? { addresses: [], routes: [] };
+    await this.kernelLog.update();
+    if (when === 'alive') return { kernel: [], ...network };
+    return { kernel: this.kernelWords(resource, when), ...network };
+  }
+
+  private kernelWords(resource: string, when: 'before' | 'after'): string[] {
+    const { kernelLog, marks } = this;
+    if (kernelLog.fault !== null) return [kernelLog.fault];
+    const mark = marks.get(resource);
+    if (when === 'before') marks.set(resource, kernelLog.mark());
+    else marks.delete(resource);
+    if (when === 'after' && mark !== undefined) return kernelLog.after(mark, maxEntries);
+    return kernelLog.since(this.sources.nowMs() - beforeMs, maxEntries);
+  }
+
+  private network(): Network {
+    return { addresses: this.addresses().slice(0, maxEntries), routes: this.routes().slice(0, maxEntries) };
+  }
+
+  private addresses(): string[] {
+    try {
+      return Object.entries(this.sources.interfaces()).flatMap(([name, addresses]) =>
+        (addresses ?? [])
+          .filter(({ internal }) => !internal)
+          .map(({ address, cidr }) => `${name} ${cidr ?? address}`),
+      );
+    } catch (error) {
+      return [`(the addresses cannot be read: ${(error as Error).message})`];
+    }
+  }
+
+  private routes(): string[] {
+    const { procNet } = this.sources;
+    try {
+      return routeWords(head(`${procNet}/route`), head(`${procNet}/ipv6_route`));
+    } catch (error) {
+      return [`(the routes cannot be read: ${(error as Error).message})`];
+    }
+  }
+}
+
+/** The begin of a file, whole lines only. Missing = empty: a kernel without IPv6 has no table for it. */
+function head(path: string): string {
+  const buffer = Buffer.alloc(tableBytes);
+  let fd: number;
+  try {
+    fd = fs.openSync(path, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+  try {
+    let length = 0;
+    // One read(2) of a file in /proc gives a page or so.
+    for (let got = -1; got !== 0 && length < tableBytes; length += got) {
+      got = fs.readSync(fd, buffer, length, tableBytes - length, null);
+    }
+    const text = buffer.toString('latin1', 0, length);
+    return text.slice(0, text.lastIndexOf('\n') + 1);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
