@@ -1,5 +1,6 @@
 /**
- * `npm test`: sets up, installs or names what the tests need, lints, compiles and runs them.
+ * `npm test`: sets up, installs or names what the tests need, lints, compiles and runs them. `--chaos` runs the slow proofs of test/chaos
+ * instead, `--all` first the one and then the other.
  * Words among the arguments choose the test files whose path contains one of them; options go to `node --test`.
  */
 import { spawn } from 'node:child_process';
@@ -11,10 +12,14 @@ import { ended, Failure, main, root, say, statusOf, step } from './run.mjs';
 import { filesUnder, setup } from './setup.mjs';
 import { canInstall, install, missingTools } from './tools.mjs';
 
-/** The end-to-end tests measure themselves against a real network: more at once than cores make them wait for each other. */
-const concurrency = 2;
-/** A hanging test is a fault, not a reason to wait for ever. */
-const timeoutMs = 180_000;
+/**
+ * The end-to-end tests measure themselves against a real network: more at once than cores make them wait for each other.
+ * A hanging test is a fault, not a reason to wait for ever.
+ */
+const suites = {
+  test: { ending: '.test.js', concurrency: 2, timeoutMs: 180_000 },
+  chaos: { ending: '.chaos.js', concurrency: 1, timeoutMs: 900_000 },
+};
 
 const maySkip = !process.env.CI && process.env.SOCKMON_TEST_NO_SKIP !== '1';
 
@@ -32,17 +37,16 @@ async function provideTools() {
   say(`WARNING: these programs are missing, so these tests will be skipped:\n${list}`);
 }
 
-function testFiles(words) {
+function testFiles({ ending }, words) {
   const folder = join(root, 'dist', 'test');
-  const all = (existsSync(folder) ? filesUnder(folder) : []).filter(file => file.endsWith('.test.js')).sort();
-  const chosen =
-    words.length === 0 ? all : all.filter(file => words.some(word => relative(folder, file).includes(word)));
-  if (chosen.length === 0) throw new Failure(`No test file matches ${words.join(' ')}.`);
-  return chosen;
+  const all = (existsSync(folder) ? filesUnder(folder) : []).filter(file => file.endsWith(ending)).sort();
+  return words.length === 0
+    ? all
+    : all.filter(file => words.some(word => relative(folder, file).includes(word)));
 }
 
 /** Shows the run as it goes and holds back the summary, so that nothing is printed after it. */
-async function runTests(options, files) {
+async function runTests({ concurrency, timeoutMs }, options, files) {
   const scratch = mkdtempSync(join(tmpdir(), 'sockmon-test-'));
   const tap = join(scratch, 'tap');
   const reporters = ['spec', 'stdout', 'tap', tap];
@@ -67,11 +71,31 @@ async function runTests(options, files) {
       else console.log(line);
     }
     const status = statusOf(await ending);
-    const skipped = Number(/^# skipped (\d+)$/m.exec(readFileSync(tap, 'utf8'))?.[1] ?? 0);
-    return { status, skipped, summary };
+    const text = readFileSync(tap, 'utf8');
+    const [passed, failed, skipped] = ['pass', 'fail', 'skipped'].map(count =>
+      Number(new RegExp(`^# ${count} (\\d+)$`, 'm').exec(text)?.[1] ?? 0),
+    );
+    return { status, passed, failed, skipped, summary };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/** Gives the exit status, after the summary. */
+async function runSuite(suite, options, files) {
+  const run = await runTests(suite, options, files);
+  const isForbiddenSkip = run.skipped > 0 && !maySkip;
+  if (run.skipped > 0) {
+    const weight = isForbiddenSkip ? 'ERROR' : 'WARNING';
+    say(`${weight}: ${run.skipped} tests were skipped; their lines above say why.`);
+  }
+  console.log(run.summary.join('\n'));
+  return { ...run, status: run.status === 0 && isForbiddenSkip ? 1 : run.status };
+}
+
+function chosenSuites(options) {
+  if (options.includes('--all')) return [suites.test, suites.chaos];
+  return options.includes('--chaos') ? [suites.chaos] : [suites.test];
 }
 
 await main(async () => {
@@ -81,12 +105,14 @@ await main(async () => {
   await provideTools();
   await setup();
   await step('linting', join(root, 'node_modules/.bin/biome'), ['check', '--error-on-warnings', '.']);
-  const { status, skipped, summary } = await runTests(options, testFiles(words));
-  const isForbiddenSkip = skipped > 0 && !maySkip;
-  if (skipped > 0)
-    say(
-      `${isForbiddenSkip ? 'ERROR' : 'WARNING'}: ${skipped} tests were skipped; their lines above say why.`,
-    );
-  console.log(summary.join('\n'));
-  return status === 0 && isForbiddenSkip ? 1 : status;
+  const plans = chosenSuites(options)
+    .map(suite => ({ suite, files: testFiles(suite, words) }))
+    .filter(({ files }) => files.length > 0);
+  if (plans.length === 0) throw new Failure(`No test file matches ${words.join(' ')}.`);
+  const forNode = options.filter(option => option !== '--all' && option !== '--chaos');
+  const runs = [];
+  for (const { suite, files } of plans) runs.push(await runSuite(suite, forNode, files));
+  const sum = count => runs.reduce((total, run) => total + run[count], 0);
+  if (runs.length > 1) console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
+  return runs.find(({ status }) => status !== 0)?.status ?? 0;
 });

@@ -9,8 +9,13 @@ import type { Kill } from '../lab/stack.js';
 await becomeRoot();
 const skip = skipWithoutLab();
 
-export function scenario(name: string, play: (lab: Lab) => Promise<void>): void {
-  test(name, { skip }, async context => {
+/** @param unless why this one cannot be played here, although the lab can be built. */
+export function scenario(
+  name: string,
+  play: (lab: Lab) => Promise<void>,
+  unless: string | false = false,
+): void {
+  test(name, { skip: skip || unless }, async context => {
     const lab = await Lab.open();
     try {
       await play(lab);

@@ -28,12 +28,16 @@ export class Lab {
   private readonly daemons: Daemon[] = [];
   private readonly closers: (() => Promise<void>)[] = [];
   readonly node = 'lab';
+  /** Of the daemons to come. A test that breaks the disk below it sets it. */
+  stateDir: string;
 
   private constructor(
     readonly directory: string,
     readonly namespace: Namespace,
     readonly stack: Stack,
-  ) {}
+  ) {
+    this.stateDir = `${directory}/state`;
+  }
 
   static async open(): Promise<Lab> {
     const directory = mkdtempSync(join(tmpdir(), 'sockmon-lab-'));
@@ -46,10 +50,6 @@ export class Lab {
       await lab.close();
       throw error;
     }
-  }
-
-  get stateDir(): string {
-    return `${this.directory}/state`;
   }
 
   /** Something else to be closed with the lab, before its stack. */
@@ -113,10 +113,14 @@ export class Lab {
     return `mqtt://${outside}:${broker.port}`;
   }
 
-  /** Starts sockmon inside with these arguments. */
-  start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Daemon {
+  /** Starts sockmon inside with these arguments, by way of what comes before its command line, if anything. */
+  start(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    by: readonly string[] = [],
+  ): Daemon {
     const daemon = new Daemon({
-      enter: argv => this.namespace.enter(argv),
+      enter: argv => this.namespace.enter([...by, ...argv]),
       directory: this.directory,
       stateDir: this.stateDir,
       arguments: args,
@@ -131,8 +135,8 @@ export class Lab {
     return this.daemons.at(-1)?.story() ?? 'no daemon was started';
   }
 
-  run(config: ConfigFile): Daemon {
-    return this.start(['run', '--config', this.writeConfig(config)]);
+  run(config: ConfigFile, by: readonly string[] = []): Daemon {
+    return this.start(['run', '--config', this.writeConfig(config)], {}, by);
   }
 
   async close(): Promise<void> {

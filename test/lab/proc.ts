@@ -29,9 +29,12 @@ process.on('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
 });
 
+/** A fault in what is tested must not reboot the machine that tests it: without CAP_SYS_BOOT reboot(2) fails. */
+const leash = ['--pdeathsig', 'KILL', '--bounding-set', '-sys_boot', '--'];
+
 /** Starts a program that ends at the latest with us, also when we are killed (PR_SET_PDEATHSIG survives the exec). */
 export function start(argv: readonly string[], options: SpawnOptions = {}): Started {
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...argv], options);
+  const child = spawn('setpriv', [...leash, ...argv], options);
   const { pid } = child;
   const ended = new Promise<Ending>((resolve, reject) => {
     child.once('error', reject);

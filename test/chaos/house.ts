@@ -1,0 +1,271 @@
+/**
+ * A house whose gateway loses its network until it is rebooted, with the real supervisor and the real journal in it. The world outside
+ * of sockmon goes on by a clock of its own, and sockmon may be killed at any point: from there on nothing that it does has an effect.
+ */
+import fs from 'node:fs';
+import type { TestContext } from 'node:test';
+import type { Instant } from '../../src/core/clock.js';
+import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
+import type { Policy } from '../../src/core/policy.js';
+import type { CommandAnswer, Evidence, Journal, Run, Telling } from '../../src/core/ports.js';
+import type { ConnectionView } from '../../src/core/snapshot-model.js';
+import { type OpenJournal, openJournal } from '../../src/journal.js';
+import { isTellable } from '../../src/mqtt/messages.js';
+import { Supervisor } from '../../src/supervisor.js';
+
+const secondMs = 1000;
+const hourMs = 3_600_000;
+/** The service manager starts sockmon again. */
+const respawnMs = 2 * secondMs;
+const shutdownMs = 8 * secondMs;
+const bootMs = 40 * secondMs;
+/** Times within a boot. */
+const sockmonStartsMs = 15 * secondMs;
+const networkStartsMs = 25 * secondMs;
+export const diesMs = hourMs + 60 * secondMs;
+
+/** Where sockmon is killed: at the n-th point; of an append only so much of the bytes is on disk. */
+export interface Cut {
+  readonly point: number;
+  /** 0..1: the share of the last append's bytes that is left. */
+  readonly torn: number | null;
+}
+
+export interface Point {
+  readonly name: string;
+  /** An append has just been written whole: it may be torn. */
+  readonly written: boolean;
+}
+
+/** One life of sockmon, from start to kill. */
+interface Life {
+  readonly journal: OpenJournal;
+  supervisor: Supervisor | null;
+  killed: boolean;
+}
+
+export class House {
+  bootId = 'b0000001-boot';
+  upMs = hourMs;
+  wallMs = Date.parse('2026-11-22T07:00:00Z');
+  networkUp = true;
+  /** Reboots that the machine has really done, by the boot that they ended. */
+  readonly reboots: string[] = [];
+  readonly points: Point[] = [];
+  /** What the broker has been given, in its order. */
+  readonly broker: JournalEntry[] = [];
+  kills = 0;
+  private life: Life | null = null;
+  private startsAtMs: number | null = null;
+  private goesDownAtMs: number | null = null;
+  private readonly armed = new Map<string, Run | null>();
+  private readonly running: { readonly run: Run; readonly life: Life; readonly endsMs: number }[] = [];
+
+  constructor(
+    private readonly t: TestContext,
+    readonly directory: string,
+    private readonly policy: Policy,
+    private readonly cut: Cut | null,
+  ) {
+    this.start();
+  }
+
+  now(): Instant {
+    return { bootId: this.bootId, bootMs: this.upMs, wallMs: this.wallMs, synced: true };
+  }
+
+  get entries(): readonly JournalEntry[] {
+    return this.life?.journal.entries ?? [];
+  }
+
+  /** One second of the house. */
+  async second(): Promise<void> {
+    this.upMs += secondMs;
+    this.wallMs += secondMs;
+    if (this.goesDownAtMs !== null && this.upMs >= this.goesDownAtMs) this.reboot();
+    if (this.startsAtMs !== null && this.upMs >= this.startsAtMs) this.start();
+    this.world();
+    this.t.mock.timers.tick(secondMs);
+    await new Promise(resolve => setImmediate(resolve));
+    this.publish();
+    if (this.life?.killed) this.bury();
+  }
+
+  /** Ends the test's sockmon, with its files. */
+  close(): void {
+    if (this.life !== null) this.bury();
+    this.t.mock.timers.reset();
+  }
+
+  private world(): void {
+    if (this.upMs === diesMs && this.reboots.length === 0) {
+      this.networkUp = false;
+      const reflex = this.armed.get('tcpip') ?? null;
+      if (this.life !== null && reflex !== null) this.startRun(reflex, this.life);
+      this.armed.delete('tcpip');
+      this.sense('down', reflex?.id ?? null);
+    }
+    if (this.upMs === networkStartsMs && this.reboots.length > 0) {
+      this.networkUp = true;
+      this.sense('up');
+    }
+    for (const one of this.running.filter(({ endsMs }) => endsMs <= this.upMs)) {
+      this.running.splice(this.running.indexOf(one), 1);
+      const result = { kind: 'exit', code: 1 } as const;
+      const ended = { kind: 'run_ended', run: one.run.id, atMs: this.upMs, result, output: 'no' } as const;
+      if (!one.life.killed) one.life.supervisor?.dispatch(ended);
+    }
+  }
+
+  private sense(state: 'up' | 'down' | 'absent', reflex: string | null = null): void {
+    const cause = { kind: 'link', what: 'interface_gone', interface: 'tap0' } as const;
+    if (this.life === null || this.life.killed) return;
+    this.life.supervisor?.dispatch({
+      kind: 'sensor',
+      resource: 'tcpip',
+      sensor: 0,
+      state,
+      atMs: this.upMs,
+      cause: state === 'down' ? cause : null,
+      detail: '',
+      carrier: null,
+      interface: null,
+      reflex,
+    });
+  }
+
+  private startRun(run: Run, life: Life): void {
+    this.running.push({ run, life, endsMs: this.upMs + secondMs });
+  }
+
+  private reboot(): void {
+    this.reboots.push(this.bootId);
+    if (this.life !== null) {
+      this.life.killed = true;
+      this.bury();
+    }
+    this.running.length = 0;
+    this.networkUp = false;
+    this.goesDownAtMs = null;
+    this.bootId = `b000000${this.reboots.length + 1}-boot`;
+    this.wallMs += bootMs;
+    this.upMs = secondMs;
+    this.startsAtMs = sockmonStartsMs;
+  }
+
+  private bury(): void {
+    this.life?.journal.close();
+    this.life = null;
+    this.armed.clear();
+    // Its timers die with it.
+    this.t.mock.timers.reset();
+    this.t.mock.timers.enable({ apis: ['setTimeout'] });
+    this.startsAtMs = this.upMs + respawnMs;
+  }
+
+  private start(): void {
+    this.startsAtMs = null;
+    const journal = openJournal(this.directory, { now: () => this.now() }, () => true);
+    const life: Life = { journal, supervisor: null, killed: false };
+    this.life = life;
+    const guarded = this.guardedJournal(life);
+    const ports = this.ports(life);
+    const options = { node: 'gw', version: '0', policy: this.policy, clock: { now: () => this.now() } };
+    const supervisor = new Supervisor({ ...options, ...ports, journal: guarded });
+    life.supervisor = supervisor;
+    supervisor.start(ports.watcher);
+    if (this.networkUp || this.upMs > sockmonStartsMs) this.sense(this.networkUp ? 'up' : 'absent');
+  }
+
+  /** Reaches a point; true when sockmon is dead from here on. */
+  private reach(life: Life, name: string, written = false): boolean {
+    if (life.killed) return true;
+    this.points.push({ name, written });
+    if (this.cut !== null && this.kills === 0 && this.points.length - 1 === this.cut.point) {
+      this.kills++;
+      life.killed = true;
+    }
+    return life.killed;
+  }
+
+  /** Before the write nothing is on disk; after it everything, or as much as the cut leaves. */
+  private guardedJournal(life: Life): Journal {
+    const { journal } = life;
+    const file = `${this.directory}/journal`;
+    return {
+      get entries() {
+        return journal.entries;
+      },
+      append: (records: readonly JournalRecord[]) => {
+        const what = records.map(({ type }) => type).join('+');
+        if (this.reach(life, `before writing ${what}`)) return [];
+        const before = fs.statSync(file).size;
+        const added = journal.append(records);
+        const bytes = fs.statSync(file).size - before;
+        if (this.reach(life, `after writing ${what}`, true) && this.cut?.torn != null)
+          fs.truncateSync(file, before + Math.floor(bytes * this.cut.torn));
+        return added;
+      },
+      close: () => {},
+    };
+  }
+
+  /** An effect happens between two points, or not at all. */
+  private effect(life: Life, name: string, act: () => void = () => {}): void {
+    if (this.reach(life, `before ${name}`)) return;
+    act();
+    this.reach(life, `after ${name}`);
+  }
+
+  private ports(life: Life) {
+    const effect = (name: string, act?: () => void): void => this.effect(life, name, act);
+    return {
+      watcher: {
+        watch: (id: string) => effect(`watch ${id}`),
+        unwatch: (id: string) => effect(`unwatch ${id}`),
+        armReflex: (id: string, run: Run | null) => effect('arm', () => this.armed.set(id, run)),
+        run: (run: Run) => effect(`run ${run.env.SOCKMON_STEP}`, () => this.startRun(run, life)),
+        endRun: () => effect('end run'),
+        kill: () => null,
+        close: () => {},
+      },
+      reporter: {
+        start: (_telling: Telling) => {},
+        sync: () => {},
+        answer: (_answer: CommandAnswer) => effect('answer'),
+        networkLost: () => effect('network lost'),
+        networkBack: () => effect('network back'),
+        connection: () => ({}) as ConnectionView,
+        stop: async () => {},
+      },
+      reboot: {
+        reboot: async (level: string) => {
+          effect(`reboot by ${level}`, () => {
+            this.goesDownAtMs = this.upMs + shutdownMs;
+          });
+          return null;
+        },
+      },
+      evidence: {
+        collect: async (_resource: string, when: string): Promise<Evidence> => {
+          effect(`collect ${when}`);
+          return { kernel: [`kernel ${when}`], addresses: [], routes: [] };
+        },
+      },
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+    };
+  }
+
+  /** As the reporter does it: everything after the cursor, in order, and the cursor when the broker has it. */
+  private publish(): void {
+    const { life } = this;
+    if (life === null || life.killed || life.supervisor === null || !this.networkUp) return;
+    const { supervisor } = life;
+    const pending = supervisor.entriesAfter(supervisor.acknowledgedSeq()).filter(isTellable);
+    for (const entry of pending) {
+      this.effect(life, `publish ${entry.type}`, () => this.broker.push(entry));
+      if (life.killed) return;
+      supervisor.acknowledge(entry.seq);
+    }
+  }
+}
