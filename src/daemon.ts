@@ -117,7 +117,7 @@ class Daemon {
         pid: process.pid,
         version,
       }),
-      command: ({ action, target, dry_run }) =>
+      command: ({ action, target, dry_run, for_ms }) =>
         supervisor.command({
           id: randomUUID(),
           action,
@@ -128,6 +128,7 @@ class Daemon {
           sinceConnectMs: null,
           ...(target !== undefined && { target }),
           ...(dry_run !== undefined && { dryRun: dry_run }),
+          ...(for_ms !== undefined && { forMs: for_ms }),
         }),
     });
     this.savePlan();

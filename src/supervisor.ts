@@ -1,5 +1,5 @@
 /** The only loop: input -> machine -> effects. Record, then act, then tell. */
-import { type Clock, type Instant, isoTime } from './core/clock.js';
+import type { Clock, Instant } from './core/clock.js';
 import { SockmonError } from './core/errors.js';
 import { mayRebootUnrecorded } from './core/guard.js';
 import { History } from './core/history.js';
@@ -272,16 +272,7 @@ export class Supervisor implements Telling {
 
   private drill(resource: string, command: string): void {
     const error = this.watcher?.kill(resource) ?? 'nothing is watched';
-    if (error === null) return;
-    const at = isoTime(this.options.clock.now().wallMs);
-    this.options.reporter.answer({
-      id: command,
-      action: 'drill',
-      status: 'failed',
-      code: null,
-      detail: error,
-      at,
-    });
+    if (error !== null) this.dispatch({ kind: 'drill_failed', resource, command, error });
   }
 
   private setTimer(): void {

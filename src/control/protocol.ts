@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { SockmonError } from '../core/errors.js';
 import { actions, idShape } from '../core/model.js';
 import type { CommandAnswer } from '../core/ports.js';
-import { boolean, oneOf, optional, strictObject, type TypeOf, tagged } from '../core/shape.js';
+import { boolean, number, oneOf, optional, strictObject, type TypeOf, tagged } from '../core/shape.js';
 import type { ConnectionView, Snapshot } from '../core/snapshot-model.js';
 
 export const maxRequestBytes = 64 * 1024;
@@ -15,7 +15,14 @@ export const requestShape = tagged(
   'request',
   {
     status: { v },
-    command: { v, action: oneOf(...actions), target: optional(idShape), dry_run: optional(boolean) },
+    command: {
+      v,
+      action: oneOf(...actions),
+      target: optional(idShape),
+      dry_run: optional(boolean),
+      /** With pause: how long. */
+      for_ms: optional(number),
+    },
   },
   strictObject,
 );

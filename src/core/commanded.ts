@@ -1,10 +1,18 @@
 /** Commands, from wherever they come. Pure. */
 import { judgeCommand } from './guard.js';
+import { hindranceOf } from './hindrance.js';
 import type { CommandAnswer, ReceivedCommand } from './ports.js';
 import { intentId } from './recovery.js';
 import { restartByCommand } from './resource.js';
 import { durationWords } from './sentence.js';
-import { type Context, type Effect, type MachineState, record, type Step } from './state.js';
+import {
+  type Context,
+  type Effect,
+  type MachineState,
+  type ResourceState,
+  record,
+  type Step,
+} from './state.js';
 import { within } from './within.js';
 
 /** Judges a command, records the verdict, answers it, and carries it out if it is allowed. */
@@ -64,15 +72,44 @@ function restart(state: MachineState, command: ReceivedCommand, ctx: Context): S
 /** The kill itself is an effect; the death comes back as any other and is known by this mark. */
 function drill(state: MachineState, command: ReceivedCommand, ctx: Context): Step<MachineState> {
   const target = command.target ?? '';
-  if (state.resources.get(target)?.phase.name !== 'up') {
-    return {
-      state,
-      effects: rejected(command, 'busy', `${target} is not up; a drill needs something that lives`, ctx),
-    };
-  }
-  const step = within(state, target, found => ({ state: { ...found, drill: command.id }, effects: [] }));
+  const hindrance = drillHindrance(state.resources.get(target), ctx);
+  if (hindrance !== null) return { state, effects: rejected(command, 'busy', `${target} ${hindrance}`, ctx) };
+  const mark = { command: command.id, atMs: ctx.now.bootMs };
+  const step = within(state, target, found => ({ state: { ...found, drill: mark }, effects: [] }));
   const kill: Effect = { do: 'drill', resource: target, command: command.id };
   return { state: step.state, effects: [...accepted(command, `${target} is killed on purpose`, ctx), kill] };
+}
+
+/** What is killed must be something that is brought back. */
+function drillHindrance(resource: ResourceState | undefined, ctx: Context): string | null {
+  if (resource?.phase.name !== 'up') return 'is not up; a drill needs something that lives';
+  switch (hindranceOf(resource.policy, ctx)?.kind) {
+    case 'paused':
+      return 'is paused; nobody would bring it back';
+    case 'needs':
+      return 'needs something that is down; nobody would bring it back';
+    case 'restart_budget':
+      return 'has used up its restart budget; nobody would bring it back';
+    default:
+      return null;
+  }
+}
+
+export function onDrillFailed(
+  resource: ResourceState,
+  { command, error }: { readonly command: string; readonly error: string },
+  ctx: Context,
+): Step<ResourceState> {
+  const { id } = resource.policy;
+  const failed = { id: command, action: 'drill', status: 'failed', detail: error } as const;
+  const at = new Date(ctx.now.wallMs).toISOString();
+  return {
+    state: { ...resource, drill: null },
+    effects: [
+      record({ type: 'command', ...failed, target: id, origin: 'sockmon' }),
+      { do: 'answer', answer: { ...failed, code: null, at } },
+    ],
+  };
 }
 
 function accepted(command: ReceivedCommand, detail: string, ctx: Context): Effect[] {

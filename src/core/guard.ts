@@ -135,6 +135,8 @@ function judgeAction(command: ReceivedCommand, policy: Policy, history: History,
         return refuse('not_allowed', `${target.id} has no restart script; it is watched only`);
       return allowed;
     case 'drill':
+      if (target?.steps.length === 0)
+        return refuse('not_allowed', `${target.id} has no restart script; nobody would bring it back`);
       if (target?.sensors.some(sensor => sensor.kind === 'process')) return allowed;
       return refuse('not_allowed', `${target?.id} has no process that could be killed`);
     default:

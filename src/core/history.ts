@@ -9,6 +9,8 @@ export interface OutageHistory {
   readonly id: string;
   readonly resource: string;
   readonly begin: JournalEntry & RecordOf<'outage_begin'>;
+  /** The outage of something that it needs, of which it turned out to be a part. */
+  root: string | null;
   cause: Cause;
   sensor: string;
   attempts: number;
@@ -81,6 +83,7 @@ export class History {
         this.begin(entry);
         return;
       case 'outage_cause':
+      case 'outage_root':
       case 'attempt':
       case 'attempt_end':
       case 'recovery_failed':
@@ -129,6 +132,7 @@ export class History {
       id: entry.outage,
       resource: entry.resource,
       begin: entry,
+      root: entry.root ?? null,
       cause: entry.cause,
       sensor: entry.sensor,
       attempts: 0,
@@ -147,7 +151,15 @@ export class History {
 
   private applyToOutage(
     entry: JournalEntry &
-      RecordOf<'outage_cause' | 'attempt' | 'attempt_end' | 'recovery_failed' | 'evidence' | 'outage_end'>,
+      RecordOf<
+        | 'outage_cause'
+        | 'outage_root'
+        | 'attempt'
+        | 'attempt_end'
+        | 'recovery_failed'
+        | 'evidence'
+        | 'outage_end'
+      >,
   ): void {
     const outage = this.outages.findLast(o => o.id === entry.outage);
     if (outage === undefined) return;
@@ -155,6 +167,9 @@ export class History {
       case 'outage_cause':
         outage.cause = entry.cause;
         outage.sensor = entry.sensor;
+        return;
+      case 'outage_root':
+        outage.root = entry.root;
         return;
       case 'attempt':
         if (outage.stepAttempts === 0 || outage.step !== (entry.step ?? null)) {

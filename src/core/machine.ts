@@ -1,6 +1,6 @@
 /** The machine: a pure function of state, input and what the journal says. Everything that happens is decided here. */
 import { isBetterCause } from './cause.js';
-import { onCommand } from './commanded.js';
+import { onCommand, onDrillFailed } from './commanded.js';
 import { onEvidence } from './evidence.js';
 import { allUp, wholeAfterCarrierMs } from './facts.js';
 import { downBelow, review } from './hindrance.js';
@@ -55,6 +55,8 @@ function route(state: MachineState, input: Input, ctx: Context): Step<MachineSta
       return input.cancelled ? cancelReboot(state, input, ctx) : onRebootFailed(state, input, ctx);
     case 'evidence':
       return { state, effects: onEvidence(input, ctx) };
+    case 'drill_failed':
+      return within(state, input.resource, resource => onDrillFailed(resource, input, ctx));
     case 'review':
       return eachResource(state, resource => review(unblock(resource, ctx), ctx));
     case 'configure':

@@ -25,6 +25,8 @@ import {
 
 /** Deaths in a row, each soon after a recovery, that make a resource a flapping one. */
 const flappingRelapses = 3;
+/** A death later than this after the order to kill is not the drill's. */
+const drillMs = 10_000;
 
 export function onSensor(before: ResourceState, input: SensorInput, ctx: Context): Step<ResourceState> {
   const old = before.sensors[input.sensor];
@@ -104,10 +106,25 @@ function rise(state: ResourceState, atMs: number, ctx: Context): Step<ResourceSt
     const away = durationWords(Math.max(0, atMs - phase.sinceMs));
     const detail = `it was replaced within ${away}: ${causeWords(phase.cause)}`;
     const notice = record({ type: 'notice', resource: policy.id, atMs, what: 'replaced', detail });
-    return { state: { ...state, phase: { name: 'up', sinceMs: atMs } }, effects: [notice] };
+    const drill = drillAt(state, phase.sinceMs);
+    const done =
+      drill === null ? [] : [drillAnswer(drill.command, `${policy.id} was killed; ${detail}`, ctx)];
+    return {
+      state: { ...state, phase: { name: 'up', sinceMs: atMs }, drill: null },
+      effects: [notice, ...done],
+    };
   }
   if (policy.riseMs === 0 || outageOf(phase) === null) return recover(state, atMs, ctx);
   return { state: { ...state, risingMs: state.risingMs ?? atMs }, effects: [] };
+}
+
+function drillAt({ drill }: ResourceState, diedMs: number): ResourceState['drill'] {
+  return drill !== null && diedMs - drill.atMs <= drillMs ? drill : null;
+}
+
+function drillAnswer(id: string, detail: string, ctx: Context): Effect {
+  const at = new Date(ctx.now.wallMs).toISOString();
+  return { do: 'answer', answer: { id, action: 'drill', status: 'done', code: null, detail, at } };
 }
 
 /** A suspect has had its time. */
@@ -137,14 +154,15 @@ function die(before: ResourceState, death: Death, ctx: Context): Step<ResourceSt
   const soon = before.recoveredMs !== null && atMs - before.recoveredMs < everyMs(policy);
   const relapses = soon ? before.relapses + 1 : 0;
   const number = before.outagesBegun + 1;
+  const drill = drillAt(before, atMs);
   const id =
     reflex === null ? outageId(ctx.now.bootId, policy.id, number) : reflex.slice(0, reflex.lastIndexOf('#'));
   const outage: OpenOutage = {
     ...newOutage(id, atMs, cause, sensor),
     root: downBelow(policy, ctx)?.outage ?? null,
     quiet: before.flapping,
-    drill: before.drill !== null,
-    command: before.drill,
+    drill: drill !== null,
+    command: drill?.command ?? null,
   };
   const state: ResourceState = {
     ...before,

@@ -106,7 +106,7 @@ function resume(fresh: ResourceState, open: OutageHistory, ctx: Context): Resour
     timeUncertain: !sameBoot && !(now.synced && open.begin.synced),
     failed: open.failed,
     refusal: null,
-    root: null,
+    root: open.root,
     quiet: open.begin.quiet ?? false,
     drill: open.begin.drill ?? false,
     command: null,

@@ -32,6 +32,12 @@ export interface ResourceView {
   readonly outage: string | null;
   readonly attempts: number;
   readonly carrier: boolean | null;
+  /** It keeps dying: told as such, not death by death. */
+  readonly flapping: boolean;
+  /** The outage of something that it needs: its own is a part of that story. */
+  readonly root: string | null;
+  /** Deliberately left alone until then, by itself or with everything; RFC 3339. */
+  readonly paused_until: string | null;
   /** What runs at its death: the script's path, or null. */
   readonly restart: string | null;
   readonly sensors: readonly SensorView[];
@@ -61,6 +67,8 @@ export interface OutageView {
   readonly attempts: number;
   readonly outcome: 'open' | 'recovered' | 'forgotten';
   readonly time_uncertain: boolean;
+  /** The outage that this one was a part of. */
+  readonly root: string | null;
   readonly evidence: EvidenceView | null;
 }
 
@@ -81,7 +89,23 @@ export interface Snapshot {
   /** Share of the time without an outage of role stack, 0..100. */
   readonly uptime_24h_pct: number;
   readonly uptime_30d_pct: number;
-  readonly reboot: { readonly allowed: boolean; readonly detail: string };
+  /** Everything is left alone until then, RFC 3339; null = no pause of everything. */
+  readonly pause: string | null;
+  /** What wants a person: a sentence each. Empty = nothing. */
+  readonly problems: readonly string[];
+  readonly reboot: {
+    readonly allowed: boolean;
+    readonly detail: string;
+    readonly pending: PendingRebootView | null;
+  };
+}
+
+/** A reboot that has been ordered and has not come yet. */
+export interface PendingRebootView {
+  readonly reason: string;
+  readonly ordered_at: string;
+  /** How hard a way has been taken by now. */
+  readonly level: 'command' | 'force' | 'kernel';
 }
 
 /** Added by the reporter, which alone knows. */

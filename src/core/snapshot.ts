@@ -4,7 +4,7 @@ import { viewEvidence } from './evidence.js';
 import { beganWallMs, endedWallMs, type History, isCounted, type OutageHistory } from './history.js';
 import { type Policy, type Role, roleOf } from './policy.js';
 import { causeWords, durationWords, resultWords } from './sentence.js';
-import type { OutageView, ResourceView, Snapshot } from './snapshot-model.js';
+import type { OutageView, PendingRebootView, ResourceView, Snapshot } from './snapshot-model.js';
 import { type MachineState, outageOf, type ResourceState } from './state.js';
 
 const dayMs = 86_400_000;
@@ -32,14 +32,16 @@ export function snapshot(state: MachineState, history: History, now: Instant, in
     status: isRecovering(state) ? 'recovering' : 'online',
     detection: { quality: state.faults.length === 0 ? 'full' : 'degraded', notes: state.faults },
     resources: Object.fromEntries(
-      [...state.resources].map(([id, resource]) => [id, viewResource(resource, now)]),
+      [...state.resources].map(([id, resource]) => [id, viewResource(resource, history, now)]),
     ),
     last_outage: last === undefined ? null : viewOutage(last, now, role(last.resource)),
     outages_24h: day.length,
     outages_total: counted.length,
     uptime_24h_pct: uptimePct(ofStack, history, now, dayMs),
     uptime_30d_pct: uptimePct(ofStack, history, now, 30 * dayMs),
-    reboot: viewReboot(info.policy),
+    pause: pausedUntil('', history, now),
+    problems: problemsOf(state, now),
+    reboot: { ...viewReboot(info.policy), pending: pendingReboot(state, history, now) },
   };
 }
 
@@ -66,11 +68,35 @@ export function viewOutage(outage: OutageHistory, now: Instant, role: Role): Out
     attempts: outage.end?.attempts ?? outage.attempts,
     outcome: outage.end?.outcome ?? 'open',
     time_uncertain: outage.end?.timeUncertain ?? false,
+    root: outage.root,
     evidence: viewEvidence(outage),
   };
 }
 
-function viewResource(resource: ResourceState, now: Instant): ResourceView {
+/** @param resource '' = everything. */
+function pausedUntil(resource: string, history: History, now: Instant): string | null {
+  const untilMs = history.pausedUntilMs(resource, now);
+  return untilMs === null ? null : isoTime(wallMsAt(untilMs, now));
+}
+
+/** Held for a pause is what somebody wanted; held for anything else is nothing to sleep on. */
+function problemsOf(state: MachineState, now: Instant): string[] {
+  return [...state.resources.values()].flatMap(resource => {
+    const { phase, policy, flapping } = resource;
+    if (phase.name === 'held' && phase.why !== 'paused')
+      return [`${policy.id} is down and left alone: ${reasonWords(resource, now)}`];
+    return flapping ? [`${policy.id} keeps dying`] : [];
+  });
+}
+
+function pendingReboot(state: MachineState, history: History, now: Instant): PendingRebootView | null {
+  const intent = history.pendingIntent;
+  if (state.reboot === null || intent === null || intent.intent !== state.reboot.intent) return null;
+  const orderedAt = isoTime(wallMsAt(intent.bootMs, now));
+  return { reason: intent.reason, ordered_at: orderedAt, level: state.reboot.level };
+}
+
+function viewResource(resource: ResourceState, history: History, now: Instant): ResourceView {
   const { policy, phase, sensors } = resource;
   const outage = outageOf(phase);
   const link = sensors.find(sensor => sensor.carrier !== null);
@@ -82,6 +108,9 @@ function viewResource(resource: ResourceState, now: Instant): ResourceView {
     outage: outage?.id ?? null,
     attempts: outage?.attempts ?? 0,
     carrier: link?.carrier ?? null,
+    flapping: resource.flapping,
+    root: outage?.root ?? null,
+    paused_until: pausedUntil(policy.id, history, now),
     restart: policy.steps[0]?.argv.join(' ') ?? null,
     sensors: sensors.map(({ name, state, detail }) => ({ name, state, detail })),
   };
@@ -149,7 +178,7 @@ function uptimePct(
   return Math.round((1 - down / span) * 100_000) / 1000;
 }
 
-function viewReboot(policy: Policy): Snapshot['reboot'] {
+function viewReboot(policy: Policy): Omit<Snapshot['reboot'], 'pending'> {
   const { allowed, command } = policy.reboot;
   const detail = allowed
     ? `allowed, by: ${command.join(' ')}`

@@ -141,8 +141,8 @@ export interface ResourceState {
   readonly armed: string | null;
   /** When the wish to arm is to be looked at again; null = at the next event. */
   readonly reviewAtMs: number | null;
-  /** The command that is about to kill it on purpose. */
-  readonly drill: string | null;
+  /** The command that kills it on purpose, and when that was ordered. */
+  readonly drill: { readonly command: string; readonly atMs: number } | null;
 }
 
 export type RebootLevel = 'command' | 'force' | 'kernel';
@@ -211,6 +211,13 @@ export type Input =
       readonly outage: string;
       readonly when: 'before' | 'after';
       readonly evidence: Evidence;
+    }
+  /** There was nothing to kill. */
+  | {
+      readonly kind: 'drill_failed';
+      readonly resource: string;
+      readonly command: string;
+      readonly error: string;
     }
   /** The journal has taken the records of the last input: what depends on it is looked at again. */
   | { readonly kind: 'review' }

@@ -45,6 +45,7 @@ const maxStateChars = 255;
 export function entitiesOf(watched: readonly Watched[], context: EntityContext): Entity[] {
   return [
     alive(context),
+    problem(context),
     ...watched.filter(one => one.role === 'service').map(one => running(one, context)),
     ...lastOutage(context),
     outages24h(context),
@@ -68,6 +69,23 @@ function alive({ topics }: EntityContext): Entity {
       value_template: "{{ 'online' if value == 'online' else 'offline' }}",
       payload_on: 'online',
       payload_off: 'offline',
+    },
+  };
+}
+
+/** On while something is down and left alone, or keeps dying: what sockmon cannot mend by itself. */
+function problem({ topics }: EntityContext): Entity {
+  return {
+    key: 'problem',
+    platform: 'binary_sensor',
+    name: 'Needs attention',
+    needsNode: true,
+    options: {
+      device_class: 'problem',
+      state_topic: topics.state,
+      value_template: "{{ 'ON' if value_json.problems else 'OFF' }}",
+      json_attributes_topic: topics.state,
+      json_attributes_template: "{{ {'problems': value_json.problems} | tojson }}",
     },
   };
 }

@@ -1,6 +1,7 @@
 /** Journal entries as event messages. Pure: who asks brings the clock and the roles. */
-import { type Instant, isoTime, wallMsAt } from '../core/clock.js';
+import { type Instant, isoTime } from '../core/clock.js';
 import type { Cause, JournalEntry, RecordOf } from '../core/model.js';
+import { factWallMs } from '../core/moment.js';
 import type { Role } from '../core/policy.js';
 import { causeWords } from '../core/sentence.js';
 
@@ -65,7 +66,7 @@ type Entry<T extends JournalEntry['type']> = JournalEntry & RecordOf<T>;
 export function eventOf(entry: JournalEntry, context: TellingContext): EventMessage | null {
   const fact = factOf(entry, context);
   if (fact === null) return null;
-  const wallMs = wallMsOf(entry, context.now);
+  const wallMs = factWallMs(entry, context.now);
   return {
     ...fact,
     seq: entry.seq,
@@ -155,12 +156,12 @@ function downFact(entry: Entry<'outage_begin'>, context: TellingContext): Fact {
     ...rootFact(context.rootOf?.(entry.outage) ?? entry.root),
     cause: causeWords(cause),
     cause_detail: cause,
-    began_at: isoTime(wallMsOf(entry, context.now)),
+    began_at: isoTime(factWallMs(entry, context.now)),
   };
 }
 
 function recoveredFact(entry: Entry<'outage_end'>, context: TellingContext): Fact {
-  const endedWallMs = wallMsOf(entry, context.now);
+  const endedWallMs = factWallMs(entry, context.now);
   return {
     event_type: context.role(entry.resource) === 'stack' ? 'stack_recovered' : 'service_recovered',
     outage: entry.outage,
@@ -178,13 +179,6 @@ function recoveredFact(entry: Entry<'outage_end'>, context: TellingContext): Fac
 /** CLOCK_BOOTTIME starts at zero with the boot, so an outage longer than that began before it. */
 function beganInSameBoot(entry: Entry<'outage_end'>): boolean {
   return entry.durationMs <= entry.atMs;
-}
-
-/** The moment of the fact by the clock as it is now, where it counts from the same boot; else as it was believed then. */
-function wallMsOf(entry: JournalEntry, now: Instant): number {
-  const atMs = 'atMs' in entry ? entry.atMs : entry.bootMs;
-  if (entry.bootId === now.bootId) return wallMsAt(atMs, now);
-  return Math.round(entry.wallMs - (entry.bootMs - atMs));
 }
 
 function isTimeUncertain(entry: JournalEntry, now: Instant): boolean {

@@ -158,6 +158,21 @@ describe('what needs something else', () => {
     assert.equal(world.of('outage_root')[0]?.root, world.outage(1, 'tcpip'));
   });
 
+  it('keeps its root over a restart of sockmon, and tells it once', () => {
+    const world = new World(two());
+    world.up('tcpip');
+    world.up('dns');
+    world.die('dns');
+    world.runEnded(`${world.outage(1, 'dns')}#1`, 1);
+    world.die('tcpip');
+    world.wait();
+    world.restart();
+    for (const id of ['tcpip', 'dns']) world.sensor(id, 'absent', { sensor: 0 });
+    world.wait();
+    assert.equal(world.phase('dns').name, 'blocked');
+    assert.equal(world.of('outage_root').length, 1);
+  });
+
   it('in a circle does not wait for itself', () => {
     const world = new World(policy([resource('a', { needs: ['b'] }), resource('b', { needs: ['a'] })]));
     world.up('a');
@@ -333,6 +348,61 @@ describe('a drill', () => {
     assert.equal(world.did('answer').at(-1)?.answer.detail, 'dns was killed and is back after 120 ms');
     const info = { node: 'gw', version: '1', started: world.now(), policy: world.policy };
     assert.equal(snapshot(world.state, world.history, world.now(), info).outages_total, 0);
+  });
+
+  it('that finds nothing to kill is recorded and answered as failed, and the next death is an outage', () => {
+    const world = drilled();
+    world.up('dns');
+    world.command({ id: 'd1', action: 'drill', target: 'dns', press: false });
+    world.input({ kind: 'drill_failed', resource: 'dns', command: 'd1', error: 'no process' });
+    assert.deepEqual(
+      world.of('command').map(entry => [entry.id, entry.status, entry.detail]),
+      [
+        ['d1', 'accepted', 'dns is killed on purpose'],
+        ['d1', 'failed', 'no process'],
+      ],
+    );
+    assert.equal(world.did('answer').at(-1)?.answer.status, 'failed');
+    world.die('dns');
+    assert.equal(world.of('outage_begin')[0]?.drill, undefined);
+  });
+
+  it('claims no later death than its own', () => {
+    const world = drilled();
+    world.up('dns');
+    world.command({ id: 'd1', action: 'drill', target: 'dns', press: false });
+    world.advance(minuteMs);
+    world.die('dns');
+    assert.equal(world.of('outage_begin')[0]?.drill, undefined);
+  });
+
+  it('of what is replaced in time is answered too, although there is no outage', () => {
+    const sensors = [{ kind: 'process', name: 'dnsmasq' }] as const;
+    const world = new World(policy([resource('dns', { fallMs: 2000, sensors })]));
+    world.up('dns');
+    world.command({ id: 'd1', action: 'drill', target: 'dns', press: false });
+    world.die('dns');
+    world.advance(300);
+    world.up('dns');
+    assert.equal(world.of('outage_begin').length, 0);
+    assert.match(world.did('answer').at(-1)?.answer.detail ?? '', /killed; it was replaced within 300 ms/);
+  });
+
+  it('is refused where nobody would bring it back', () => {
+    const world = drilled();
+    world.up('dns');
+    world.command({ id: 'p1', action: 'pause', forMs: minuteMs, press: false });
+    world.command({ id: 'd1', action: 'drill', target: 'dns', press: false });
+    const watched = new World(
+      policy([resource('dns', { steps: [], sensors: [{ kind: 'process', name: 'dnsmasq' }] })]),
+    );
+    watched.up('dns');
+    watched.command({ id: 'd2', action: 'drill', target: 'dns', press: false });
+    assert.deepEqual(
+      [...world.of('command'), ...watched.of('command')].map(entry => entry.code),
+      [undefined, 'busy', 'not_allowed'],
+    );
+    assert.equal(world.did('drill').length + watched.did('drill').length, 0);
   });
 
   it('needs something that lives and can be killed', () => {

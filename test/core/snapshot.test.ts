@@ -79,6 +79,58 @@ describe('the snapshot', () => {
     assert.equal(look(world).last_outage?.began_at, '2026-11-22T07:59:59.000Z');
   });
 
+  it('says what is paused, until when, and that this is no problem', () => {
+    const world = new World(policy([resource('tcpip'), resource('wan')]));
+    world.up('tcpip');
+    world.up('wan');
+    world.command({ id: 'p', action: 'pause', target: 'wan', forMs: 60_000, press: false });
+    const until = new Date(world.wallMs + 60_000).toISOString();
+    world.die('wan');
+    const one = look(world);
+    assert.deepEqual([one.pause, one.problems], [null, []]);
+    assert.deepEqual([one.resources.wan?.paused_until, one.resources.tcpip?.paused_until], [until, null]);
+    assert.match(one.resources.wan?.reason ?? '', /recovery is paused/);
+    world.command({ id: 'q', action: 'pause', forMs: 60_000, press: false });
+    assert.equal(look(world).pause, until);
+    world.command({ id: 'r', action: 'resume', press: false });
+    assert.deepEqual([look(world).pause, look(world).resources.wan?.paused_until], [null, null]);
+  });
+
+  it('names what keeps dying, what is left alone, and whose story something is a part of', () => {
+    const dns = resource('dns', { needs: ['tcpip'], steps: [], rebootWhenFailed: false });
+    const world = new World(policy([resource('tcpip'), dns, resource('nap', { steps: [] })]));
+    for (const id of ['tcpip', 'dns', 'nap']) world.up(id);
+    for (let death = 0; death < 4; death++) {
+      world.die('tcpip');
+      while (world.phase('tcpip').name === 'settling') world.wait();
+      if (death < 3) world.up('tcpip');
+    }
+    world.die('dns');
+    const { resources, problems } = look(world);
+    assert.equal(resources.tcpip?.flapping, true);
+    assert.equal(resources.dns?.root, world.outage(4));
+    assert.deepEqual(problems, [
+      'tcpip keeps dying',
+      'dns is down and left alone: interface tap0 disappeared; it has no restart script; sockmon only watches it',
+    ]);
+  });
+
+  it('shows a reboot that has been ordered and does not come', () => {
+    const world = new World();
+    assert.equal(look(world).reboot.pending, null);
+    world.command({ id: 'c', action: 'reboot' });
+    const ordered_at = new Date(world.wallMs).toISOString();
+    assert.deepEqual(look(world).reboot.pending, {
+      reason: 'commanded by mqtt:press',
+      ordered_at,
+      level: 'command',
+    });
+    world.wait();
+    assert.equal(look(world).reboot.pending?.level, 'force');
+    world.restart('another-boot');
+    assert.equal(look(world).reboot.pending, null);
+  });
+
   it('is degraded where a sensor cannot work, and says which', () => {
     const world = new World();
     world.input({ kind: 'fault', resource: 'tcpip', sensor: 1, detail: 'no rtnetlink here' });

@@ -189,6 +189,12 @@ describe('the discovery payload', () => {
     assert.equal(components.restart_pppd, undefined);
   });
 
+  it('raises an alarm for what sockmon cannot mend', () => {
+    const { device_class, state_topic, value_template } = component('problem');
+    assert.deepEqual([device_class, state_topic], ['problem', topics.state]);
+    assert.match(String(value_template), /value_json\.problems/);
+  });
+
   it('shows each service, and no stack, as running or not', () => {
     const running = Object.keys(components).filter(key => key.startsWith('running_'));
     assert.deepEqual(running, ['running_dnsmasq', 'running_pppd']);

@@ -28,6 +28,9 @@ export const resourceView = (more: Partial<ResourceView> = {}): ResourceView => 
   outage: null,
   attempts: 0,
   carrier: true,
+  flapping: false,
+  root: null,
+  paused_until: null,
   restart: '/etc/sockmon/restart-network',
   sensors: [],
   ...more,
@@ -46,6 +49,7 @@ export const outageView = (seq: number, more: Partial<OutageView> = {}): OutageV
   attempts: 1,
   outcome: 'recovered',
   time_uncertain: false,
+  root: null,
   evidence: null,
   ...more,
 });
@@ -82,7 +86,9 @@ export class FakeTelling implements Telling {
       outages_total: 0,
       uptime_24h_pct: 100,
       uptime_30d_pct: 100,
-      reboot: { allowed: false, detail: 'reboot.allowed is off' },
+      pause: null,
+      problems: [],
+      reboot: { allowed: false, detail: 'reboot.allowed is off', pending: null },
     };
   }
 
