@@ -30,10 +30,14 @@ const commandLifeMs = 60_000;
 /** How far a sender's clock may run ahead of ours. */
 const clockSkewMs = 30_000;
 
-/** Age by the clock that both moments share; an unknowable one counts as just now, the careful side. */
-function ageMs(then: Acted, now: Instant): number {
+/**
+ * How old it is at least. Across boots the wall clock counts only where it is known to be right at both ends: a gateway without a clock
+ * chip starts anywhere, and one year too late must not give it a new budget at every boot, nor one too early hold it for a year.
+ */
+function ageMs(then: Acted, history: History, now: Instant): number {
   if (then.bootId === now.bootId) return now.bootMs - then.bootMs;
-  return Math.max(0, now.wallMs - then.wallMs);
+  const witnessedMs = history.witnessedMsAt(now) - then.witnessedMs;
+  return then.synced && now.synced ? Math.max(witnessedMs, now.wallMs - then.wallMs) : witnessedMs;
 }
 
 /** Whether the machine may be rebooted now, whoever asks. */
@@ -51,7 +55,9 @@ export function judgeReboot(policy: RebootPolicy, history: History, now: Instant
       policy.minUptimeMs,
     );
   }
-  const ages = history.intents.map(intent => ageMs(intent, now)).filter(age => age < policy.budget.perMs);
+  const ages = history.intents
+    .map(intent => ageMs(intent, history, now))
+    .filter(age => age < policy.budget.perMs);
   const heldOff = judgeHoldOff(policy, ages, now);
   if (!heldOff.allowed) return heldOff;
   if (ages.length >= policy.budget.max) {
@@ -80,7 +86,7 @@ export function judgeRestart(policy: ResourcePolicy, history: History, now: Inst
   const { max, perMs } = policy.restartBudget;
   const ages = history
     .attemptsOf(policy.id)
-    .map(attempt => ageMs(attempt, now))
+    .map(attempt => ageMs(attempt, history, now))
     .filter(age => age < perMs);
   if (ages.length < max) return allowed;
   const words = `${ages.length} attempts within ${durationWords(perMs)} are the limit`;
@@ -152,7 +158,7 @@ function judgePress(command: ReceivedCommand, history: History, now: Instant): V
     );
   }
   const last = history.presses.at(-1);
-  if (last !== undefined && ageMs(last, now) < betweenPressesMs) {
+  if (last !== undefined && ageMs(last, history, now) < betweenPressesMs) {
     return refuse('rate_limited', `another press came less than ${durationWords(betweenPressesMs)} ago`);
   }
   return allowed;

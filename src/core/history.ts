@@ -30,10 +30,9 @@ export interface OutageHistory {
   end: (JournalEntry & RecordOf<'outage_end'>) | null;
 }
 
-export interface Acted {
-  readonly bootId: string;
-  readonly bootMs: number;
-  readonly wallMs: number;
+export interface Acted extends Instant {
+  /** See History.witnessedMsAt. */
+  readonly witnessedMs: number;
 }
 
 export function isVeto(result: RunResult): boolean {
@@ -65,12 +64,16 @@ export class History {
   private readonly commandIds = new Set<string>();
   private readonly begun = new Map<string, number>();
 
+  /** The last entry's moment, by the clock that needs no wall clock. */
+  private witnessed: { readonly bootId: string; readonly bootMs: number; readonly ms: number } | null = null;
+
   constructor(entries: Iterable<JournalEntry> = []) {
     for (const entry of entries) this.apply(entry);
   }
 
   apply(entry: JournalEntry): void {
     this.lastSeq = entry.seq;
+    this.witnessed = { bootId: entry.bootId, bootMs: entry.bootMs, ms: this.witnessedMsAt(entry) };
     this.firstWallMs ??= entry.wallMs;
     switch (entry.type) {
       case 'seen':
@@ -105,7 +108,7 @@ export class History {
         this.pendingLevel = entry.level;
         return;
       case 'reboot_intent':
-        this.intents.push(entry);
+        this.intents.push(this.acted(entry));
         this.pendingIntent = entry;
         this.pendingLevel = 'command';
         return;
@@ -210,14 +213,28 @@ export class History {
         break;
       }
     }
-    if (entry.origin === 'mqtt:press') this.presses.push(entry);
+    if (entry.origin === 'mqtt:press') this.presses.push(this.acted(entry));
   }
 
-  private noteAttempt(entry: Acted & { readonly resource: string }): void {
+  private noteAttempt(entry: JournalEntry & RecordOf<'attempt'>): void {
     const attempts = this.attempts.get(entry.resource) ?? [];
-    attempts.push(entry);
+    attempts.push(this.acted(entry));
     if (attempts.length > rememberedAttempts) attempts.shift();
     this.attempts.set(entry.resource, attempts);
+  }
+
+  /**
+   * Time that has passed for certain, counted from the journal's first entry: within a boot by CLOCK_BOOTTIME, of another boot what it
+   * had lasted at its first entry. Whatever the wall clock did meanwhile, at least so much lies between two moments.
+   */
+  witnessedMsAt({ bootId, bootMs }: Pick<Instant, 'bootId' | 'bootMs'>): number {
+    const { witnessed } = this;
+    if (witnessed === null) return 0;
+    return witnessed.ms + Math.max(0, witnessed.bootId === bootId ? bootMs - witnessed.bootMs : bootMs);
+  }
+
+  private acted<T extends Instant>(entry: T): T & Acted {
+    return { ...entry, witnessedMs: this.witnessedMsAt(entry) };
   }
 
   attemptsOf(resource: string): readonly Acted[] {

@@ -22,12 +22,12 @@ const bootMs = 40 * secondMs;
 /** Times within a boot. */
 const sockmonStartsMs = 15 * secondMs;
 const networkStartsMs = 25 * secondMs;
-export const diesMs = hourMs + 60 * secondMs;
+const diesMs = hourMs + 60 * secondMs;
 
-/** Where sockmon is killed: at the n-th point; of an append only so much of the bytes is on disk. */
+/** Where sockmon is killed: at the n-th point that it comes to, of all its lives together. */
 export interface Cut {
-  readonly point: number;
-  /** 0..1: the share of the last append's bytes that is left. */
+  readonly points: readonly number[];
+  /** 0..1: the share of the bytes of the append at such a point that is left on disk; null = all. */
   readonly torn: number | null;
 }
 
@@ -54,6 +54,10 @@ export class House {
   readonly points: Point[] = [];
   /** What the broker has been given, in its order. */
   readonly broker: JournalEntry[] = [];
+  /** The ways by which a reboot was ordered. */
+  readonly orders: string[] = [];
+  /** Deeds that were not in the journal's file at their moment. */
+  readonly unrecorded: string[] = [];
   kills = 0;
   private life: Life | null = null;
   private startsAtMs: number | null = null;
@@ -181,7 +185,7 @@ export class House {
   private reach(life: Life, name: string, written = false): boolean {
     if (life.killed) return true;
     this.points.push({ name, written });
-    if (this.cut !== null && this.kills === 0 && this.points.length - 1 === this.cut.point) {
+    if (this.cut?.points.includes(this.points.length - 1)) {
       this.kills++;
       life.killed = true;
     }
@@ -210,6 +214,12 @@ export class House {
     };
   }
 
+  /** Record, then act: these words must be on disk. */
+  private demand(...words: string[]): void {
+    const text = fs.readFileSync(`${this.directory}/journal`, 'utf8');
+    this.unrecorded.push(...words.filter(word => !text.includes(word)));
+  }
+
   /** An effect happens between two points, or not at all. */
   private effect(life: Life, name: string, act: () => void = () => {}): void {
     if (this.reach(life, `before ${name}`)) return;
@@ -224,9 +234,14 @@ export class House {
         watch: (id: string) => effect(`watch ${id}`),
         unwatch: (id: string) => effect(`unwatch ${id}`),
         armReflex: (id: string, run: Run | null) => effect('arm', () => this.armed.set(id, run)),
-        run: (run: Run) => effect(`run ${run.env.SOCKMON_STEP}`, () => this.startRun(run, life)),
+        run: (run: Run) =>
+          effect(`run ${run.env.SOCKMON_STEP}`, () => {
+            this.demand(`"type":"attempt","outage":"${run.env.SOCKMON_OUTAGE_ID}"`, `"run":"${run.id}"`);
+            this.startRun(run, life);
+          }),
         endRun: () => effect('end run'),
         kill: () => null,
+        ping: () => Promise.resolve(),
         close: () => {},
       },
       reporter: {
@@ -241,6 +256,8 @@ export class House {
       reboot: {
         reboot: async (level: string) => {
           effect(`reboot by ${level}`, () => {
+            this.orders.push(level);
+            this.demand(level === 'command' ? '"type":"reboot_intent"' : '"type":"reboot_forced"');
             this.goesDownAtMs = this.upMs + shutdownMs;
           });
           return null;

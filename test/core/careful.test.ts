@@ -269,7 +269,7 @@ describe('budgets', () => {
     const reboots: number[] = [];
     for (let boot = 1; boot <= 4; boot++) {
       world.restart(`boot${boot}`);
-      world.bootMs = 6 * minuteMs;
+      world.advance(6 * minuteMs);
       world.up();
       world.die();
       for (let turn = 0; turn < 400 && world.phase().name !== 'rebooting'; turn++) {

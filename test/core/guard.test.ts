@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Instant } from '../../src/core/clock.js';
 import { judgeCommand, judgeReboot } from '../../src/core/guard.js';
 import { History } from '../../src/core/history.js';
+import type { JournalEntry } from '../../src/core/model.js';
 import type { ReceivedCommand } from '../../src/core/ports.js';
 import { policy, rebootPolicy, resource, World } from './world.js';
 
@@ -130,5 +132,44 @@ describe('the guard on reboots', () => {
     const verdict = judge(world);
     assert.equal(!verdict.allowed && verdict.code, 'busy');
     assert.equal(new History().pendingIntent, null);
+  });
+});
+
+describe('the age of a reboot of another boot', () => {
+  const intentOf = (synced: boolean, at: Instant): JournalEntry => ({
+    seq: 1,
+    ...at,
+    synced,
+    type: 'reboot_intent',
+    intent: 'i1',
+    reason: 'r',
+  });
+  const hour = 3_600_000;
+  const then: Instant = { bootId: 'one', bootMs: hour, wallMs: 100 * hour, synced: true };
+  const day = { budget: { max: 1, perMs: 24 * hour }, holdOffMs: [] };
+  const judge = (synced: boolean, now: Partial<Instant>) => {
+    const rebooted = { ...then, bootId: 'two', bootMs: 10_000 };
+    const history = new History([
+      intentOf(synced, then),
+      { seq: 2, ...rebooted, type: 'rebooted', intent: 'i1', reason: 'r', tookMs: null },
+    ]);
+    return judgeReboot({ ...rebootPolicy, ...day }, history, { ...then, bootId: 'two', bootMs: hour, ...now })
+      .allowed;
+  };
+
+  it('is told by the wall clock where it was right at both ends', () => {
+    assert.equal(judge(true, { wallMs: then.wallMs + 25 * hour }), true);
+    assert.equal(judge(true, { wallMs: then.wallMs + 23 * hour }), false);
+  });
+
+  it('is not told by a clock that may be wrong: years ahead are no new budget', () => {
+    assert.equal(judge(true, { wallMs: then.wallMs + 9999 * hour, synced: false }), false);
+    assert.equal(judge(false, { wallMs: then.wallMs + 9999 * hour }), false);
+  });
+
+  it('is at least what has been lived through since: years behind hold nobody for years', () => {
+    assert.equal(judge(true, { wallMs: 0, bootMs: 23 * hour }), false);
+    assert.equal(judge(true, { wallMs: 0, bootMs: 25 * hour }), true);
+    assert.equal(judge(false, { wallMs: 0, bootMs: 25 * hour, synced: false }), true);
   });
 });

@@ -96,6 +96,11 @@ export class World {
     this.wallMs += ms;
   }
 
+  /** When a tick would change something; null = never by itself. */
+  deadline(): number | null {
+    return nextDeadlineMs(this.state);
+  }
+
   /** Turns the clock to the next deadline and ticks; false when there is none. */
   wait(): boolean {
     const deadline = nextDeadlineMs(this.state);
