@@ -4,13 +4,21 @@
 #include <sys/file.h>
 #include <sys/timex.h>
 
+#include <cstdlib>
+#include <cstring>
+
 #include "bridge.h"
 #include "convert.h"
 #include "core/error.h"
 #include "core/exit_cause.h"
+#include "core/notify.h"
+#include "core/reboot.h"
 
 namespace sockmon {
 namespace {
+
+/// Flash that is dying may take for ever; seconds are enough for all others.
+constexpr double kSyncLimitMs = 10'000;
 
 [[noreturn]] void throw_to_js(Napi::Env env, const Error& error) {
   Napi::Error exception = Napi::Error::New(env, error.what());
@@ -28,6 +36,8 @@ class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
                         InstanceMethod<&MonitorObject::arm_reflex>("armReflex"),
                         InstanceMethod<&MonitorObject::run>("run"),
                         InstanceMethod<&MonitorObject::end_run>("endRun"),
+                        InstanceMethod<&MonitorObject::kill>("kill"),
+                        InstanceMethod<&MonitorObject::ping>("ping"),
                         InstanceMethod<&MonitorObject::ref>("ref"),
                         InstanceMethod<&MonitorObject::unref>("unref"),
                         InstanceMethod<&MonitorObject::close>("close")});
@@ -99,6 +109,17 @@ class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
     with_monitor(info, [&](Monitor& monitor) { monitor.end_run(id); });
   }
 
+  Napi::Value kill(const Napi::CallbackInfo& info) {
+    const std::string resource = to_string(info[0], "resource");
+    return Napi::Boolean::New(info.Env(), with_monitor(info, [&](Monitor& monitor) { return monitor.kill(resource); }));
+  }
+
+  Napi::Value ping(const Napi::CallbackInfo& info) {
+    const napi_value promise = bridge_->ping();
+    if (promise == nullptr) throw Napi::Error::New(info.Env());
+    return {info.Env(), promise};
+  }
+
   void ref(const Napi::CallbackInfo&) { bridge_->set_ref(true); }
   void unref(const Napi::CallbackInfo&) { bridge_->set_ref(false); }
 
@@ -135,6 +156,19 @@ Napi::Value capabilities(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value notify_manager(const Napi::CallbackInfo& info) {
+  const std::string message = to_string(info[0], "message");
+  const char* address = getenv("NOTIFY_SOCKET");
+  return Napi::Boolean::New(info.Env(), address != nullptr && notify(real_sys(), address, message));
+}
+
+void reboot(const Napi::CallbackInfo& info) {
+  const char* forbidden = getenv("SOCKMON_TEST_NO_REBOOT");
+  if (forbidden != nullptr && strcmp(forbidden, "1") == 0)
+    throw_to_js(info.Env(), Error("EPERM", "Cannot reboot: SOCKMON_TEST_NO_REBOOT forbids it"));
+  throw_to_js(info.Env(), Error::from_errno(reboot_machine(real_sys(), kSyncLimitMs), "Cannot reboot"));
+}
+
 }  // namespace
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
@@ -142,6 +176,8 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("bootTimeMs", Napi::Function::New<boot_time_ms>(env, "bootTimeMs"));
   exports.Set("clockSynchronized", Napi::Function::New<clock_synchronized>(env, "clockSynchronized"));
   exports.Set("lockFile", Napi::Function::New<lock_file>(env, "lockFile"));
+  exports.Set("notify", Napi::Function::New<notify_manager>(env, "notify"));
+  exports.Set("reboot", Napi::Function::New<reboot>(env, "reboot"));
   exports.Set("capabilities", Napi::Function::New<capabilities>(env, "capabilities"));
   return exports;
 }

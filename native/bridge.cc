@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "convert.h"
+#include "core/error.h"
 
 namespace sockmon {
 
@@ -37,7 +38,8 @@ void Bridge::set_ref(bool keep_alive) {
 void Bridge::close() {
   if (std::exchange(closed_, true)) return;
   const auto self = shared_from_this();
-  monitor_->stop();
+  // A thread that hangs may wake up later: what it uses is left to it.
+  if (!monitor_->stop()) new std::shared_ptr<Bridge>(self);
   napi_remove_env_cleanup_hook(env_, on_env_end, this);
   napi_release_threadsafe_function(function_, napi_tsfn_abort);
 }
@@ -47,18 +49,51 @@ void Bridge::on_env_end(void* self) { static_cast<Bridge*>(self)->close(); }
 void Bridge::finalize(napi_env, void* owner, void*) {
   const std::unique_ptr<std::shared_ptr<Bridge>> bridge(static_cast<std::shared_ptr<Bridge>*>(owner));
   (*bridge)->closed_ = true;
-  if ((*bridge)->monitor_) (*bridge)->monitor_->stop();
+  if ((*bridge)->monitor_ && !(*bridge)->monitor_->stop()) new std::shared_ptr<Bridge>(*bridge);
 }
 
 /// On the monitor thread. One call for a queue that was empty: bounded, however many events there are.
 void Bridge::deliver(std::vector<Event> events) {
   {
     const std::lock_guard lock(mutex_);
-    const bool was_empty = queue_.empty();
+    const bool was_empty = queue_.empty() && pongs_ == 0;
     queue_.insert(queue_.end(), std::make_move_iterator(events.begin()), std::make_move_iterator(events.end()));
     if (!was_empty) return;
   }
   napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking);
+}
+
+napi_value Bridge::ping() {
+  napi_deferred deferred;
+  napi_value promise;
+  if (napi_create_promise(env_, &deferred, &promise) != napi_ok) return nullptr;
+  pings_.push_back(deferred);
+  try {
+    if (!closed_) monitor_->ping([this] { pong(); });
+  } catch (const Error&) {
+    // The thread has ended: no answer is the answer.
+  }
+  return promise;
+}
+
+/// On the monitor thread.
+void Bridge::pong() {
+  {
+    const std::lock_guard lock(mutex_);
+    const bool was_empty = queue_.empty() && pongs_ == 0;
+    pongs_++;
+    if (!was_empty) return;
+  }
+  napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking);
+}
+
+void Bridge::settle_pings(size_t count) {
+  for (; count > 0; count--) {
+    const napi_deferred deferred = pings_.front();
+    pings_.pop_front();
+    napi_value nothing;
+    if (napi_get_undefined(env_, &nothing) == napi_ok) napi_resolve_deferred(env_, deferred, nothing);
+  }
 }
 
 void Bridge::call_js(napi_env env, napi_value callback, void* context, void*) {
@@ -69,11 +104,15 @@ void Bridge::call_js(napi_env env, napi_value callback, void* context, void*) {
 
 void Bridge::hand_over(napi_env env, napi_value callback) {
   std::vector<Event> events;
+  size_t pongs;
   {
     const std::lock_guard lock(mutex_);
     events.swap(queue_);
+    pongs = std::exchange(pongs_, 0);
   }
-  if (closed_ || events.empty()) return;
+  if (closed_) return;
+  settle_pings(pongs);
+  if (events.empty()) return;
   napi_value argument, receiver;
   if (to_js(env, events, &argument) != napi_ok || napi_get_undefined(env, &receiver) != napi_ok) return;
   if (napi_call_function(env, receiver, callback, 1, &argument, nullptr) != napi_pending_exception) return;

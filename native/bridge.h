@@ -2,6 +2,7 @@
 #pragma once
 #include <node_api.h>
 
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -20,6 +21,8 @@ class Bridge : public std::enable_shared_from_this<Bridge> {
   Monitor& monitor() { return *monitor_; }
   bool closed() const { return closed_; }
   void set_ref(bool keep_alive);
+  /// A promise that resolves once the thread has answered and the answer has come back here; null when it could not be made.
+  napi_value ping();
   /// Stops the monitor and drops what was not delivered. Idempotent; on the JavaScript thread.
   void close();
 
@@ -29,6 +32,8 @@ class Bridge : public std::enable_shared_from_this<Bridge> {
   static void finalize(napi_env env, void* data, void* hint);
   static void on_env_end(void* self);
   void deliver(std::vector<Event> events);
+  void pong();
+  void settle_pings(size_t count);
   void hand_over(napi_env env, napi_value callback);
 
   napi_env env_;
@@ -37,6 +42,10 @@ class Bridge : public std::enable_shared_from_this<Bridge> {
   bool closed_ = false;
   std::mutex mutex_;
   std::vector<Event> queue_;
+  /// Answers of the thread that JavaScript has not seen yet.
+  size_t pongs_ = 0;
+  /// The promises that wait for one, in order. Used by the JavaScript thread alone.
+  std::deque<napi_deferred> pings_;
 };
 
 }  // namespace sockmon

@@ -94,6 +94,14 @@ std::vector<std::string> to_argv(const Napi::Value& value) {
   return argv;
 }
 
+std::vector<std::string> to_paths(const Napi::Value& value, const std::string& what) {
+  if (!value.IsArray()) bad_argument(value.Env(), what + ": expected an array of paths");
+  const Napi::Array array = value.As<Napi::Array>();
+  std::vector<std::string> paths;
+  for (uint32_t i = 0; i < array.Length(); i++) paths.push_back(to_string(array.Get(i), what + "[" + std::to_string(i) + "]"));
+  return paths;
+}
+
 }  // namespace
 
 void bad_argument(Napi::Env env, const std::string& message) {
@@ -136,6 +144,7 @@ RunSpec to_run(const Napi::Value& value) {
   if (is_given(object.Get("cwd"))) spec.cwd = to_string(object.Get("cwd"), "run.cwd");
   spec.timeout_ms = milliseconds(object, "timeoutMs", "run", 0);
   spec.grace_ms = milliseconds(object, "graceMs", "run", 0);
+  if (is_given(object.Get("unlessExists"))) spec.unless_exists = to_paths(object.Get("unlessExists"), "run.unlessExists");
   return spec;
 }
 

@@ -99,6 +99,11 @@ export interface RunSpec {
   /** After this the whole session of the script gets SIGTERM, and SIGKILL `graceMs` later. 0 = never. */
   timeoutMs: number;
   graceMs: number;
+  /**
+   * Paths, looked for by the monitor thread just before the start: when one exists the script is not started, and run_ended comes
+   * with spawnError ECANCELED.
+   */
+  unlessExists?: string[];
 }
 
 export interface RunStarted {
@@ -138,7 +143,8 @@ export type NativeEvent = SensorReport | CauseReport | RunStarted | RunEnded | F
 
 /**
  * One thread with one epoll set. Not restartable: `close()` ends it.
- * Errors are `Error` objects with a string `code`: an errno name, or ERR_SOCKMON_ARGUMENT.
+ * Errors are `Error` objects with a string `code`: an errno name, or ERR_SOCKMON_ARGUMENT. ETIMEDOUT: the thread has not answered for
+ * 10 s. A fault with code ESHUTDOWN: the thread has ended.
  */
 export class Monitor {
   /** Starts the thread; an error of its start is thrown here. `onEvents` gets batches, in order, on the JavaScript thread. */
@@ -161,9 +167,12 @@ export class Monitor {
   run(run: RunSpec): void;
   /** Ends the whole session of a running script: SIGTERM, then SIGKILL after its graceMs. No effect if it is over. */
   endRun(id: string): void;
-  /** SIGKILL by pidfd to the process that a process sensor of the resource watches now. False when none is watched. */
+  /**
+   * SIGKILL by pidfd to the process that the first process sensor of the resource that has one watches now. False when none is watched.
+   * Throws ENOENT for an unknown resource, EPERM.
+   */
   kill(resource: string): boolean;
-  /** Resolves as soon as the thread has turned its loop once; the proof that it is alive. Never rejects, and never resolves if it hangs. */
+  /** Resolves as soon as the thread has turned its loop once; the proof that it is alive. Never rejects, and never resolves if it hangs or has ended. */
   ping(): Promise<void>;
   /** Whether the event loop of Node is kept alive by the monitor (default true). */
   ref(): void;
@@ -173,10 +182,12 @@ export class Monitor {
 }
 
 /**
- * sync(2), then reboot(2) with LINUX_REBOOT_CMD_RESTART. Returns only by an exception with the errno name as `code`: EPERM without
- * CAP_SYS_BOOT.
+ * sync(2) for at most 10 s, then reboot(2) with LINUX_REBOOT_CMD_RESTART. Returns only by an exception with the errno name as `code`:
+ * EPERM without CAP_SYS_BOOT, and when SOCKMON_TEST_NO_REBOOT is 1.
  */
 export function reboot(): never;
+/** Sends a message of sd_notify(3) to NOTIFY_SOCKET, without waiting. False when that is not set, or nobody takes it. */
+export function notify(message: string): boolean;
 /** Milliseconds of CLOCK_BOOTTIME, with a fraction. */
 export function bootTimeMs(): number;
 /** Whether the kernel's clock is synchronised: STA_UNSYNC of adjtimex(2) is clear. */

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 
+#include <atomic>
 #include <future>
 
 #include "error.h"
@@ -22,8 +23,9 @@ UniqueFd duplicate(int fd) {
 
 }  // namespace
 
-Monitor::Monitor(Sys& sys, ProcFs proc, Deliver deliver)
+Monitor::Monitor(Sys& sys, ProcFs proc, Deliver deliver, Patience patience)
     : deliver_(std::move(deliver)),
+      patience_(patience),
       reactor_(sys, [this](const std::string& code, const std::string& detail) { fault(code, detail); }),
       proc_(std::move(proc)),
       runs_(reactor_, proc_, [this](Event event) { emit(std::move(event)); }),
@@ -50,7 +52,11 @@ Monitor::Monitor(Sys& sys, ProcFs proc, Deliver deliver)
 Monitor::~Monitor() { stop(); }
 
 void* Monitor::thread_main(void* self) {
-  static_cast<Monitor*>(self)->loop();
+  auto* monitor = static_cast<Monitor*>(self);
+  monitor->loop();
+  const std::lock_guard lock(monitor->mutex_);
+  monitor->gone_ = true;
+  monitor->gone_changed_.notify_all();
   return nullptr;
 }
 
@@ -58,12 +64,15 @@ void Monitor::loop() {
   try {
     for (;;) {
       reactor_.run_once();
+      {
+        // Before anything is delivered: after a stop() that gave up waiting nobody is there to take it.
+        const std::lock_guard lock(mutex_);
+        if (stopping_) return;
+      }
       flush();
-      const std::lock_guard lock(mutex_);
-      if (stopping_) return;
     }
   } catch (const std::exception& error) {
-    fault("EIO", std::string("The monitor thread has ended, nothing is watched any more: ") + error.what());
+    fault("ESHUTDOWN", std::string("The monitor thread has ended, nothing is watched any more: ") + error.what());
     flush();
     const std::lock_guard lock(mutex_);
     ended_ = true;
@@ -89,9 +98,16 @@ template <typename Result>
 Result Monitor::call(std::function<Result()> command) {
   auto task = std::make_shared<std::packaged_task<Result()>>(std::move(command));
   std::future<Result> result = task->get_future();
+  const auto abandoned = std::make_shared<std::atomic<bool>>(false);
   // Handed over whole: if the thread ends without running it, the promise must break.
-  post([task = std::move(task)] { (*task)(); });
+  post([task = std::move(task), abandoned] {
+    if (!*abandoned) (*task)();
+  });
   try {
+    if (result.wait_for(patience_.answer) == std::future_status::timeout) {
+      *abandoned = true;
+      throw Error("ETIMEDOUT", "The monitor thread does not answer");
+    }
     return result.get();
   } catch (const std::future_error&) {
     throw Error("ESHUTDOWN", "The monitor has ended");
@@ -119,7 +135,7 @@ Resource& Monitor::find(const std::string& resource) {
 }
 
 std::vector<SensorReport> Monitor::watch(const std::string& name, const std::vector<SensorSpec>& sensors) {
-  return call<std::vector<SensorReport>>([&] {
+  return call<std::vector<SensorReport>>([this, name, sensors] {
     if (resources_.count(name) != 0) throw Error("EEXIST", "A resource " + name + " is watched already");
     // A pidfd each, the sockets of the network and the reflex with its pipe.
     if (near_fd_limit(static_cast<int>(sensors.size()) + 4))
@@ -133,40 +149,51 @@ std::vector<SensorReport> Monitor::watch(const std::string& name, const std::vec
 }
 
 void Monitor::unwatch(const std::string& name) {
-  call<void>([&] { resources_.erase(name); });
+  call<void>([this, name] { resources_.erase(name); });
 }
 
 std::vector<SensorReport> Monitor::snapshot(const std::string& name) {
-  return call<std::vector<SensorReport>>([&] { return find(name).snapshot(); });
+  return call<std::vector<SensorReport>>([this, name] { return find(name).snapshot(); });
 }
 
 void Monitor::arm_reflex(const std::string& name, RunSpec spec) {
-  call<void>([&] { find(name).arm_reflex(runs_.prepare(std::move(spec))); });
+  call<void>([this, name, spec = std::move(spec)] { find(name).arm_reflex(runs_.prepare(spec)); });
 }
 
 void Monitor::disarm_reflex(const std::string& name) {
-  call<void>([&] {
+  call<void>([this, name] {
     if (const auto found = resources_.find(name); found != resources_.end()) found->second->arm_reflex(nullptr);
   });
 }
 
 void Monitor::run(RunSpec spec) {
-  call<void>([&] { runs_.start(runs_.prepare(std::move(spec))).follow(false); });
+  call<void>([this, spec = std::move(spec)] { runs_.start(runs_.prepare(spec)).follow(false); });
 }
 
 void Monitor::end_run(const std::string& id) {
-  call<void>([&] { runs_.end(id); });
+  call<void>([this, id] { runs_.end(id); });
 }
 
-void Monitor::stop() {
-  if (!joinable_) return;
+bool Monitor::kill(const std::string& name) {
+  return call<bool>([this, name] { return find(name).kill(); });
+}
+
+void Monitor::ping(std::function<void()> answer) { post(std::move(answer)); }
+
+bool Monitor::stop() {
+  if (!joinable_) return true;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wakeup_.wake();
+  {
+    std::unique_lock lock(mutex_);
+    if (!gone_changed_.wait_for(lock, patience_.join, [this] { return gone_; })) return false;
+  }
   pthread_join(thread_, nullptr);
   joinable_ = false;
+  return true;
 }
 
 }  // namespace sockmon

@@ -2,6 +2,8 @@
 #pragma once
 #include <pthread.h>
 
+#include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,13 +16,19 @@
 
 namespace sockmon {
 
+/// How long the other thread waits for this one. Nothing that it does takes a tenth of that; one that hangs has to be told of.
+struct Patience {
+  std::chrono::milliseconds answer{10'000};
+  std::chrono::milliseconds join{2000};
+};
+
 class Monitor {
  public:
   /// Gets the events of one turn of the loop, in order, on the monitor thread. Must not block.
   using Deliver = std::function<void(std::vector<Event>)>;
 
   /// Starts the thread. Throws Error.
-  Monitor(Sys& sys, ProcFs proc, Deliver deliver);
+  Monitor(Sys& sys, ProcFs proc, Deliver deliver, Patience patience = {});
   ~Monitor();
   Monitor(const Monitor&) = delete;
   Monitor& operator=(const Monitor&) = delete;
@@ -35,8 +43,13 @@ class Monitor {
   void disarm_reflex(const std::string& resource);
   void run(RunSpec spec);
   void end_run(const std::string& id);
-  /// Ends the thread and waits for it. Running scripts go on. Idempotent.
-  void stop();
+  /// False when no process sensor of it watches one. Throws Error: ENOENT, or what the kernel says.
+  bool kill(const std::string& resource);
+  /// Calls back on the monitor thread, in one of its next turns. Does not wait. Throws Error ESHUTDOWN.
+  void ping(std::function<void()> answer);
+  /// Ends the thread and waits for it. Running scripts go on. Idempotent. False when the thread hangs: it still uses this object,
+  /// which must not be destroyed then.
+  bool stop();
 
  private:
   using Command = std::function<void()>;
@@ -44,7 +57,8 @@ class Monitor {
   static void* thread_main(void* self);
   void loop();
   void post(Command command);
-  /// Runs it on the monitor thread and waits for its result, or rethrows its exception here.
+  /// Runs it on the monitor thread and waits for its result, or rethrows its exception here. It may be run after the wait was
+  /// given up, so it must own what it uses. Throws Error ESHUTDOWN, or ETIMEDOUT when the thread hangs.
   template <typename Result>
   Result call(std::function<Result()> command);
   void run_commands();
@@ -54,6 +68,7 @@ class Monitor {
   Resource& find(const std::string& resource);
 
   Deliver deliver_;
+  const Patience patience_;
   std::vector<Event> outbox_;
   Wakeup wakeup_;
   Reactor reactor_;
@@ -69,6 +84,9 @@ class Monitor {
   std::vector<Command> commands_;
   bool stopping_ = false;
   bool ended_ = false;
+  /// Nothing of this object is used by the thread any more.
+  bool gone_ = false;
+  std::condition_variable gone_changed_;
   pthread_t thread_{};
   bool joinable_ = false;
 };

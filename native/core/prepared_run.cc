@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -57,6 +58,9 @@ void PreparedRun::set_files() {
 }
 
 int PreparedRun::spawn(pid_t* pid) {
+  for (const std::string& path : spec_.unless_exists) {
+    if (sys_.access(path.c_str(), F_OK) == 0) return ECANCELED;
+  }
   return sys_.posix_spawn(pid, argv_pointers_[0], &files_.value, &attributes_.value, argv_pointers_.data(), env_pointers_.data());
 }
 

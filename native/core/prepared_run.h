@@ -36,7 +36,7 @@ class PreparedRun {
   PreparedRun(const PreparedRun&) = delete;
   PreparedRun& operator=(const PreparedRun&) = delete;
 
-  /// Starts it, once. 0 or an errno.
+  /// Starts it, once. 0 or an errno; ECANCELED when one of `unless_exists` is there.
   int spawn(pid_t* pid);
   /// The reading end of what it writes; our copy of the writing end is closed.
   UniqueFd take_output();

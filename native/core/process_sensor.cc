@@ -49,6 +49,13 @@ void ProcessSensor::doubt() {
   if (pidfd_ && context_.proc.is_exiting(watched_->identity.pid)) on_death();
 }
 
+bool ProcessSensor::kill() {
+  if (!pidfd_) return false;
+  if (reactor_.sys().pidfd_send_signal(pidfd_->fd(), SIGKILL) == 0) return true;
+  if (errno == ESRCH) return false;
+  throw Error::from_errno(errno, "Cannot kill process " + std::to_string(watched_->identity.pid));
+}
+
 void ProcessSensor::search() {
   Search search = context_.finder.find(spec_);
   if (search.found && is_the_dead_one(*search.found)) {

@@ -27,6 +27,7 @@ class ProcessSensor final : public Sensor {
   SensorReport snapshot() override;
   /// A process that is exiting is dead, although its pidfd says so later: two sights of one death must not look like two.
   void doubt() override;
+  bool kill() override;
 
  private:
   void search();

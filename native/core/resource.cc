@@ -1,5 +1,7 @@
 #include "resource.h"
 
+#include <algorithm>
+
 #include "link_sensor.h"
 #include "stack_sensor.h"
 
@@ -21,6 +23,7 @@ class Resource::Slot final : public SensorHost {
   SensorReport start() { return addressed(sensor_->start()); }
   SensorReport snapshot() { return addressed(sensor_->snapshot()); }
   void doubt() { sensor_->doubt(); }
+  bool kill() { return sensor_->kill(); }
 
   void died() override { resource_.fire_reflex(); }
   void report(const SensorReport& report) override {
@@ -69,6 +72,10 @@ std::vector<SensorReport> Resource::snapshot() {
   std::vector<SensorReport> reports;
   for (const auto& slot : slots_) reports.push_back(slot->snapshot());
   return reports;
+}
+
+bool Resource::kill() {
+  return std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->kill(); });
 }
 
 void Resource::fire_reflex() {

@@ -29,6 +29,8 @@ class Resource {
 
   std::vector<SensorReport> start();
   std::vector<SensorReport> snapshot();
+  /// SIGKILL to the process of the first sensor that watches one. False when none does.
+  bool kill();
   /// With nothing: disarms.
   void arm_reflex(std::unique_ptr<Run> run) { reflex_ = std::move(run); }
 

@@ -28,6 +28,8 @@ class Sensor {
   virtual SensorReport snapshot() = 0;
   /// Another sensor of the resource has just seen it die: what this one believes may be out of date.
   virtual void doubt() {}
+  /// SIGKILL to the process that it watches now. False when it watches none. Throws Error when the kernel refuses.
+  virtual bool kill() { return false; }
 };
 
 }  // namespace sockmon

@@ -39,6 +39,8 @@ struct RunSpec {
   /// 0 = never.
   double timeout_ms = 0;
   double grace_ms = 0;
+  /// Not started, with ECANCELED, when one of these paths exists at that moment.
+  std::vector<std::string> unless_exists;
 };
 
 }  // namespace sockmon

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
+#include <sys/reboot.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,9 +48,15 @@ int Sys::posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_action
 
 int Sys::pipe2(int fds[2], int flags) { return ::pipe2(fds, flags); }
 
+int Sys::access(const char* path, int mode) { return ::access(path, mode); }
+
 int Sys::socket(int domain, int type, int protocol) { return ::socket(domain, type, protocol); }
 
 ssize_t Sys::send(int fd, const void* data, size_t size, int flags) { return ::send(fd, data, size, flags); }
+
+ssize_t Sys::sendto(int fd, const void* data, size_t size, int flags, const sockaddr* to, socklen_t to_size) {
+  return ::sendto(fd, data, size, flags, to, to_size);
+}
 
 ssize_t Sys::recv(int fd, void* data, size_t size, int flags) { return ::recv(fd, data, size, flags); }
 
@@ -67,6 +74,9 @@ int Sys::interface_flags(const char* name, unsigned* flags) {
 
 double Sys::boot_ms() { return clock_ms(CLOCK_BOOTTIME); }
 double Sys::wall_ms() { return clock_ms(CLOCK_REALTIME); }
+
+void Sys::sync() { ::sync(); }
+int Sys::reboot() { return ::reboot(RB_AUTOBOOT); }
 
 Sys& real_sys() {
   static Sys sys;

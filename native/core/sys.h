@@ -39,8 +39,10 @@ class Sys {
   virtual int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* actions,
                           const posix_spawnattr_t* attributes, char* const argv[], char* const envp[]);
   virtual int pipe2(int fds[2], int flags);
+  virtual int access(const char* path, int mode);
   virtual int socket(int domain, int type, int protocol);
   virtual ssize_t send(int fd, const void* data, size_t size, int flags);
+  virtual ssize_t sendto(int fd, const void* data, size_t size, int flags, const sockaddr* to, socklen_t to_size);
   virtual ssize_t recv(int fd, void* data, size_t size, int flags);
   virtual int poll(pollfd* fds, nfds_t count, int timeout_ms);
   /// SIOCGIFFLAGS, netdevice(7): answered under RCU, while a dump of all links waits for the RTNL lock.
@@ -48,6 +50,9 @@ class Sys {
   /// CLOCK_BOOTTIME in milliseconds: goes on while the machine is suspended.
   virtual double boot_ms();
   virtual double wall_ms();
+  virtual void sync();
+  /// reboot(2) with RB_AUTOBOOT. No test may reach it.
+  virtual int reboot();
 };
 
 Sys& real_sys();

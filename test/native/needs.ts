@@ -7,7 +7,7 @@ export function needsNetworkNamespaces(): string | false {
 }
 
 /** A reason to skip, or false. With SOCKMON_TEST_NO_SKIP=1 what is missing makes the test fail instead. */
-function needs(program: string, args: string[]): string | false {
+export function needs(program: string, args: string[]): string | false {
   const { status } = spawnSync(program, args, { stdio: 'ignore' });
   if (status === 0) return false;
   if (process.env.SOCKMON_TEST_NO_SKIP === '1') return false;

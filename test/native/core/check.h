@@ -28,6 +28,10 @@ struct FakeSys : Sys {
   std::function<int(pid_t*)> on_posix_spawn;
   std::function<int()> on_waitid;
   std::function<int()> on_pipe2;
+  std::function<int(const char*)> on_access;
+  std::function<ssize_t()> on_sendto;
+  std::function<void()> on_sync;
+  std::function<int()> on_reboot;
   std::function<int(int)> on_socket;
   std::function<ssize_t(int)> on_send;
   std::function<ssize_t(int)> on_recv;
@@ -61,6 +65,23 @@ struct FakeSys : Sys {
   int pipe2(int fds[2], int flags) override {
     const int result = on_pipe2 ? on_pipe2() : kReal;
     return result != kReal ? result : Sys::pipe2(fds, flags);
+  }
+  int access(const char* path, int mode) override {
+    const int result = on_access ? on_access(path) : kReal;
+    return result != kReal ? result : Sys::access(path, mode);
+  }
+  ssize_t sendto(int fd, const void* data, size_t size, int flags, const sockaddr* to, socklen_t to_size) override {
+    const ssize_t result = on_sendto ? on_sendto() : kReal;
+    return result != kReal ? result : Sys::sendto(fd, data, size, flags, to, to_size);
+  }
+  /// These two never reach the machine.
+  void sync() override {
+    if (on_sync) on_sync();
+  }
+  int reboot() override {
+    if (on_reboot) return on_reboot();
+    errno = EPERM;
+    return -1;
   }
   int socket(int domain, int type, int protocol) override {
     const int result = on_socket ? on_socket(domain) : kReal;
@@ -156,5 +177,7 @@ void test_output();
 void test_run();
 void test_process_sensor();
 void test_monitor();
+void test_notify();
+void test_reboot();
 
 }  // namespace sockmon

@@ -40,6 +40,8 @@ int main() {
       {"run", sockmon::test_run},
       {"process_sensor", sockmon::test_process_sensor},
       {"monitor", sockmon::test_monitor},
+      {"notify", sockmon::test_notify},
+      {"reboot", sockmon::test_reboot},
   };
   for (const auto& test : tests) {
     test.run();

@@ -7,6 +7,8 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <future>
+#include <thread>
 
 #include "check.h"
 #include "core/error.h"
@@ -30,12 +32,12 @@ struct World {
   BreakableSys sys;
   Monitor monitor;
 
-  World()
+  explicit World(Patience patience = {})
       : monitor(sys, ProcFs(), [this](std::vector<Event> batch) {
           const std::lock_guard lock(mutex);
           events.insert(events.end(), batch.begin(), batch.end());
           arrived.notify_all();
-        }) {}
+        }, patience) {}
 
   template <typename Kind>
   std::vector<Kind> wait_for(size_t count) {
@@ -166,7 +168,7 @@ void a_broken_epoll_ends_it_with_a_fault() {
   // Whichever comes first: the wake-up of the command, or the end of the thread.
   const std::string code = code_of([&] { world.monitor.snapshot("a"); });
   CHECK(code == "ESHUTDOWN" || code == "ENOENT");
-  CHECK(world.wait_for<Fault>(1)[0].code == "EIO");
+  CHECK(world.wait_for<Fault>(1)[0].code == "ESHUTDOWN");
   CHECK(code_of([&] { world.monitor.snapshot("a"); }) == "ESHUTDOWN");
 }
 
@@ -181,9 +183,59 @@ void the_thread_hears_no_signals_and_leaves_nothing_behind() {
   CHECK(count() == threads);
 }
 
+void the_watched_process_is_killed_by_its_pidfd() {
+  World world;
+  const TempDir dir;
+  CHECK(code_of([&] { world.monitor.kill("r"); }) == "ENOENT");
+  const std::string file = dir.path() + "/x.pid";
+  world.monitor.watch("r", {StackSpec(), by_pidfile(file)});
+  CHECK(!world.monitor.kill("r"));
+  const pid_t pid = started_pid(world, "victim");
+  dir.write("x.pid", std::to_string(pid));
+  CHECK(world.wait_for<SensorReport>(1)[0].state == SensorState::up);
+  CHECK(world.monitor.kill("r"));
+  const auto report = world.wait_for<SensorReport>(2)[1];
+  CHECK(report.state == SensorState::down && report.pid == pid);
+  CHECK(world.wait_for<RunEnded>(1)[0].exit->value == SIGKILL);
+}
+
+void a_ping_is_answered_by_the_thread() {
+  World world;
+  std::promise<std::thread::id> answer;
+  world.monitor.ping([&] { answer.set_value(std::this_thread::get_id()); });
+  CHECK(answer.get_future().get() != std::this_thread::get_id());
+  world.monitor.stop();
+  CHECK(code_of([&] { world.monitor.ping([] {}); }) == "ESHUTDOWN");
+}
+
+void a_thread_that_hangs_holds_up_nobody() {
+  std::promise<void> release;
+  std::shared_future<void> released = release.get_future().share();
+  std::atomic<bool> hangs{false};
+  std::atomic<int> answers{0};
+  World world({std::chrono::milliseconds(50), std::chrono::milliseconds(50)});
+  // Called back in the loop, it stands for whatever may block there.
+  world.monitor.ping([&hangs, released] {
+    hangs = true;
+    released.wait();
+  });
+  while (!hangs) std::this_thread::yield();
+  world.monitor.ping([&answers] { answers++; });
+  CHECK(code_of([&] { world.monitor.watch("late", {StackSpec()}); }) == "ETIMEDOUT");
+  CHECK(answers == 0);
+  CHECK(!world.monitor.stop());
+  release.set_value();
+  while (!world.monitor.stop()) std::this_thread::yield();
+  // What was given up is not done later, and after a stop nothing is delivered.
+  CHECK(answers == 0 && world.events.empty());
+}
+
 }  // namespace
 
 void test_monitor() {
+  the_watched_process_is_killed_by_its_pidfd();
+  a_ping_is_answered_by_the_thread();
+  a_thread_that_hangs_holds_up_nobody();
   commands_are_refused_with_a_code();
   the_reflex_is_one_shot_and_told_after_the_death();
   a_disarmed_reflex_stays_quiet();

@@ -211,9 +211,34 @@ void odd_answers_of_waitid_are_survived() {
   CHECK(::waitid(P_ALL, 0, &info, WEXITED) == 0 && info.si_status == 6);
 }
 
+void a_script_is_not_started_when_a_path_is_there() {
+  World world;
+  const TempDir dir;
+  RunSpec spec;
+  spec.id = "run";
+  spec.argv = {"/bin/sh", "-c", "touch " + dir.path() + "/ran"};
+  spec.unless_exists = {dir.path() + "/none", dir.path() + "/going-down"};
+  // What counts is the moment of the start, not that of the preparation.
+  auto prepared = world.runs.prepare(spec);
+  const std::string sign = dir.write("going-down", "");
+  world.runs.start(std::move(prepared)).follow(false);
+  CHECK(world.end().spawn_error == "ECANCELED");
+  CHECK(access((dir.path() + "/ran").c_str(), F_OK) != 0);
+  unlink(sign.c_str());
+  world.events.clear();
+  world.runs.start(world.runs.prepare(spec)).follow(false);
+  CHECK(world.end().spawn_error.empty());
+  CHECK(access((dir.path() + "/ran").c_str(), F_OK) == 0);
+  // A path that cannot be looked at is not there.
+  world.sys.on_access = [](const char*) { return fail(EACCES); };
+  world.runs.start(world.runs.prepare(spec)).follow(false);
+  CHECK(world.end().spawn_error.empty());
+}
+
 }  // namespace
 
 void test_run() {
+  a_script_is_not_started_when_a_path_is_there();
   output_and_status_are_told();
   a_signal_is_told();
   long_output_is_cut();
