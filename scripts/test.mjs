@@ -54,7 +54,8 @@ async function runTests({ concurrency, timeoutMs }, options, files) {
   for (let i = 0; i < reporters.length; i += 2) {
     args.push(`--test-reporter=${reporters[i]}`, `--test-reporter-destination=${reporters[i + 1]}`);
   }
-  const env = { ...process.env };
+  // The addon refuses to reboot then, whatever a test does.
+  const env = { ...process.env, SOCKMON_TEST_NO_REBOOT: '1' };
   if (!maySkip) env.SOCKMON_TEST_NO_SKIP = '1';
   if (process.stdout.isTTY && !env.NO_COLOR) env.FORCE_COLOR ??= '1';
   const child = spawn(process.execPath, [...args, ...options, ...files], {

@@ -16,6 +16,8 @@ const tools = [
   },
   { program: 'ip', package: 'iproute2', for: 'the tests in network namespaces' },
   { program: 'openssl', package: 'openssl', for: 'the TLS tests' },
+  { program: 'python3', package: 'python3-minimal', for: 'the tests with a service manager' },
+  { program: 'systemd-analyze', package: 'systemd', for: 'the tests of the unit files' },
 ];
 
 export function missingTools() {

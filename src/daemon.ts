@@ -4,12 +4,17 @@ import fs from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { type Addon, loadAddon } from './addon.js';
 import { type ControlServer, listen } from './control.js';
+import { errorTable } from './core/errors.js';
+import type { RecordOf } from './core/model.js';
 import type { Config, MqttSettings } from './core/policy.js';
-import type { Log, Reporter } from './core/ports.js';
+import type { Log, Reporter, Watcher } from './core/ports.js';
+import { durationWords } from './core/sentence.js';
 import { takeEarly } from './early.js';
 import { evidenceCollector } from './evidence.js';
+import { Heartbeat } from './heartbeat.js';
 import { openJournal } from './journal.js';
 import { startWatcher } from './monitor.js';
+import { ServiceManager, statusSentence } from './notify.js';
 import { writePlan } from './plan.js';
 import { Supervisor } from './supervisor.js';
 import { scriptEnvironment, systemClock, systemReboot } from './system.js';
@@ -33,7 +38,7 @@ interface Telling {
 }
 
 /**
- * Runs until SIGTERM or SIGINT and resolves with the exit status.
+ * Runs until SIGTERM or SIGINT and resolves with the exit status; with that of MONITOR_HANGS when the monitor thread is found dead.
  * @throws SockmonError STATE_DIR, ALREADY_RUNNING, JOURNAL_OPEN, MONITOR, ADDON, BROKER.
  */
 export async function startDaemon(config: Config, options: DaemonOptions): Promise<number> {
@@ -46,6 +51,7 @@ class Daemon {
   readonly ended: Promise<number>;
   private end: (status: number) => void = () => {};
   private control: ControlServer | null = null;
+  private heartbeat: Heartbeat | null = null;
   /** How often a reload has been asked for. */
   private reloads = 0;
 
@@ -55,6 +61,7 @@ class Daemon {
     private readonly supervisor: Supervisor,
     private readonly telling: Telling,
     private readonly closeJournal: () => void,
+    private readonly manager: ServiceManager,
   ) {
     this.ended = new Promise(resolve => {
       this.end = resolve;
@@ -75,6 +82,11 @@ class Daemon {
     const telling = await startTelling(config, log);
     const { node, policy } = config;
     const { reporter } = telling;
+    const manager = new ServiceManager({
+      send: addon.notify,
+      environment: process.env,
+      pid: process.pid,
+    });
     const supervisor = new Supervisor({
       node,
       version,
@@ -85,21 +97,47 @@ class Daemon {
       reporter,
       evidence: evidenceCollector(),
       log,
+      onChange: () => {
+        if (manager.listens) manager.status(statusSentence(supervisor.snapshot()));
+      },
     });
     const environment = scriptEnvironment(process.env);
     const watcher = startWatcher(addon, {
       onInput: input => supervisor.dispatch(input),
       environment,
+      onEnd: detail => daemon.alarm('monitor_ended', detail),
       early: takeEarly(),
     });
     options.onStart?.(telling.broker);
-    const daemon = new Daemon(config, options, supervisor, telling, () => journal.close());
+    const daemon = new Daemon(config, options, supervisor, telling, () => journal.close(), manager);
     daemon.obeySignals();
     supervisor.start(watcher);
     announceWatching();
     reporter.start(supervisor);
     await daemon.serve();
+    manager.ready();
+    daemon.listenToHeart(watcher);
     return daemon;
+  }
+
+  private listenToHeart(watcher: Watcher): void {
+    const { manager, supervisor } = this;
+    this.heartbeat = new Heartbeat({
+      watchdogMs: manager.watchdogMs,
+      tick: () => supervisor.tick(),
+      ping: () => watcher.ping(),
+      onAnswer: () => manager.alive(),
+      onSilence: waitedMs =>
+        this.alarm('monitor_hangs', `the monitor thread has not answered for ${durationWords(waitedMs)}`),
+    });
+    this.heartbeat.start();
+  }
+
+  /** Whoever started sockmon is to start it again: a new process is the only cure. */
+  private alarm(what: RecordOf<'alarm'>['what'], detail: string): void {
+    this.supervisor.alarm(what, detail);
+    this.manager.lastWords(detail);
+    this.end(errorTable.MONITOR_HANGS.exitStatus);
   }
 
   /** Before the journal says that anything is watched: a SIGHUP that nobody listens to ends a process. */
@@ -139,6 +177,8 @@ class Daemon {
     for (const again of ['SIGTERM', 'SIGINT'] as const) process.once(again, () => this.end(0));
     // What is being read is not taken up any more.
     this.reloads++;
+    this.manager.stopping();
+    this.heartbeat?.stop();
     this.supervisor.stop(signal);
     await Promise.allSettled([this.telling.stop(), this.control?.close()]);
     this.closeJournal();
@@ -148,6 +188,7 @@ class Daemon {
   /** A faulty file changes nothing. Reading takes a while: of several SIGHUPs the last one counts. */
   private async reload(): Promise<void> {
     const turn = ++this.reloads;
+    this.manager.reloading();
     try {
       const config = await this.options.reload();
       if (turn === this.reloads) this.takeUp(config);
@@ -155,6 +196,8 @@ class Daemon {
       if (turn !== this.reloads) return;
       const words = `the configuration cannot be taken up, the old one stays in force: ${(error as Error).message}`;
       this.options.log.error({}, words);
+    } finally {
+      if (turn === this.reloads) this.manager.ready();
     }
   }
 

@@ -24,9 +24,19 @@ export interface WatcherOptions {
   readonly onInput: (input: Input) => void;
   /** The environment of every script, before the run's own variables. */
   readonly environment: Readonly<Record<string, string>>;
+  /** The monitor thread has ended: nothing is watched any more. */
+  readonly onEnd: (detail: string) => void;
   /** What was armed before this file was loaded. */
   readonly early: Early | null;
 }
+
+/**
+ * Where one of these is, the machine is going down and is left alone. `/run/nologin` is made by systemd-user-sessions.service, which is
+ * ordered after network.target and so stops before the network does; by shutdown(8) five minutes before a shutdown for a set time.
+ * At boot it is there until logins are allowed: the unit starts sockmon after that. Not `/run/systemd/shutdown/scheduled`: it is there
+ * for as long as a shutdown at night is planned, and `systemctl reboot` does not make it.
+ */
+const signsOfShutdown = ['/run/nologin'];
 
 /** @throws SockmonError MONITOR when the thread cannot be started. */
 export function startWatcher(addon: Addon, options: WatcherOptions): Watcher {
@@ -42,10 +52,13 @@ class NativeWatcher implements Watcher {
   private readonly monitor: Monitor;
   private readonly early = new Map<string, { specs: string; reports: SensorReport[] }>();
 
+  private readonly bootTimeMs: () => number;
+
   constructor(
     addon: Addon,
     private readonly options: WatcherOptions,
   ) {
+    this.bootTimeMs = addon.bootTimeMs;
     const { early } = options;
     if (early === null) {
       this.monitor = new addon.Monitor(events => this.deliver(events));
@@ -81,11 +94,23 @@ class NativeWatcher implements Watcher {
   }
 
   armReflex(resource: string, run: Run | null): void {
-    this.monitor.armReflex(resource, run === null ? null : this.nativeRun(run));
+    try {
+      this.monitor.armReflex(resource, run === null ? null : this.nativeRun(run));
+    } catch (error) {
+      // It is restarted all the same, from the ladder, some milliseconds later.
+      const detail = `its reflex cannot be armed: ${(error as Error).message}`;
+      this.options.onInput({ kind: 'fault', resource, sensor: null, detail });
+    }
   }
 
   run(run: Run): void {
-    this.monitor.run(this.nativeRun(run));
+    try {
+      this.monitor.run(this.nativeRun(run));
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      const result = { kind: 'not_started', error: code ?? message } as const;
+      this.options.onInput({ kind: 'run_ended', run: run.id, atMs: this.bootTimeMs(), result, output: '' });
+    }
   }
 
   endRun(id: string): void {
@@ -93,7 +118,15 @@ class NativeWatcher implements Watcher {
   }
 
   kill(resource: string): string | null {
-    return this.monitor.kill(resource) ? null : `no process of ${resource} is being watched now`;
+    try {
+      return this.monitor.kill(resource) ? null : `no process of ${resource} is being watched now`;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  ping(): Promise<void> {
+    return this.monitor.ping();
   }
 
   close(): void {
@@ -101,11 +134,16 @@ class NativeWatcher implements Watcher {
   }
 
   private nativeRun(run: Run) {
-    return { ...run, argv: [...run.argv], env: { ...this.options.environment, ...run.env } };
+    const { id, timeoutMs, graceMs } = run;
+    const env = { ...this.options.environment, ...run.env };
+    return { id, argv: [...run.argv], env, timeoutMs, graceMs, unlessExists: signsOfShutdown };
   }
 
   private deliver(events: NativeEvent[]): void {
-    for (const event of events) this.options.onInput(inputOf(event));
+    for (const event of events) {
+      this.options.onInput(inputOf(event));
+      if (event.type === 'fault' && event.code === 'ESHUTDOWN') this.options.onEnd(event.detail);
+    }
   }
 }
 

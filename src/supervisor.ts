@@ -4,7 +4,7 @@ import { SockmonError } from './core/errors.js';
 import { mayRebootUnrecorded } from './core/guard.js';
 import { History } from './core/history.js';
 import { emptyState, next, nextDeadlineMs } from './core/machine.js';
-import type { JournalEntry, JournalRecord } from './core/model.js';
+import type { JournalEntry, JournalRecord, RecordOf } from './core/model.js';
 import { type Policy, type Role, roleOf } from './core/policy.js';
 import type {
   CommandAnswer,
@@ -14,9 +14,11 @@ import type {
   RebootPort,
   ReceivedCommand,
   Reporter,
+  Run,
   Telling,
   Watcher,
 } from './core/ports.js';
+import { withJournal } from './core/run.js';
 import { describe } from './core/sentence.js';
 import { snapshot } from './core/snapshot.js';
 import type { Snapshot } from './core/snapshot-model.js';
@@ -35,6 +37,8 @@ export interface SupervisorOptions {
   readonly reporter: Reporter;
   readonly evidence: EvidencePort;
   readonly log: Log;
+  /** Something may have changed in the snapshot. */
+  readonly onChange?: () => void;
 }
 
 export class Supervisor implements Telling {
@@ -71,6 +75,7 @@ export class Supervisor implements Telling {
     this.work();
     this.setTimer();
     this.options.reporter.sync();
+    this.options.onChange?.();
   }
 
   private work(): void {
@@ -84,6 +89,18 @@ export class Supervisor implements Telling {
     } finally {
       this.working = false;
     }
+  }
+
+  /** A turn of the loop without news. */
+  tick(): void {
+    this.dispatch({ kind: 'tick' });
+  }
+
+  /** Nothing is watched any more. The daemon is to end; the journal tells why. */
+  alarm(what: RecordOf<'alarm'>['what'], detail: string): void {
+    if (!this.stopped) this.record([{ type: 'alarm', what, detail }]);
+    this.stopped = true;
+    if (this.timer !== null) clearTimeout(this.timer);
   }
 
   /** Takes up a new policy: what is unchanged goes on being watched without a gap. */
@@ -208,10 +225,11 @@ export class Supervisor implements Telling {
           this.watcher?.unwatch(effect.resource);
           break;
         case 'arm':
-          this.watcher?.armReflex(effect.resource, effect.run);
+          // As of now: at the moment of death there is no time for it.
+          this.watcher?.armReflex(effect.resource, effect.run === null ? null : this.complete(effect.run));
           break;
         case 'run':
-          this.watcher?.run(effect.run);
+          this.watcher?.run(this.complete(effect.run));
           break;
         case 'end_run':
           this.watcher?.endRun(effect.run);
@@ -268,6 +286,10 @@ export class Supervisor implements Telling {
     } catch (error) {
       log.debug({ err: error, outage }, 'the evidence could not be collected');
     }
+  }
+
+  private complete(run: Run): Run {
+    return withJournal(run, this.options.journal.entries);
   }
 
   private drill(resource: string, command: string): void {

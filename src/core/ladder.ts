@@ -41,6 +41,9 @@ export function nextStep(
   if (step === undefined) return { kind: 'give_up', atMs: nowMs };
   if (result?.kind === 'exit' && result.code === exitStatus.permanent) return above(steps, climb.step, nowMs);
   const dueMs = Math.max(lastAttemptMs + intervalMs(step, climb.attempts), nowMs);
+  // Nothing has been tried: no reason to go further up while the machine is shutting down.
+  if (result?.kind === 'not_started' && result.error === 'ECANCELED')
+    return { kind: 'attempt', atMs: dueMs, step: climb.step };
   if (climb.attempts >= step.attempts) {
     let fullMs = 0;
     for (let attempt = 1; attempt <= step.attempts; attempt++) fullMs += intervalMs(step, attempt);

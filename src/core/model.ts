@@ -176,6 +176,8 @@ export const recordShape = tagged('type', {
     outage: optional(outage),
     command: optional(string),
   },
+  /** sockmon itself is broken: the monitor thread hangs or has ended. The daemon ends with a status of its own, to be started again. */
+  alarm: { what: oneOf('monitor_hangs', 'monitor_ended'), detail: string },
   /** Rebooting was asked for and the guard said no. */
   reboot_refused: {
     reason: string,

@@ -36,6 +36,8 @@ export interface Watcher {
   endRun(id: string): void;
   /** SIGKILLs the process that a sensor of the resource watches, by its pidfd. Words where there is none. */
   kill(resource: string): string | null;
+  /** Resolves when the thread has answered; never, when it hangs or has ended. */
+  ping(): Promise<void>;
   close(): void;
 }
 

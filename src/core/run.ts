@@ -1,4 +1,6 @@
 /** The script of an attempt: its id, and the environment that tells it what it is run for. */
+
+import type { JournalEntry } from './model.js';
 import type { RestartStep } from './policy.js';
 import type { Run } from './ports.js';
 
@@ -31,4 +33,15 @@ export function attemptRun(step: RestartStep, info: AttemptInfo): Run {
     timeoutMs: 0,
     graceMs: step.graceMs,
   };
+}
+
+/** Of an environment string: the kernel takes 128 KiB (MAX_ARG_STRLEN), a script wants to read it. */
+const longestJournalBytes = 8192;
+
+/** The run with the journal's last lines as SOCKMON_JOURNAL, where it asks for some: JSON, a line each, the oldest left out first. */
+export function withJournal(run: Run, entries: readonly JournalEntry[]): Run {
+  if (run.journalLines === 0) return run;
+  const lines = entries.slice(-run.journalLines).map(entry => JSON.stringify(entry));
+  while (Buffer.byteLength(lines.join('\n')) > longestJournalBytes) lines.shift();
+  return { ...run, env: { ...run.env, SOCKMON_JOURNAL: lines.join('\n') } };
 }

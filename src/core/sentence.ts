@@ -38,7 +38,9 @@ export function resultWords(result: RunResult): string {
     case 'timeout':
       return 'took too long and was ended';
     case 'not_started':
-      return `could not be started (${result.error})`;
+      return result.error === 'ECANCELED'
+        ? 'was not started: the machine is shutting down'
+        : `could not be started (${result.error})`;
     case 'unknown':
       return 'ended unseen';
   }
@@ -126,6 +128,8 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
       return { level: 'error', text: `${entry.resource} did not come back: ${entry.detail}` };
     case 'command':
       return describeCommand(entry);
+    case 'alarm':
+      return { level: 'error', text: `nothing is watched any more: ${entry.detail}` };
     case 'reboot_intent':
       return { level: 'warn', text: `the machine reboots: ${entry.reason}` };
     case 'reboot_refused':

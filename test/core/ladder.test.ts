@@ -52,3 +52,13 @@ describe('the ladder', () => {
     assert.deepEqual(delays, [0, 0, 0, 1000, 2000, 4000, 30_000, 30_000]);
   });
 });
+
+describe('a machine that is shutting down', () => {
+  it('is no reason to go up the ladder: nothing has been tried', () => {
+    const cancelled: RunResult = { kind: 'not_started', error: 'ECANCELED' };
+    assert.deepEqual(nextStep(two, on(2), 30_000, cancelled, 30_001), attempt(60_000));
+    assert.deepEqual(nextStep(seed, on(6), 150_000, cancelled, 150_001), attempt(180_000));
+    const missing: RunResult = { kind: 'not_started', error: 'ENOENT' };
+    assert.deepEqual(nextStep(seed, on(6), 150_000, missing, 150_001), giveUp(180_000));
+  });
+});

@@ -33,7 +33,8 @@ export class Daemon {
     const log = openSync(this.logFile, 'a');
     this.process = start(options.enter([...nodeCommand, ...options.arguments]), {
       stdio: ['ignore', log, log],
-      env: { ...process.env, ...options.env },
+      // Whatever a test does, the machine stays up.
+      env: { ...process.env, SOCKMON_TEST_NO_REBOOT: '1', ...options.env },
     });
   }
 

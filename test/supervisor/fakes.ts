@@ -45,6 +45,7 @@ export class FakeWatcher implements Watcher {
     this.calls.push(`kill ${resource}`);
     return null;
   }
+  async ping(): Promise<void> {}
   close(): void {
     this.calls.push('close');
   }

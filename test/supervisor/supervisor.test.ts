@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';
-import type { ReceivedCommand } from '../../src/core/ports.js';
-import { policy, resource } from '../core/world.js';
+import type { JournalEntry } from '../../src/core/model.js';
+import type { ReceivedCommand, Run } from '../../src/core/ports.js';
+import { withJournal } from '../../src/core/run.js';
+import { policy, resource, step } from '../core/world.js';
 import { Bench } from './fakes.js';
 
 const press: ReceivedCommand = {
@@ -175,5 +177,54 @@ describe('evidence', () => {
     assert.ok(bench.log.lines.includes('debug the evidence could not be collected'));
     bench.sensor('down');
     assert.equal(bench.types().at(-1), 'attempt');
+  });
+
+  it('gives a script the last lines of the journal where its step asks for them, for the reflex as of arming', t => {
+    const bench = new Bench(t, policy([resource('tcpip', { steps: [step('again', { journalLines: 3 })] })]));
+    bench.up();
+    const lines = bench.watcher.armed.get('tcpip')?.env.SOCKMON_JOURNAL?.split('\n') ?? [];
+    assert.equal((JSON.parse(lines[0] ?? '') as { type: string }).type, 'start');
+    bench.sensor('down');
+    const told = bench.watcher.runs[0]?.env.SOCKMON_JOURNAL?.split('\n') ?? [];
+    const types = told.map(line => (JSON.parse(line) as { type: string }).type);
+    assert.deepEqual(types.slice(-2), ['outage_begin', 'attempt']);
+    assert.equal(types.length, 3);
+  });
+
+  it('records an alarm and does nothing afterwards', t => {
+    const bench = new Bench(t, policy());
+    bench.up();
+    bench.supervisor.alarm('monitor_hangs', 'the monitor thread is silent');
+    bench.supervisor.alarm('monitor_ended', 'it has ended');
+    bench.sensor('down');
+    assert.equal(bench.types().at(-1), 'alarm');
+    assert.equal(bench.types().filter(type => type === 'alarm').length, 1);
+    assert.ok(bench.log.lines.includes('error nothing is watched any more: the monitor thread is silent'));
+    assert.ok(!bench.watcher.calls.includes('close'), 'a thread that hangs would be waited for');
+  });
+});
+
+describe('the journal for a script', () => {
+  const run: Run = { id: 'x', argv: ['/x'], env: {}, journalLines: 100, timeoutMs: 0, graceMs: 0 };
+  const entry = (seq: number, reason: string): JournalEntry => ({
+    seq,
+    bootId: 'b',
+    bootMs: 0,
+    wallMs: 0,
+    synced: true,
+    type: 'stop',
+    reason,
+  });
+
+  it('is cut to what an environment holds, the oldest lines first', () => {
+    const entries = Array.from({ length: 100 }, (_, seq) => entry(seq, 'ü'.repeat(100)));
+    const text = withJournal(run, entries).env.SOCKMON_JOURNAL ?? '';
+    assert.ok(Buffer.byteLength(text) <= 8192 && Buffer.byteLength(text) > 7500);
+    assert.equal((JSON.parse(text.split('\n').at(-1) ?? '') as { seq: number }).seq, 99);
+    assert.equal(withJournal(run, [entry(1, 'x'.repeat(9000))]).env.SOCKMON_JOURNAL, '');
+  });
+
+  it('is not given where nobody asks', () => {
+    assert.ok(!('SOCKMON_JOURNAL' in withJournal({ ...run, journalLines: 0 }, [entry(1, 'x')]).env));
   });
 });
