@@ -24,6 +24,7 @@ export const systemSources: EvidenceSources = {
 /** What led to a death has been said shortly before it. */
 const beforeMs = 10 * 60_000;
 const maxEntries = 20;
+const sharedMs = 20;
 /** A router with the whole internet's table has megabytes of it; the default routes come first. */
 const tableBytes = 64 * 1024;
 
@@ -36,6 +37,8 @@ export function evidenceCollector(sources: EvidenceSources = systemSources): Evi
 class Collector implements EvidencePort {
   private readonly kernelLog: KernelLog;
   private readonly alive = new Map<string, Network>();
+  /** At a start many resources are seen alive at once: one picture serves them all. */
+  private latest: { readonly atMs: number; readonly network: Network } | null = null;
   /** Where the kernel's log stood at each resource's `before`. */
   private readonly marks = new Map<string, number>();
 
@@ -45,7 +48,7 @@ class Collector implements EvidencePort {
 
   async collect(resource: string, when: 'alive' | 'before' | 'after'): Promise<Evidence> {
     // The network first: it may change while the log is read.
-    if (when !== 'before') this.alive.set(resource, this.network());
+    if (when !== 'before') this.alive.set(resource, this.network(when === 'alive' ? sharedMs : 0));
     const network = this.alive.get(resource) ?? { addresses: [], routes: [] };
     await this.kernelLog.update();
     if (when === 'alive') return { kernel: [], ...network };
@@ -62,8 +65,15 @@ class Collector implements EvidencePort {
     return kernelLog.since(this.sources.nowMs() - beforeMs, maxEntries);
   }
 
-  private network(): Network {
-    return { addresses: this.addresses().slice(0, maxEntries), routes: this.routes().slice(0, maxEntries) };
+  private network(maxAgeMs: number): Network {
+    const atMs = this.sources.nowMs();
+    if (this.latest !== null && atMs - this.latest.atMs < maxAgeMs) return this.latest.network;
+    const network = {
+      addresses: this.addresses().slice(0, maxEntries),
+      routes: this.routes().slice(0, maxEntries),
+    };
+    this.latest = { atMs, network };
+    return network;
   }
 
   private addresses(): string[] {

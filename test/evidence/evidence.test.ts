@@ -73,6 +73,24 @@ describe('evidence', () => {
     assert.deepEqual((await collector.collect('tcpip', 'before')).addresses, alive.addresses);
   });
 
+  it('of many that are seen alive at once is one picture, of a later one another', async t => {
+    const place = new Place(t);
+    let looks = 0;
+    const { interfaces } = place.sources();
+    const counted = () => {
+      looks++;
+      return interfaces();
+    };
+    const collector = evidenceCollector(place.sources({ interfaces: counted }));
+    for (let n = 0; n < 100; n++) await collector.collect(`r${n}`, 'alive');
+    assert.equal(looks, 1);
+    place.nowMs += 1000;
+    await collector.collect('r1', 'alive');
+    await collector.collect('r1', 'after');
+    assert.equal(looks, 3);
+    assert.deepEqual((await collector.collect('r99', 'before')).addresses, alive.addresses);
+  });
+
   it('of a resource that was never seen alive has no network before', async t => {
     const collector = evidenceCollector(new Place(t).sources());
     assert.deepEqual(await collector.collect('tcpip', 'before'), { kernel: [], addresses: [], routes: [] });
