@@ -12,7 +12,7 @@ import type { ConfigFile, Tree } from './config/tree.js';
 import { readConfigFile } from './config/yaml-file.js';
 import { SockmonError } from './core/errors.js';
 import { deepFreeze } from './core/freeze.js';
-import type { Config } from './core/policy.js';
+import type { Config, Policy } from './core/policy.js';
 
 export { ConfigError, type Fault, formatFault } from './config/faults.js';
 
@@ -58,6 +58,15 @@ export function seedConfig(script: string, source: Omit<ConfigSource, 'files'>):
   const wrong = scriptFault(resolve(source.cwd, script));
   if (wrong !== null) throw new SockmonError('SCRIPT', wrong);
   return finish([seedFile(script, source.cwd)], { ...source, files: [] }, environmentFaults(source.env));
+}
+
+/**
+ * The policy of settings that stand in no file, with every default.
+ * @throws ConfigError.
+ */
+export function policyOf(tree: Tree): Policy {
+  const file = { name: 'defaults', folder: '/', tree, places: new Map() };
+  return finish([file], { files: [], env: {}, cwd: '/', policyOnly: true }, []).policy;
 }
 
 function finish(files: readonly ConfigFile[], source: ConfigSource, earlier: readonly Fault[]): Config {

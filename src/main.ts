@@ -3,7 +3,11 @@ import { SockmonError } from './core/errors.js';
 import type { Loaded } from './loaded.js';
 
 /** What looks, asks or prints is over in a moment and does it here. */
-const brief = new Set('check status history restart reboot help -h --help -V --version'.split(' '));
+const brief = new Set(
+  'check status history explain replay restart reboot pause resume drill help -h --help -V --version'.split(
+    ' ',
+  ),
+);
 
 export async function main(argv: readonly string[]): Promise<void> {
   try {

@@ -293,7 +293,7 @@ export class Supervisor implements Telling {
   }
 
   private drill(resource: string, command: string): void {
-    const error = this.watcher?.kill(resource) ?? 'nothing is watched';
+    const error = this.watcher === null ? 'nothing is watched' : this.watcher.kill(resource);
     if (error !== null) this.dispatch({ kind: 'drill_failed', resource, command, error });
   }
 

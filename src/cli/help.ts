@@ -12,6 +12,10 @@ Examples:
   sockmon run --config sockmon.yaml    watch what the file says
   sockmon status                       how the running sockmon sees things
   sockmon history --limit 5            the last outages, from the journal
+  sockmon history 12                   the whole story of one of them
+  sockmon explain                      why this machine last rebooted
+  sockmon pause dns --for 10m          leave it alone while you work on it
+  sockmon drill dns                    kill it on purpose, and see it come back
 
 Nothing reboots this machine unless reboot.allowed is true or --allow-reboot is given.
 The settings are explained in config/sockmon.yaml. Every single-valued setting outside
@@ -37,6 +41,28 @@ Exits 0 when sockmon runs, 3 when it does not; then it tells what the journal la
 Examples:
   sockmon status --watch
   sockmon status --json | jq .snapshot.resources`;
+
+export const historyHelp = `
+Examples:
+  sockmon history --json | jq '.[].cause'
+  sockmon history 3f2a91c0-tcpip-12    cause, attempts with their output, evidence, reboot
+  sockmon history tcpip-12             the same, in short`;
+
+export const replayHelp = `
+Everything dies, and comes back, when it did in the recording; scripts take as long and end as they did.
+What another policy would have done meanwhile is what the very machine that decides in the daemon does.
+
+Examples:
+  sockmon replay /var/lib/sockmon/journal --config new.yaml
+  grep 3f2a91c0-tcpip-12 /var/lib/sockmon/journal > outage
+  sockmon replay outage --never-back --allow-reboot`;
+
+export const drillHelp = `
+Asks first, unless --yes is given. The outage is recorded as a drill and counted nowhere. Exits 0 when the
+resource is back, 1 when the drill was refused or the resource did not come back.
+
+Example:
+  sockmon drill dns --yes --json`;
 
 export const commandHelp = `
 The running sockmon judges it by the same rules as a command from Home Assistant, and answers.

@@ -4,6 +4,8 @@ export interface Io {
   readonly cwd: string;
   out(text: string): void;
   err(text: string): void;
+  /** Asks the person at the terminal; null where there is none. */
+  confirm(question: string): Promise<boolean | null>;
 }
 
 export function processIo(): Io {
@@ -18,5 +20,18 @@ export function processIo(): Io {
     cwd: process.cwd(),
     out: text => void process.stdout.write(text),
     err: text => void process.stderr.write(text),
+    confirm,
   };
+}
+
+async function confirm(question: string): Promise<boolean | null> {
+  if (!process.stdin.isTTY || !process.stdout.isTTY) return null;
+  const { createInterface } = await import('node:readline/promises');
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    const answer = await terminal.question(`${question} [y/N] `);
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    terminal.close();
+  }
 }

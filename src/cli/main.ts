@@ -3,10 +3,25 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/faults.js';
 import { nearest } from '../config/nearest.js';
 import { errorTable, SockmonError } from '../core/errors.js';
+import type { Action } from '../core/model.js';
 import type { Loaded } from '../loaded.js';
 import { version } from '../version.js';
-import { checkHelp, commandHelp, rootHelp, runHelp, statusHelp, summary } from './help.js';
+import type { CommandOptions } from './command.js';
+import type { DrillOptions } from './drill.js';
+import {
+  checkHelp,
+  commandHelp,
+  drillHelp,
+  historyHelp,
+  replayHelp,
+  rootHelp,
+  runHelp,
+  statusHelp,
+  summary,
+} from './help.js';
+import type { HistoryOptions } from './history.js';
 import { type Io, processIo } from './io.js';
+import type { ReplayOptions } from './replay.js';
 import type { DaemonOptions } from './run.js';
 import type { PlaceOptions } from './state-dir.js';
 
@@ -67,6 +82,8 @@ function build(io: Io, finish: Finish): Command {
   addCheck(program, io, finish);
   addStatus(program, io, finish);
   addHistory(program, io, finish);
+  addExplain(program, io, finish);
+  addReplay(program, io, finish);
   addCommands(program, io, finish);
   return program;
 }
@@ -135,12 +152,41 @@ function addStatus(program: Command, io: Io, finish: Finish): void {
 function addHistory(program: Command, io: Io, finish: Finish): void {
   const command = program
     .command('history')
-    .description('list the outages in the journal, the latest first; works without a running sockmon')
-    .option('--json', 'a JSON array')
-    .option('--limit <number>', 'how many at most', '20');
-  placeOptions(command).action(async (options: PlaceOptions & { json?: true; limit: string }) =>
-    finish((await import('./history.js')).history(options, io)),
+    .description(
+      'list the outages in the journal, the latest first, or tell one; works without a running sockmon',
+    )
+    .argument('[outage]', 'the whole story of this one: its id, or the number at the end of it')
+    .option('--json', 'a JSON array, or one JSON object')
+    .option('--limit <number>', 'how many at most', '20')
+    .addHelpText('after', historyHelp);
+  placeOptions(command).action(async (outage: string | undefined, options: HistoryOptions) =>
+    finish((await import('./history.js')).history(outage, options, io)),
   );
+}
+
+function addExplain(program: Command, io: Io, finish: Finish): void {
+  const command = program
+    .command('explain')
+    .description('say why this machine last rebooted; works without a running sockmon')
+    .option('--json', 'one JSON object');
+  placeOptions(command).action(async (options: PlaceOptions & { json?: true }) =>
+    finish((await import('./explain.js')).explain(options, io)),
+  );
+}
+
+function addReplay(program: Command, io: Io, finish: Finish): void {
+  program
+    .command('replay')
+    .description('say what another policy would have done in recorded outages; touches nothing')
+    .argument('<file>', 'a journal, or lines of one')
+    .option('--config <files...>', 'the policy; without it the defaults')
+    .option('--never-back', 'as if nothing had come back by itself')
+    .option('--allow-reboot', 'as if rebooting were allowed')
+    .option('--json', 'one JSON object')
+    .addHelpText('after', replayHelp)
+    .action(async (file: string, options: ReplayOptions) =>
+      finish((await import('./replay.js')).replay(file, options, io)),
+    );
 }
 
 function addCommands(program: Command, io: Io, finish: Finish): void {
@@ -149,16 +195,34 @@ function addCommands(program: Command, io: Io, finish: Finish): void {
     .description('ask the running sockmon to restart a resource')
     .argument('<resource>', 'its name in the configuration');
   const reboot = program.command('reboot').description('ask the running sockmon to reboot this machine');
-  for (const command of [restart, reboot]) {
+  const pause = program
+    .command('pause')
+    .description('leave a resource, or everything, alone for a while: for work on it')
+    .argument('[resource]', 'its name in the configuration; everything without it')
+    .requiredOption('--for <duration>', 'how long, e.g. 10m; it ends by itself, and with a reboot');
+  const resume = program
+    .command('resume')
+    .description('end a pause')
+    .argument('[resource]', 'its name in the configuration; all pauses without it');
+  const drill = program
+    .command('drill')
+    .description('kill a resource on purpose and say how long detection and recovery take')
+    .argument('<resource>', 'its name in the configuration')
+    .option('--yes', 'do not ask')
+    .option('--json', 'one JSON object');
+  for (const command of [restart, reboot, pause, resume, drill]) {
     placeOptions(command)
       .option('--dry-run', 'only ask what would be answered')
-      .addHelpText('after', commandHelp);
+      .addHelpText('after', command === drill ? drillHelp : commandHelp);
   }
-  restart.action(async (target: string, options: PlaceOptions & { dryRun?: true }) =>
-    finish(await (await import('./command.js')).command('restart', target, options, io)),
-  );
-  reboot.action(async (options: PlaceOptions & { dryRun?: true }) =>
-    finish(await (await import('./command.js')).command('reboot', undefined, options, io)),
+  const send = async (action: Action, target: string | undefined, options: CommandOptions) =>
+    finish(await (await import('./command.js')).command(action, target, options, io));
+  restart.action((target: string, options: CommandOptions) => send('restart', target, options));
+  reboot.action((options: CommandOptions) => send('reboot', undefined, options));
+  pause.action((target: string | undefined, options: CommandOptions) => send('pause', target, options));
+  resume.action((target: string | undefined, options: CommandOptions) => send('resume', target, options));
+  drill.action(async (target: string, options: DrillOptions) =>
+    finish(await (await import('./drill.js')).drill(target, options, io)),
   );
 }
 

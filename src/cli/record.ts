@@ -1,11 +1,14 @@
 /** What the journal knows, for the commands that read it without a running sockmon. */
 import { loadAddon } from '../addon.js';
 import { type Instant, isoTime } from '../core/clock.js';
+import { SockmonError } from '../core/errors.js';
 import { History, type OutageHistory } from '../core/history.js';
 import type { JournalEntry } from '../core/model.js';
 import { viewOutage } from '../core/snapshot.js';
 import type { OutageView } from '../core/snapshot-model.js';
+import { findOutages, type Story, storyOf } from '../core/story.js';
 import { readJournal } from '../journal.js';
+import { printable } from '../printable.js';
 import { systemClock } from '../system.js';
 
 /** What the journal last knew of a sockmon that does not run. */
@@ -34,9 +37,33 @@ export function lastKnown(stateDir: string): LastKnown {
   };
 }
 
+export function readEntries(stateDir: string): { readonly entries: JournalEntry[]; readonly now: Instant } {
+  return { entries: readJournal(stateDir), now: systemClock(loadAddon()).now() };
+}
+
 /** Oldest first. */
 export function readOutages(stateDir: string): OutageView[] {
-  return outagesOf(readJournal(stateDir), systemClock(loadAddon()).now());
+  const { entries, now } = readEntries(stateDir);
+  return outagesOf(entries, now);
+}
+
+/**
+ * The whole story of the latest outage that is meant, and the ids of the others that may have been.
+ * @throws SockmonError USAGE when there is none.
+ */
+export function readStory(
+  stateDir: string,
+  wanted: string,
+): { readonly story: Story; readonly others: readonly string[] } {
+  const { entries, now } = readEntries(stateDir);
+  const found = findOutages(new History(entries).outages, wanted);
+  const outage = found.pop();
+  if (outage === undefined) {
+    const words = `There is no outage "${printable(wanted)}" in the journal of ${stateDir}. "sockmon history" lists them.`;
+    throw new SockmonError('USAGE', words);
+  }
+  const story = storyOf(entries, outage, roleBySensor(outage), now);
+  return { story, others: found.map(({ id }) => id) };
 }
 
 function outagesOf(entries: readonly JournalEntry[], now: Instant): OutageView[] {
@@ -44,6 +71,6 @@ function outagesOf(entries: readonly JournalEntry[], now: Instant): OutageView[]
 }
 
 /** The configuration of back then is gone; the sensor that saw the death tells which side it was on. */
-function roleBySensor(outage: OutageHistory): OutageView['role'] {
+export function roleBySensor(outage: OutageHistory): OutageView['role'] {
   return outage.begin.sensor.startsWith('process') ? 'service' : 'stack';
 }

@@ -3,7 +3,7 @@ import type { StatusAnswer } from '../control/protocol.js';
 import { durationWords } from '../core/sentence.js';
 import type { ConnectionView, OutageView, ResourceView, Snapshot } from '../core/snapshot-model.js';
 import { printable } from '../printable.js';
-import { lastedWords } from './history.js';
+import { lastedWords } from './outage-words.js';
 import type { LastKnown } from './record.js';
 import { localTime, rows } from './table.js';
 
@@ -12,12 +12,16 @@ export function statusText({ snapshot, connection, pid, version }: StatusAnswer)
   const head = `sockmon ${version} on ${snapshot.node}: ${snapshot.status}\n`;
   const resources = Object.entries(snapshot.resources).map(([id, view]) => resourceText(id, view));
   const machine = rows([
+    ...(snapshot.pause === null
+      ? []
+      : [['pause', `everything is left alone until ${localTime(snapshot.pause)}`]]),
+    ...snapshot.problems.map(problem => ['problem', printable(problem)]),
     ['last outage', snapshot.last_outage ? outageWords(snapshot.last_outage) : 'none'],
     ['outages', `${snapshot.outages_24h} in 24 h, ${snapshot.outages_total} in all`],
     ['uptime', `${snapshot.uptime_24h_pct} % in 24 h, ${snapshot.uptime_30d_pct} % in 30 days`],
     ['broker', connectionWords(connection)],
     ['detection', detectionWords(snapshot)],
-    ['reboot', printable(snapshot.reboot.detail)],
+    ['reboot', rebootWords(snapshot)],
     ['daemon', `pid ${pid}, running for ${durationWords(Math.max(0, ranMs))}`],
   ]);
   return [head, ...resources, machine].join('\n');
@@ -26,7 +30,15 @@ export function statusText({ snapshot, connection, pid, version }: StatusAnswer)
 function resourceText(id: string, view: ResourceView): string {
   const head = `${id}: ${view.state} since ${localTime(view.since)}: ${printable(view.reason)}\n`;
   const sensors = view.sensors.map(sensor => [`  ${sensor.name}`, sensor.state, printable(sensor.detail)]);
-  const restart = [['  at its death', view.restart === null ? 'told only' : printable(view.restart)]];
+  const marks = [
+    ...(view.paused_until === null ? [] : [['  paused', `until ${localTime(view.paused_until)}`]]),
+    ...(view.flapping ? [['  flapping', 'it keeps dying; told once, restarted ever later']] : []),
+    ...(view.root === null ? [] : [['  part of', `the outage ${view.root} of something that it needs`]]),
+  ];
+  const restart = [
+    ...marks,
+    ['  at its death', view.restart === null ? 'told only' : printable(view.restart)],
+  ];
   return head + rows(sensors) + rows(restart);
 }
 
@@ -46,6 +58,18 @@ function connectionWords(connection: ConnectionView): string {
   }
   const why = connection.last_error === null ? '' : ` (${printable(connection.last_error)})`;
   return `trying to reach ${broker}${why}${waiting}`;
+}
+
+const levelWords = {
+  command: 'by the command',
+  force: 'by the forced command, after the first one did not help',
+  kernel: 'by the kernel, after no command helped',
+} as const;
+
+function rebootWords({ reboot: { detail, pending } }: Snapshot): string {
+  if (pending === null) return printable(detail);
+  const how = levelWords[pending.level];
+  return `ORDERED at ${localTime(pending.ordered_at)} ${how}, not there yet: ${printable(pending.reason)}`;
 }
 
 function detectionWords({ detection }: Snapshot): string {

@@ -31,8 +31,20 @@ function resourceWords(resource: ResourcePolicy, config: Config): string {
     ...watched,
     ['at its death', deathWords(resource)],
     ['then', thenWords(resource, config)],
+    ...carefulRows(resource),
   ]);
   return `${title}\n${details.replace(/^/gm, '  ').trimEnd()}\n`;
+}
+
+/** What is as it usually is goes without saying, but for the budget. */
+function carefulRows({ needs, fallMs, riseMs, steps, restartBudget }: ResourcePolicy): string[][] {
+  const { max, perMs } = restartBudget;
+  return [
+    ...(steps.length === 0 ? [] : [['at most', `${max} attempts in ${formatDuration(perMs)}`]]),
+    ...(needs.length === 0 ? [] : [['needs', `${needs.join(', ')}: while that is down it is left alone`]]),
+    ...(fallMs === 0 ? [] : [['dead after', `${formatDuration(fallMs)}; no reflex`]]),
+    ...(riseMs === 0 ? [] : [['back after', `${formatDuration(riseMs)} of being up`]]),
+  ];
 }
 
 export function sensorWords(sensor: SensorSpec): string {
@@ -73,8 +85,9 @@ export function deathWords({ steps }: ResourcePolicy): string {
   return steps.map(stepWords).join('; if that fails, ');
 }
 
-function stepWords({ argv, attempts, everyMs, timeoutMs }: RestartStep): string {
-  const times = attempts === 1 ? 'once' : `at most ${attempts} times, ${formatDuration(everyMs)} apart`;
+function stepWords({ argv, attempts, everyMs, backoff, timeoutMs }: RestartStep): string {
+  const apart = `${formatDuration(everyMs)} apart${backoff === 1 ? '' : `, each wait ${backoff} times the one before`}`;
+  const times = attempts === 1 ? 'once' : `at most ${attempts} times, ${apart}`;
   return `${argv.join(' ')} runs, ${times}, each for at most ${formatDuration(timeoutMs)}`;
 }
 
@@ -95,8 +108,9 @@ function brokerWords({ mqtt, embeddedBroker }: Config): string {
 }
 
 export function rebootWords({ policy: { reboot } }: Config): string {
-  const { allowed, command, minUptimeMs, budget } = reboot;
+  const { allowed, command, minUptimeMs, budget, holdOffMs } = reboot;
   if (!allowed) return 'not allowed (reboot.allowed: true or --allow-reboot would allow it)';
   const limits = `not before ${formatDuration(minUptimeMs)} after boot, at most ${budget.max} in ${formatDuration(budget.perMs)}`;
-  return `allowed by: ${command.join(' ')}; ${limits}`;
+  const waits = holdOffMs.map(formatDuration).join(', ');
+  return `allowed by: ${command.join(' ')}; ${limits}${waits === '' ? '' : `, each waiting longer: ${waits}`}`;
 }

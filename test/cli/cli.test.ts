@@ -6,7 +6,10 @@ import { errorTable } from '../../src/core/errors.js';
 import { version } from '../../src/version.js';
 import { programIn } from './program.js';
 
-const commands = ['run', 'check', 'status', 'history', 'restart', 'reboot'];
+const commands = [
+  ...['run', 'check', 'status', 'history', 'explain', 'replay'],
+  ...['restart', 'reboot', 'pause', 'resume', 'drill'],
+];
 
 test('sockmon alone and --help print a help that names every command', async context => {
   const { run } = programIn(context);
@@ -42,6 +45,11 @@ test('a command line that makes no sense', async context => {
     [['status', '--json', '--watch'], /do not go together/],
     [['restart'], /missing required argument 'resource'/],
     [['restart', 'a b'], /cannot be the name of a resource/],
+    [['pause'], /required option '--for <duration>' not specified/],
+    [['pause', '--for', '10'], /--for 10: expected a duration with its unit/],
+    [['drill', 'dns'], /without a terminal say --yes/],
+    [['replay'], /missing required argument 'file'/],
+    [['history', 'nowhere-1'], /no outage "nowhere-1" in the journal/],
     [['./a', './b'], /too many arguments/],
   ];
   for (const [args, words] of lines) {
@@ -111,6 +119,7 @@ tcpip (the network)
                 the interface of the default route: dead when gone, down, without an address, without a default route
   at its death  FOLDER/script runs, at most 6 times, 30s apart, each for at most 1m
   then          a reboot is asked for, and refused: rebooting is not allowed
+  at most       30 attempts in 1h
 
 dns (a service)
   watched by    the process named dnsmasq
@@ -166,6 +175,9 @@ test('status and history without a running sockmon say so', async context => {
     err: '',
   });
   assert.deepEqual(await run('history', '--json'), { status: 0, out: '[]\n', err: '' });
+  const boot = JSON.parse((await run('explain', '--json')).out);
+  assert.deepEqual([boot.by, boot.reboot, boot.pending], ['unknown', null, null]);
+  assert.match((await run('explain')).out, /^This machine was booted at .*\nThe journal does not reach back/);
   const refused = await run('reboot');
   assert.equal(refused.status, errorTable.NOT_RUNNING.exitStatus);
   assert.match(refused.err, /No sockmon is running on the state folder/);

@@ -59,7 +59,7 @@ test('run says what it watches; status, history and commands work beside it; SIG
   assert.equal(outage.outcome, 'open');
   assert.match(
     (await program.run('history')).out,
-    /^began +lasted +resource +attempts +cause\n.*still open +nap/,
+    /^began +lasted +resource +attempts +outage +cause\n.*still open +nap/,
   );
 
   daemon.kill('SIGTERM');

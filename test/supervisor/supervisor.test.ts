@@ -34,6 +34,24 @@ describe('the supervisor', () => {
     assert.notEqual(bench.watcher.armed.get('tcpip')?.id, armed?.id);
   });
 
+  it('kills for a drill, and says so when there was nothing to kill', async t => {
+    const killable = resource('tcpip', { sensors: [{ kind: 'process', name: 'slirp4netns' }] });
+    const bench = new Bench(t, policy([killable]));
+    bench.up();
+    const drill = { ...press, press: false, action: 'drill', target: 'tcpip' } as const;
+    assert.equal(bench.supervisor.command({ ...drill, id: 'drill-1' }).status, 'accepted');
+    await turn();
+    assert.deepEqual(bench.watcher.calls.slice(-1), ['kill tcpip']);
+    assert.deepEqual(bench.reporter.answers, []);
+    bench.watcher.kill = () => 'no process of tcpip is being watched now';
+    bench.supervisor.command({ ...drill, id: 'drill-2' });
+    await turn();
+    assert.deepEqual(
+      bench.reporter.answers.map(({ id, status }) => [id, status]),
+      [['drill-2', 'failed']],
+    );
+  });
+
   it('has the record on disk before it runs a script', t => {
     const bench = new Bench(t, policy());
     bench.up();

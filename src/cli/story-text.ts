@@ -1,0 +1,72 @@
+/** `sockmon history OUTAGE` for people. */
+import { durationWords } from '../core/sentence.js';
+import type { AttemptView, Moment, RebootView, RecordedEvidence, Story } from '../core/story.js';
+import { printable } from '../printable.js';
+import { lastedWords } from './outage-words.js';
+import { localTime, rows } from './table.js';
+
+export function storyText(story: Story): string {
+  const { outage } = story;
+  const head = `${outage.id}: ${outage.resource} ${story.drill ? 'was killed on purpose' : 'died'}: ${printable(outage.cause)}\n`;
+  const facts = rows([
+    ['began', `${localTime(outage.began_at)}${outage.time_uncertain ? ' (by an unset clock)' : ''}`],
+    ['lasted', lastedWords(outage)],
+    ['seen by', printable(story.sensor)],
+    ...(outage.root === null ? [] : [['part of', `${outage.root}, which it needs`]]),
+    ...(story.dependants.length === 0 ? [] : [['took along', story.dependants.join(', ')]]),
+    ...(story.quiet ? [['told', 'no: it was flapping, which was told once']] : []),
+  ]);
+  const parts = [
+    head + facts,
+    titled('What happened', rows(story.moments.map(momentRow))),
+    ...story.attempts.filter(({ output }) => output !== null).map(outputText),
+    ...story.reboots.map(reboot => titled('Reboot', rebootText(reboot))),
+    ...story.evidence.map(evidenceText),
+  ];
+  return parts.join('\n');
+}
+
+function titled(title: string, text: string): string {
+  return `${title}\n${indented(text)}`;
+}
+
+function indented(text: string): string {
+  return text.replace(/^(?=.)/gm, '  ');
+}
+
+function momentRow({ at, after_s, text }: Moment): string[] {
+  return [localTime(at), `+${durationWords(after_s * 1000)}`, printable(text)];
+}
+
+function outputText({ attempt, step, ended, output }: AttemptView): string {
+  const lines = (output ?? '').trimEnd().split('\n').map(printable).join('\n');
+  const title = `Output of attempt ${attempt}${step === null ? '' : ` (step ${step})`}, which ${ended ?? 'ended unseen'}`;
+  return titled(title, `${lines}\n`);
+}
+
+export function rebootText(reboot: RebootView): string {
+  const back =
+    reboot.back_at === null
+      ? 'has not come'
+      : `${localTime(reboot.back_at)}${reboot.took_s === null ? '' : `, after ${durationWords(reboot.took_s * 1000)}`}`;
+  return rows([
+    ['ordered', localTime(reboot.ordered_at)],
+    ['because', printable(reboot.reason)],
+    ...reboot.forced.map(level => [
+      'forced',
+      level === 'force' ? 'by the forced command' : 'by the kernel, after a sync',
+    ]),
+    ...reboot.errors.map(error => ['error', printable(error)]),
+    ['back', back],
+  ]);
+}
+
+function evidenceText({ when, at, kernel, addresses, routes }: RecordedEvidence): string {
+  const block = (title: string, lines: readonly string[]): string =>
+    `${title}\n${indented(lines.length === 0 ? '(nothing)\n' : `${lines.map(printable).join('\n')}\n`)}`;
+  const title = when === 'before' ? 'Evidence, as it was before' : 'Evidence, as it was afterwards';
+  return titled(
+    `${title} (${localTime(at)})`,
+    block('kernel log', kernel) + block('addresses', addresses) + block('routes', routes),
+  );
+}

@@ -1,0 +1,67 @@
+/** The facts of a recording that hold whatever the policy was: when things died, came back, and how long scripts took. Pure. */
+import { History, isCounted, type OutageHistory } from './history.js';
+import type { JournalEntry } from './model.js';
+import type { Fact, RecordedAttempt } from './rehearse.js';
+
+/**
+ * Deaths and returns in the order in which they happened. A restart that was commanded is no death.
+ * @param neverBack as if nothing had ever come back.
+ */
+export function factsOf(entries: readonly JournalEntry[], neverBack = false): Fact[] {
+  const outages = new History(entries).outages.filter(
+    outage => isCounted(outage) || outage.begin.drill === true,
+  );
+  const own = new Set(entries.flatMap(entry => (entry.type === 'rebooted' ? [entry.bootId] : [])));
+  const times = trueTimes(entries);
+  const facts = outages.flatMap(outage => factsOfOne(outage, entries, times, neverBack));
+  facts.sort((a, b) => a.wallMs - b.wallMs);
+  return facts.map(({ bootId, ...fact }, index) => {
+    const before = facts[index - 1]?.bootId;
+    return { ...fact, newBoot: before !== undefined && before !== bootId && !own.has(bootId) };
+  });
+}
+
+type DatedFact = Omit<Fact, 'newBoot'> & { readonly bootId: string };
+
+function factsOfOne(
+  { id, resource, begin, cause, end }: OutageHistory,
+  entries: readonly JournalEntry[],
+  times: (entry: JournalEntry, atMs: number) => number,
+  neverBack: boolean,
+): DatedFact[] {
+  const common = { resource, cause };
+  const down: DatedFact = {
+    ...common,
+    wallMs: times(begin, begin.atMs),
+    bootMs: begin.atMs,
+    bootId: begin.bootId,
+    what: 'down',
+    attempts: attemptsOf(id, entries),
+  };
+  if (neverBack || end?.outcome !== 'recovered') return [down];
+  const wallMs = Math.max(down.wallMs, times(end, end.atMs));
+  const up: DatedFact = {
+    ...common,
+    wallMs,
+    bootMs: end.atMs,
+    bootId: end.bootId,
+    what: 'up',
+    attempts: [],
+  };
+  return [down, up];
+}
+
+function attemptsOf(outage: string, entries: readonly JournalEntry[]): RecordedAttempt[] {
+  return entries.flatMap((entry): RecordedAttempt[] => {
+    if (entry.type !== 'attempt' || entry.outage !== outage) return [];
+    const end = entries.find(one => one.type === 'attempt_end' && one.run === entry.run);
+    if (end?.type !== 'attempt_end') return [{ durationMs: null, result: { kind: 'unknown' } }];
+    return [{ durationMs: end.durationMs, result: end.result }];
+  });
+}
+
+/** Within a boot by CLOCK_BOOTTIME from the boot's last entry, whose wall clock is the most likely to be right. */
+function trueTimes(entries: readonly JournalEntry[]): (entry: JournalEntry, atMs: number) => number {
+  const offsets = new Map(entries.map(entry => [entry.bootId, entry.wallMs - entry.bootMs]));
+  return (entry, atMs) => (offsets.get(entry.bootId) ?? 0) + atMs;
+}

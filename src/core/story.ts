@@ -1,0 +1,160 @@
+/** The whole story of one outage, from the journal's entries. Pure. Keys as printed by `sockmon history OUTAGE --json`. */
+import { type Instant, isoTime } from './clock.js';
+import { History, type OutageHistory } from './history.js';
+import type { JournalEntry, RecordOf, RunResult } from './model.js';
+import { factWallMs } from './moment.js';
+import type { Role } from './policy.js';
+import { describe, resultWords } from './sentence.js';
+import { viewOutage } from './snapshot.js';
+import type { OutageView } from './snapshot-model.js';
+
+export interface AttemptView {
+  readonly attempt: number;
+  readonly by: RecordOf<'attempt'>['by'];
+  readonly step: string | null;
+  readonly script: string;
+  readonly began_at: string;
+  /** null: its end has not been recorded; a script that stays on as the service has none. */
+  readonly duration_s: number | null;
+  readonly result: RunResult | null;
+  /** In words, e.g. `failed with status 2`. */
+  readonly ended: string | null;
+  readonly output: string | null;
+}
+
+export interface RecordedEvidence {
+  readonly when: 'before' | 'after';
+  readonly at: string;
+  readonly kernel: readonly string[];
+  readonly addresses: readonly string[];
+  readonly routes: readonly string[];
+}
+
+export interface RebootView {
+  readonly intent: string;
+  readonly reason: string;
+  readonly ordered_at: string;
+  /** Harder ways that were taken after the command. */
+  readonly forced: readonly ('force' | 'kernel')[];
+  readonly errors: readonly string[];
+  /** When sockmon was up again in the next boot; null = it has not come (yet). */
+  readonly back_at: string | null;
+  readonly took_s: number | null;
+}
+
+export interface Moment {
+  readonly seq: number;
+  readonly at: string;
+  /** Since the begin of the outage. */
+  readonly after_s: number;
+  readonly text: string;
+}
+
+export interface Story {
+  readonly outage: OutageView;
+  readonly sensor: string;
+  readonly drill: boolean;
+  /** One of many deaths of a flapping resource: recorded, not told. */
+  readonly quiet: boolean;
+  /** The outages that this one was the root of. */
+  readonly dependants: readonly string[];
+  readonly attempts: readonly AttemptView[];
+  readonly evidence: readonly RecordedEvidence[];
+  readonly reboots: readonly RebootView[];
+  /** Everything that was recorded about it, in order. */
+  readonly moments: readonly Moment[];
+}
+
+/** Outages by their id, or by as much of its end as a person cares to type: `12`, `tcpip-12`. The latest last. */
+export function findOutages(outages: readonly OutageHistory[], wanted: string): OutageHistory[] {
+  const exact = outages.filter(outage => outage.id === wanted);
+  return exact.length > 0 ? exact : outages.filter(outage => outage.id.endsWith(`-${wanted}`));
+}
+
+export function storyOf(
+  entries: readonly JournalEntry[],
+  outage: OutageHistory,
+  role: Role,
+  now: Instant,
+): Story {
+  const { id, begin } = outage;
+  const dependants = new History(entries).outages.filter(other => other.root === id);
+  const own = entries.filter(entry => belongs(entry, outage, entries));
+  const of = <T extends JournalEntry['type']>(type: T) =>
+    own.filter((entry): entry is Extract<JournalEntry, { type: T }> => entry.type === type);
+  const at = (entry: JournalEntry): string => isoTime(factWallMs(entry, now));
+  return {
+    outage: viewOutage(outage, now, role),
+    sensor: outage.sensor,
+    drill: begin.drill ?? false,
+    quiet: begin.quiet ?? false,
+    dependants: dependants.map(other => other.id),
+    attempts: of('attempt').map(attempt => viewAttempt(attempt, of('attempt_end'), at(attempt))),
+    evidence: of('evidence').map(entry => {
+      const { when, kernel, addresses, routes } = entry;
+      return { when, at: at(entry), kernel, addresses, routes };
+    }),
+    reboots: of('reboot_intent').map(intent => viewRebootOf(intent, own, at)),
+    moments: own.map(entry => ({
+      seq: entry.seq,
+      at: at(entry),
+      after_s: Math.max(0, factWallMs(entry, now) - factWallMs(begin, now)) / 1000,
+      text: describe(entry).text,
+    })),
+  };
+}
+
+/** Its own entries, those of its reboots, and what was noticed about its resource meanwhile. */
+function belongs(entry: JournalEntry, outage: OutageHistory, entries: readonly JournalEntry[]): boolean {
+  if ('outage' in entry && entry.outage !== undefined) return entry.outage === outage.id;
+  if ('intent' in entry)
+    return entries.some(
+      one =>
+        one.type === 'reboot_intent' &&
+        one.seq < entry.seq &&
+        one.intent === entry.intent &&
+        one.outage === outage.id,
+    );
+  const during = entry.seq > outage.begin.seq && entry.seq < (outage.end?.seq ?? Number.POSITIVE_INFINITY);
+  return during && entry.type === 'notice' && entry.resource === outage.resource;
+}
+
+function viewAttempt(
+  { attempt, by, step, script, run }: RecordOf<'attempt'>,
+  ends: readonly RecordOf<'attempt_end'>[],
+  began_at: string,
+): AttemptView {
+  const end = ends.find(one => one.run === run);
+  return {
+    attempt,
+    by,
+    step: step ?? null,
+    script,
+    began_at,
+    duration_s: end === undefined ? null : Math.round(end.durationMs) / 1000,
+    result: end?.result ?? null,
+    ended: end === undefined ? null : resultWords(end.result),
+    output: end?.output ?? null,
+  };
+}
+
+/** @param entries Those among which its fate is to be found. */
+export function viewRebootOf(
+  order: JournalEntry & RecordOf<'reboot_intent'>,
+  entries: readonly JournalEntry[],
+  at: (entry: JournalEntry) => string,
+): RebootView {
+  const later = entries.filter(
+    entry => 'intent' in entry && entry.intent === order.intent && entry.seq > order.seq,
+  );
+  const back = later.find(entry => entry.type === 'rebooted');
+  return {
+    intent: order.intent,
+    reason: order.reason,
+    ordered_at: at(order),
+    forced: later.flatMap(entry => (entry.type === 'reboot_forced' ? [entry.level] : [])),
+    errors: later.flatMap(entry => (entry.type === 'reboot_failed' ? [entry.error] : [])),
+    back_at: back === undefined ? null : at(back),
+    took_s: back?.type !== 'rebooted' || back.tookMs === null ? null : Math.round(back.tookMs) / 1000,
+  };
+}
