@@ -1,13 +1,13 @@
 /** The disk below the journal fails: recovery goes on, what must not be forgotten is refused. */
 import assert from 'node:assert/strict';
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { ask } from '../../src/control/client.js';
 import { eventsOf, scenario } from '../e2e/scenario.js';
 import type { Daemon } from '../lab/daemon.js';
 import type { Lab } from '../lab/lab.js';
 import { until } from '../lab/wait.js';
 import { areConsecutive, noRelapse, rebootBy, rebootStub, timesInLog } from './chaos.js';
-import { Disk, makeImage } from './disk.js';
+import { Disk, makeImage, noLoopDevice } from './disk.js';
 
 const refused = /The journal .* cannot be written/;
 const back = /tcpip is back after/;
@@ -115,9 +115,6 @@ for (const [uptime, seconds, reboots] of [
   });
 }
 
-const noLoop =
-  process.getuid?.() === 0 && existsSync('/dev/loop-control') ? false : 'NOT RUN: loop devices need root';
-
 scenario(
   'the disk turns read-only: restarts go on, a commanded reboot is refused, the next start says what is wrong',
   async lab => {
@@ -147,5 +144,5 @@ scenario(
     assert.ok(code === 73 || code === 74, `exit status ${code}`);
     assert.match(next.log, /EROFS: read-only file system/);
   },
-  noLoop,
+  noLoopDevice,
 );

@@ -1,6 +1,7 @@
 /** Small file systems for a test to fill and to break, mounted where nobody else sees them. */
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   openSync,
   readlinkSync,
@@ -9,9 +10,14 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import type { Lab } from '../lab/lab.js';
 import { run, start } from '../lab/proc.js';
 import { until } from '../lab/wait.js';
+
+/** Where a disk is mounted, and what ends it. A Lab is one. */
+export interface Home {
+  readonly directory: string;
+  onClose(close: () => Promise<void>): void;
+}
 
 export class Disk {
   private constructor(
@@ -20,26 +26,26 @@ export class Disk {
   ) {}
 
   /** In memory. */
-  static async tmpfs(lab: Lab, bytes: number): Promise<Disk> {
-    const disk = await Disk.open(lab);
+  static async tmpfs(home: Home, bytes: number): Promise<Disk> {
+    const disk = await Disk.open(home);
     await disk.inside(['mount', '-t', 'tmpfs', '-o', `size=${bytes}`, 'none', disk.mountPoint]);
     return disk;
   }
 
   /** ext4 in a file, on a loop device. */
-  static async ext4(lab: Lab, image: string): Promise<Disk> {
-    const disk = await Disk.open(lab);
+  static async ext4(home: Home, image: string): Promise<Disk> {
+    const disk = await Disk.open(home);
     await disk.mount(image);
     return disk;
   }
 
-  private static async open(lab: Lab): Promise<Disk> {
-    const mountPoint = `${lab.directory}/disk`;
+  private static async open(home: Home): Promise<Disk> {
+    const mountPoint = `${home.directory}/disk`;
     mkdirSync(mountPoint, { recursive: true });
     const holder = start(['unshare', '--mount', '--propagation', 'private', 'sleep', 'infinity'], {
       stdio: 'ignore',
     });
-    lab.onClose(async () => {
+    home.onClose(async () => {
       // The mounts end with their namespace.
       holder.child.kill('SIGKILL');
       await holder.ended;
@@ -60,10 +66,6 @@ export class Disk {
 
   async mount(image: string): Promise<void> {
     await this.inside(['mount', '-o', 'loop', image, this.mountPoint]);
-  }
-
-  async unmount(): Promise<void> {
-    await this.inside(['umount', this.mountPoint]);
   }
 
   /** Takes every free block. */
@@ -105,3 +107,9 @@ export async function makeImage(file: string, bytes: number): Promise<void> {
   truncateSync(file, bytes);
   await run(['mkfs.ext4', '-q', '-e', 'remount-ro', '-m', '0', file]);
 }
+
+/** False, or why there can be no ext4 of the test's own. */
+export const noLoopDevice =
+  process.getuid?.() === 0 && existsSync('/dev/loop-control')
+    ? false
+    : 'NOT RUN: loop devices are for root alone. Run it as root.';

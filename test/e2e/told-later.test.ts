@@ -4,8 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { assertTold, eventsOf, scenario } from './scenario.js';
 
 scenario('broker away during the whole outage: told afterwards, with the original times, once', async lab => {
-  const broker = await lab.startBroker();
-  const recorder = await lab.record(broker.port);
+  const { broker, recorder } = await lab.startLastingBroker();
   const daemon = lab.run({
     resources: { tcpip: lab.resource(lab.restartScript()) },
     mqtt: { url: lab.brokerUrl(broker) },

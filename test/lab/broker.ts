@@ -5,17 +5,26 @@ export class Broker {
   readonly port: number;
   private running: Mosquitto | null;
 
-  private constructor(running: Mosquitto) {
+  private constructor(
+    running: Mosquitto,
+    private readonly options: { readonly lines?: readonly string[] },
+  ) {
     this.running = running;
     this.port = running.port;
   }
 
-  static async start(): Promise<Broker> {
-    return new Broker(await startMosquitto());
+  /** @param lines of mosquitto.conf(5), beyond the listener and that anybody may come. */
+  static async start(lines: readonly string[] = []): Promise<Broker> {
+    const options = { lines: ['allow_anonymous true', ...lines] };
+    return new Broker(await startMosquitto(options), options);
   }
 
   async start(): Promise<void> {
-    this.running = await startMosquitto({ port: this.port });
+    this.running = await startMosquitto({ ...this.options, port: this.port });
+  }
+
+  get isRunning(): boolean {
+    return this.running !== null;
   }
 
   async stop(): Promise<void> {

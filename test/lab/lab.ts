@@ -6,7 +6,7 @@
  *
  * Nothing of the machine's own network is touched.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JournalEntry } from '../../src/core/model.js';
@@ -62,14 +62,23 @@ export class Lab {
     return readJournal(this.stateDir);
   }
 
-  async startBroker(): Promise<Broker> {
-    const broker = await Broker.start();
+  async startBroker(lines?: readonly string[]): Promise<Broker> {
+    const broker = await Broker.start(lines);
     this.closers.push(() => broker.stop());
     return broker;
   }
 
-  async record(port: number): Promise<Recorder> {
-    const recorder = await Recorder.connect(port);
+  /** A broker that keeps over a restart what its recorder has not been given yet: the daemon may be connected again before the recorder. */
+  async startLastingBroker(): Promise<{ broker: Broker; recorder: Recorder }> {
+    const store = `${this.directory}/broker`;
+    mkdirSync(store);
+    const lines = ['persistence true', `persistence_location ${store}/`, 'max_queued_messages 0'];
+    const broker = await this.startBroker(lines);
+    return { broker, recorder: await this.record(broker.port, true) };
+  }
+
+  async record(port: number, keepsSession?: boolean): Promise<Recorder> {
+    const recorder = await Recorder.connect(port, keepsSession);
     this.closers.push(() => recorder.close());
     return recorder;
   }

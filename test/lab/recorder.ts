@@ -31,8 +31,11 @@ export class Recorder {
 
   private constructor(private readonly client: MqttClient) {}
 
-  /** Subscribes to everything; connects again by itself when the broker comes back. */
-  static async connect(port: number): Promise<Recorder> {
+  /**
+   * Subscribes to everything; connects again by itself when the broker comes back.
+   * @param keepsSession the broker keeps for it what comes while it is away, if it keeps anything (persistence of mosquitto.conf(5)).
+   */
+  static async connect(port: number, keepsSession = false): Promise<Recorder> {
     const client = mqtt.connect({
       host: '127.0.0.1',
       port,
@@ -41,6 +44,7 @@ export class Recorder {
       clientId: `recorder-${process.pid}-${Math.random().toString(36).slice(2)}`,
       reconnectPeriod: 50,
       reconnectOnConnackError: true,
+      ...(keepsSession && { clean: false, properties: { sessionExpiryInterval: 3600 } }),
     });
     const recorder = new Recorder(client);
     client.on('error', () => {});
