@@ -32,6 +32,6 @@ function byWhom({ by, reboot, outage, command, before }: LastBoot): string {
   if (before === null) return 'Not by sockmon.\n';
   const end = before.orderly
     ? `sockmon had been stopped in order before (${printable(before.reason ?? '')}, ${localTime(before.at)}): somebody rebooted it, or shut it down.`
-    : `The journal breaks off at ${localTime(before.at)}, without a good-bye: a power cut, a crash of the kernel, a hardware watchdog or a hard reset.`;
+    : `The journal breaks off at ${localTime(before.at)}, without a good-bye: a power cut, a crash of the kernel, a hardware watchdog or a hard reset; or sockmon itself had been killed before.`;
   return `Not by sockmon. ${end}\n`;
 }

@@ -61,10 +61,12 @@ function policyFor({ config }: ReplayOptions, entries: readonly JournalEntry[], 
   return policy;
 }
 
-/** Without a configuration: every resource of the recording, with its own script and the defaults. */
+/** Without a configuration: every resource of the recording, with the first script it ran and the defaults. */
 function defaultPolicy(entries: readonly JournalEntry[]): Policy {
   const scripts = new Map(
-    entries.flatMap(entry => (entry.type === 'attempt' ? [[entry.resource, entry.script] as const] : [])),
+    entries
+      .flatMap(entry => (entry.type === 'attempt' ? [[entry.resource, entry.script] as const] : []))
+      .reverse(),
   );
   const resources = new History(entries).outages.map(outage => {
     const { resource: id } = outage;

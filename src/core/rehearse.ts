@@ -188,7 +188,7 @@ class Rehearser {
       const step = entry.step ?? entry.script;
       this.steps.set(step, (this.steps.get(step) ?? 0) + 1);
     }
-    if (entry.type === 'seen' || entry.type === 'rebooted') return;
+    if (entry.type === 'seen') return;
     const since = 'atMs' in entry ? this.now.bootMs - entry.atMs : 0;
     this.moments.push({
       after_s: Math.round(this.now.wallMs - since - this.startMs) / 1000,

@@ -61,7 +61,7 @@ export interface Story {
   readonly attempts: readonly AttemptView[];
   readonly evidence: readonly RecordedEvidence[];
   readonly reboots: readonly RebootView[];
-  /** Everything that was recorded about it, in order. */
+  /** Everything that was recorded about it, in order; evidence stands by itself. */
   readonly moments: readonly Moment[];
 }
 
@@ -95,12 +95,14 @@ export function storyOf(
       return { when, at: at(entry), kernel, addresses, routes };
     }),
     reboots: of('reboot_intent').map(intent => viewRebootOf(intent, own, at)),
-    moments: own.map(entry => ({
-      seq: entry.seq,
-      at: at(entry),
-      after_s: Math.max(0, factWallMs(entry, now) - factWallMs(begin, now)) / 1000,
-      text: describe(entry).text,
-    })),
+    moments: own
+      .filter(entry => entry.type !== 'evidence')
+      .map(entry => ({
+        seq: entry.seq,
+        at: at(entry),
+        after_s: Math.max(0, factWallMs(entry, now) - factWallMs(begin, now)) / 1000,
+        text: describe(entry).text,
+      })),
   };
 }
 
