@@ -5,6 +5,9 @@
 
 #include <atomic>
 #include <future>
+#include <optional>
+#include <type_traits>
+#include <variant>
 
 #include "error.h"
 #include "exit_cause.h"
@@ -96,19 +99,39 @@ void Monitor::post(Command command) {
 
 template <typename Result>
 Result Monitor::call(std::function<Result()> command) {
-  auto task = std::make_shared<std::packaged_task<Result()>>(std::move(command));
-  std::future<Result> result = task->get_future();
+  using Value = std::conditional_t<std::is_void_v<Result>, std::monostate, Result>;
+  /// An error travels as words: what an exception holds would be shared by both threads.
+  struct Outcome {
+    std::optional<Value> value;
+    std::string code, message;
+  };
+  auto promise = std::make_shared<std::promise<Outcome>>();
+  std::future<Outcome> future = promise->get_future();
   const auto abandoned = std::make_shared<std::atomic<bool>>(false);
   // Handed over whole: if the thread ends without running it, the promise must break.
-  post([task = std::move(task), abandoned] {
-    if (!*abandoned) (*task)();
-  });
-  try {
-    if (result.wait_for(patience_.answer) == std::future_status::timeout) {
-      *abandoned = true;
-      throw Error("ETIMEDOUT", "The monitor thread does not answer");
+  post([promise = std::move(promise), command = std::move(command), abandoned] {
+    if (*abandoned) return;
+    try {
+      if constexpr (std::is_void_v<Result>) {
+        command();
+        promise->set_value({std::monostate(), "", ""});
+      } else {
+        promise->set_value({command(), "", ""});
+      }
+    } catch (const Error& error) {
+      promise->set_value({std::nullopt, error.code(), error.what()});
+    } catch (const std::exception& error) {
+      promise->set_value({std::nullopt, "EIO", error.what()});
     }
-    return result.get();
+  });
+  if (future.wait_for(patience_.answer) == std::future_status::timeout) {
+    *abandoned = true;
+    throw Error("ETIMEDOUT", "The monitor thread does not answer");
+  }
+  try {
+    Outcome outcome = future.get();
+    if (!outcome.value) throw Error(outcome.code, outcome.message);
+    if constexpr (!std::is_void_v<Result>) return std::move(*outcome.value);
   } catch (const std::future_error&) {
     throw Error("ESHUTDOWN", "The monitor has ended");
   }
