@@ -8,6 +8,7 @@
 #include "error.h"
 #include "exit_cause.h"
 #include "fd_budget.h"
+#include "priority.h"
 
 namespace sockmon {
 namespace {
@@ -55,6 +56,7 @@ void* Monitor::thread_main(void* self) {
 }
 
 void Monitor::loop() {
+  go_first();
   try {
     for (;;) {
       reactor_.run_once();
