@@ -37,7 +37,8 @@ void Bridge::set_ref(bool keep_alive) {
 void Bridge::close() {
   if (std::exchange(closed_, true)) return;
   const auto self = shared_from_this();
-  monitor_->stop();
+  // Joined, so that nothing uses it any more; its descriptors are not left to the finalizer, which comes later.
+  monitor_.reset();
   napi_remove_env_cleanup_hook(env_, on_env_end, this);
   napi_release_threadsafe_function(function_, napi_tsfn_abort);
 }
@@ -47,7 +48,7 @@ void Bridge::on_env_end(void* self) { static_cast<Bridge*>(self)->close(); }
 void Bridge::finalize(napi_env, void* owner, void*) {
   const std::unique_ptr<std::shared_ptr<Bridge>> bridge(static_cast<std::shared_ptr<Bridge>*>(owner));
   (*bridge)->closed_ = true;
-  if ((*bridge)->monitor_) (*bridge)->monitor_->stop();
+  (*bridge)->monitor_.reset();
 }
 
 /// On the monitor thread. One call for a queue that was empty: bounded, however many events there are.

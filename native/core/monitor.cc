@@ -125,7 +125,8 @@ std::vector<SensorReport> Monitor::watch(const std::string& name, const std::vec
     if (resources_.count(name) != 0) throw Error("EEXIST", "A resource " + name + " is watched already");
     // A pidfd each, the sockets of the network and the reflex with its pipe.
     if (near_fd_limit(static_cast<int>(sensors.size()) + 4))
-      throw Error("EMFILE", "Too few file descriptors are left to watch " + name + ": raise LimitNOFILE of the service");
+      throw Error("EMFILE", "Too few file descriptors are left to watch " + name +
+                                ": raise LimitNOFILE of the service");
     const SensorWorld world{reactor_, hub_, runs_, processes_};
     auto resource = std::make_unique<Resource>(world, name, sensors, [this](Event event) { emit(std::move(event)); });
     auto reports = resource->start();
