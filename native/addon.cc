@@ -1,5 +1,5 @@
-// The addon's face: the class Monitor and a few functions, as native/index.d.ts has them. With convert*.cc and bridge.cc
-// the only part that knows JavaScript.
+// The addon's face: the class Monitor and a few functions, as native/index.d.ts has them.
+// With convert*.cc and bridge.cc the only part that knows JavaScript.
 #include <napi.h>
 #include <sys/file.h>
 #include <sys/timex.h>

@@ -35,11 +35,21 @@ void Bridge::set_ref(bool keep_alive) {
   (keep_alive ? napi_ref_threadsafe_function : napi_unref_threadsafe_function)(env_, function_);
 }
 
+/// Joined, so that nothing uses it any more; its descriptors are not left to the finalizer, which comes later.
+/// A thread that hangs may wake up later: what it uses is left to it for ever.
+void Bridge::abandon_or_free(const std::shared_ptr<Bridge>& bridge) {
+  if (!bridge->monitor_) return;
+  if (bridge->monitor_->stop()) {
+    bridge->monitor_.reset();
+  } else {
+    new std::shared_ptr<Bridge>(bridge);
+  }
+}
+
 void Bridge::close() {
   if (std::exchange(closed_, true)) return;
   const auto self = shared_from_this();
-  // A thread that hangs may wake up later: what it uses is left to it.
-  if (!monitor_->stop()) new std::shared_ptr<Bridge>(self);
+  abandon_or_free(self);
   napi_remove_env_cleanup_hook(env_, on_env_end, this);
   napi_release_threadsafe_function(function_, napi_tsfn_abort);
 }
@@ -49,7 +59,7 @@ void Bridge::on_env_end(void* self) { static_cast<Bridge*>(self)->close(); }
 void Bridge::finalize(napi_env, void* owner, void*) {
   const std::unique_ptr<std::shared_ptr<Bridge>> bridge(static_cast<std::shared_ptr<Bridge>*>(owner));
   (*bridge)->closed_ = true;
-  if ((*bridge)->monitor_ && !(*bridge)->monitor_->stop()) new std::shared_ptr<Bridge>(*bridge);
+  abandon_or_free(*bridge);
 }
 
 /// On the monitor thread. One call for a queue that was empty: bounded, however many events there are.

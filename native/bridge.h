@@ -31,6 +31,7 @@ class Bridge : public std::enable_shared_from_this<Bridge> {
   static void call_js(napi_env env, napi_value callback, void* context, void* data);
   static void finalize(napi_env env, void* data, void* hint);
   static void on_env_end(void* self);
+  static void abandon_or_free(const std::shared_ptr<Bridge>& bridge);
   void deliver(std::vector<Event> events);
   void pong();
   void settle_pings(size_t count);

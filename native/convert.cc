@@ -9,7 +9,8 @@ namespace {
 constexpr double kLongestMs = 365.0 * 24 * 3600 * 1000;
 
 Napi::Object to_object(const Napi::Value& value, const std::string& what) {
-  if (!value.IsObject() || value.IsArray() || value.IsFunction()) bad_argument(value.Env(), what + ": expected an object");
+  if (!value.IsObject() || value.IsArray() || value.IsFunction())
+    bad_argument(value.Env(), what + ": expected an object");
   return value.As<Napi::Object>();
 }
 
@@ -34,8 +35,9 @@ double milliseconds(const Napi::Object& object, const char* key, const std::stri
   const Napi::Value value = object.Get(key);
   const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
   if (!(number >= least && number <= kLongestMs)) {
-    bad_argument(object.Env(), what + "." + key + ": expected milliseconds, at least " + std::to_string(static_cast<int>(least)) +
-                                   " and at most a year");
+    const std::string least_text = std::to_string(static_cast<int>(least));
+    bad_argument(object.Env(),
+                 what + "." + key + ": expected milliseconds, at least " + least_text + " and at most a year");
   }
   return number;
 }
@@ -47,8 +49,8 @@ ProcessSpec to_process(const Napi::Object& object, const std::string& what) {
   if (const auto listen = optional_string(object, "listen", what)) {
     spec.listen = parse_listen(*listen);
     if (!spec.listen) {
-      bad_argument(object.Env(), what + ".listen: expected tcp:PORT, tcp:ADDRESS:PORT, tcp:[ADDRESS]:PORT, the same with udp, or "
-                                        "unix:/PATH, not " + *listen);
+      bad_argument(object.Env(), what + ".listen: expected tcp:PORT, tcp:ADDRESS:PORT, tcp:[ADDRESS]:PORT, "
+                                        "the same with udp, or unix:/PATH, not " + *listen);
     }
   }
   if (!spec.pidfile && !spec.name && !spec.listen)

@@ -48,7 +48,8 @@ const colors: Readonly<Record<string, string>> = {
 
 /** `07:03:12 warn  tcpip: the sentence (outage=3f2a-7)` */
 export function textLine(json: string, color: boolean): string {
-  const { level, time, msg, resource, ...fields } = JSON.parse(json) as Record<string, unknown>;
+  // seq is for whoever joins log and journal by machine.
+  const { level, time, msg, resource, seq: _, ...fields } = JSON.parse(json) as Record<string, unknown>;
   const clock = new Date(Number(time)).toTimeString().slice(0, 8);
   const name = String(level);
   const shownLevel = color ? `${colors[name] ?? ''}${name.padEnd(5)}\x1b[0m` : name.padEnd(5);
@@ -59,7 +60,9 @@ export function textLine(json: string, color: boolean): string {
     .join('\n               ');
   const subject =
     typeof resource === 'string' && !sentence.includes(resource) ? `${printable(resource)}: ` : '';
-  const details = Object.entries(fields).map(([key, value]) => `${printable(key)}=${fieldWords(value)}`);
+  const details = Object.entries(fields)
+    .filter(([, value]) => typeof value !== 'string' || !sentence.includes(printable(value)))
+    .map(([key, value]) => `${printable(key)}=${fieldWords(value)}`);
   const tail = details.length === 0 ? '' : ` (${details.join(' ')})`;
   return `${clock} ${shownLevel} ${subject}${sentence}${tail}\n`;
 }

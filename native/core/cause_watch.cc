@@ -18,7 +18,8 @@ CauseWatch::CauseWatch(Reactor& reactor, const ProcFs& proc, UniqueFd pidfd, Ide
       identity_(identity),
       done_(std::move(done)),
       timer_(reactor, [this] { look(++looks_ >= kLooks); }),
-      pidfd_(std::make_unique<FdWatch>(reactor, std::move(pidfd), EPOLLIN, [this](uint32_t events) { on_pidfd(events); })) {
+      pidfd_(std::make_unique<FdWatch>(reactor, std::move(pidfd), EPOLLIN,
+                                       [this](uint32_t events) { on_pidfd(events); })) {
   timer_.arm(kLookMs);
 }
 

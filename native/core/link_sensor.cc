@@ -26,29 +26,44 @@ SensorReport LinkSensor::snapshot() {
 }
 
 void LinkSensor::on_hint(const NetworkState& before) {
-  // While an interface is torn down a dump of all links waits for the RTNL lock (0.4 ms measured, more on a real
-  // machine); its flags alone are told at once.
-  const LinkVerdict verdict = judge_.verdict();
-  if (verdict.state != SensorState::up || !judge_.depends_on_interface(before)) return;
+  if (judge_.verdict().state != SensorState::up || !judge_.depends_on_interface(before)) return;
+  unreported_loss_ = flags_tell_loss();
+  if (unreported_loss_) host_.died();
+}
+
+/// While an interface is torn down a dump of all links waits for the RTNL lock (0.4 ms for slirp4netns, more for a
+/// veth); its flags alone are told at once. They may still say "down" where the dump will say "gone".
+std::optional<DownReason> LinkSensor::flags_tell_loss() const {
   unsigned flags = 0;
-  if (reactor_.sys().interface_flags(verdict.interface.c_str(), &flags) != 0) {
-    if (errno != ENODEV) return;
-    judge_.lost(DownReason::interface_gone);
-  } else if ((flags & IFF_UP) == 0) {
-    judge_.lost(DownReason::interface_down);
-  } else {
-    return;
+  if (reactor_.sys().interface_flags(judge_.verdict().interface.c_str(), &flags) != 0) {
+    if (errno == ENODEV) return DownReason::interface_gone;
+    return std::nullopt;
   }
-  tell_change(verdict);
+  if ((flags & IFF_UP) == 0) return DownReason::interface_down;
+  return std::nullopt;
 }
 
 void LinkSensor::on_network(const NetworkState& state) {
+  if (unreported_loss_) {
+    const Interface* interface = state.find(judge_.verdict().interface);
+    if (interface == nullptr) unreported_loss_ = DownReason::interface_gone;
+    report_loss();
+  }
   const LinkVerdict before = judge_.verdict();
   judge_.next(state);
   tell_change(before);
 }
 
-void LinkSensor::on_hub_fault(const std::string& code, const std::string& detail) { host_.fault(code, detail); }
+void LinkSensor::on_hub_fault(const std::string& code, const std::string& detail) {
+  host_.fault(code, detail);
+  if (unreported_loss_) report_loss();
+}
+
+void LinkSensor::report_loss() {
+  judge_.lost(*unreported_loss_);
+  unreported_loss_.reset();
+  host_.report(report(reactor_.now_ms()));
+}
 
 void LinkSensor::tell_change(const LinkVerdict& before) {
   const LinkVerdict& after = judge_.verdict();

@@ -1,5 +1,7 @@
 // Watches an interface with its address and default route.
 #pragma once
+#include <optional>
+
 #include "link_hub.h"
 #include "link_judge.h"
 #include "sensor.h"
@@ -18,6 +20,8 @@ class LinkSensor final : public Sensor, private LinkObserver {
   void on_hint(const NetworkState& before) override;
   void on_network(const NetworkState& state) override;
   void on_hub_fault(const std::string& code, const std::string& detail) override;
+  std::optional<DownReason> flags_tell_loss() const;
+  void report_loss();
   void tell_change(const LinkVerdict& before);
   SensorReport report(double at_ms) const;
 
@@ -25,6 +29,8 @@ class LinkSensor final : public Sensor, private LinkObserver {
   LinkHub& hub_;
   SensorHost& host_;
   LinkJudge judge_;
+  /// The reflex has been set off, the report waits for the dump that tells the true reason.
+  std::optional<DownReason> unreported_loss_;
   /// Why it cannot work at all; empty: it can.
   std::string failure_;
 };

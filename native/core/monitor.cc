@@ -12,6 +12,7 @@
 #include "error.h"
 #include "exit_cause.h"
 #include "fd_budget.h"
+#include "priority.h"
 
 namespace sockmon {
 namespace {
@@ -64,6 +65,7 @@ void* Monitor::thread_main(void* self) {
 }
 
 void Monitor::loop() {
+  go_first();
   try {
     for (;;) {
       reactor_.run_once();
@@ -162,7 +164,8 @@ std::vector<SensorReport> Monitor::watch(const std::string& name, const std::vec
     if (resources_.count(name) != 0) throw Error("EEXIST", "A resource " + name + " is watched already");
     // A pidfd each, the sockets of the network and the reflex with its pipe.
     if (near_fd_limit(static_cast<int>(sensors.size()) + 4))
-      throw Error("EMFILE", "Too few file descriptors are left to watch " + name + ": raise LimitNOFILE of the service");
+      throw Error("EMFILE", "Too few file descriptors are left to watch " + name +
+                                ": raise LimitNOFILE of the service");
     const SensorWorld world{reactor_, hub_, runs_, processes_};
     auto resource = std::make_unique<Resource>(world, name, sensors, [this](Event event) { emit(std::move(event)); });
     auto reports = resource->start();

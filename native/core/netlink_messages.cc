@@ -67,7 +67,8 @@ void read_address(Bytes body, NetworkState& state) {
       value.get(flags);
     }
   });
-  const bool unusable = (flags & IFA_F_DADFAILED) != 0 || ((flags & IFA_F_TENTATIVE) != 0 && (flags & IFA_F_OPTIMISTIC) == 0);
+  const bool tentative = (flags & IFA_F_TENTATIVE) != 0 && (flags & IFA_F_OPTIMISTIC) == 0;
+  const bool unusable = tentative || (flags & IFA_F_DADFAILED) != 0;
   char text[INET6_ADDRSTRLEN];
   if (!found || unusable || inet_ntop(header.ifa_family, raw, text, sizeof text) == nullptr) return;
   state.addresses.push_back({static_cast<int>(header.ifa_index), header.ifa_family,

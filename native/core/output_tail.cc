@@ -3,7 +3,7 @@
 namespace sockmon {
 namespace {
 
-bool is_continuation(unsigned char byte) { return (byte & 0xc0) == 0x80; }
+bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xc0) == 0x80; }
 
 /// Length of the valid character at the start of `bytes`; 0 if there is none.
 size_t character_size(std::string_view bytes) {
@@ -11,10 +11,11 @@ size_t character_size(std::string_view bytes) {
   const unsigned char first = at(0);
   if (first == 0) return 0;
   if (first < 0x80) return 1;
-  const size_t size = first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
-  if (size == 0 || bytes.size() < size) return 0;
+  if (first < 0xc2 || first >= 0xf5) return 0;
+  const size_t size = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  if (bytes.size() < size) return 0;
   for (size_t i = 1; i < size; i++) {
-    if (!is_continuation(at(i))) return 0;
+    if (!is_continuation(bytes[i])) return 0;
   }
   // Overlong forms, surrogates and what lies beyond U+10FFFF.
   if (first == 0xe0 && at(1) < 0xa0) return 0;
@@ -52,7 +53,8 @@ std::string OutputTail::text() const {
   std::string_view tail = bytes_;
   if (tail.size() > limit_) tail.remove_prefix(tail.size() - limit_);
   if (truncated()) {
-    for (int i = 0; i < 3 && !tail.empty() && is_continuation(static_cast<unsigned char>(tail[0])); i++) tail.remove_prefix(1);
+    // At most three: more are no character that the cut went through.
+    for (int i = 0; i < 3 && !tail.empty() && is_continuation(tail[0]); i++) tail.remove_prefix(1);
   }
   return to_utf8(tail);
 }

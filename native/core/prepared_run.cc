@@ -51,17 +51,19 @@ void PreparedRun::set_attributes() {
 }
 
 void PreparedRun::set_files() {
-  check(posix_spawn_file_actions_addopen(&files_.value, 0, "/dev/null", O_RDONLY, 0), "Cannot prepare the script's stdin");
+  const auto files = &files_.value;
+  check(posix_spawn_file_actions_addopen(files, 0, "/dev/null", O_RDONLY, 0), "Cannot prepare the script's stdin");
   for (const int fd : {1, 2})
-    check(posix_spawn_file_actions_adddup2(&files_.value, script_end_.get(), fd), "Cannot prepare the script's output");
-  check(posix_spawn_file_actions_addchdir_np(&files_.value, spec_.cwd.c_str()), "Cannot prepare the script's directory");
+    check(posix_spawn_file_actions_adddup2(files, script_end_.get(), fd), "Cannot prepare the script's output");
+  check(posix_spawn_file_actions_addchdir_np(files, spec_.cwd.c_str()), "Cannot prepare the script's directory");
 }
 
 int PreparedRun::spawn(pid_t* pid) {
   for (const std::string& path : spec_.unless_exists) {
     if (sys_.access(path.c_str(), F_OK) == 0) return ECANCELED;
   }
-  return sys_.posix_spawn(pid, argv_pointers_[0], &files_.value, &attributes_.value, argv_pointers_.data(), env_pointers_.data());
+  return sys_.posix_spawn(pid, argv_pointers_[0], &files_.value, &attributes_.value, argv_pointers_.data(),
+                          env_pointers_.data());
 }
 
 UniqueFd PreparedRun::take_output() {

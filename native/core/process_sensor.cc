@@ -46,7 +46,14 @@ SensorReport ProcessSensor::snapshot() {
 }
 
 void ProcessSensor::doubt() {
-  if (pidfd_ && context_.proc.is_exiting(watched_->identity.pid)) on_death();
+  if (pidfd_) {
+    if (context_.proc.is_exiting(watched_->identity.pid)) on_death();
+    return;
+  }
+  if (searching_) return;
+  // The interface is back, so its process is: now, and not when the back-off says so (it made 14 to 59 ms of 10).
+  rescan_delay_ms_ = kFirstRescanMs;
+  search();
 }
 
 bool ProcessSensor::kill() {
@@ -57,6 +64,12 @@ bool ProcessSensor::kill() {
 }
 
 void ProcessSensor::search() {
+  searching_ = true;
+  look_for_it();
+  searching_ = false;
+}
+
+void ProcessSensor::look_for_it() {
   Search search = context_.finder.find(spec_);
   if (search.found && is_the_dead_one(*search.found)) {
     search = {std::nullopt, "only the process that died is found", ""};

@@ -31,6 +31,7 @@ class ProcessSensor final : public Sensor {
 
  private:
   void search();
+  void look_for_it();
   bool adopt(const Found& found);
   bool is_the_dead_one(const Found& found) const;
   void become_absent(std::string why);
@@ -42,6 +43,8 @@ class ProcessSensor final : public Sensor {
   const ProcessContext& context_;
   const ProcessSpec spec_;
   bool started_ = false;
+  /// A find is reported from within the search, and the siblings answer it with a doubt.
+  bool searching_ = false;
   SensorReport current_;
   std::optional<Found> watched_;
   std::unique_ptr<FdWatch> pidfd_;

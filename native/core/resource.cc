@@ -29,7 +29,7 @@ class Resource::Slot final : public SensorHost {
   void report(const SensorReport& report) override {
     if (report.state == SensorState::up) last_fault_.clear();
     resource_.tell(addressed(report));
-    if (report.state == SensorState::down) resource_.doubt_all_but(*this);
+    if (report.state != SensorState::absent) resource_.doubt_all_but(*this);
   }
   void cause(pid_t pid, ExitCause cause) override {
     resource_.emit_(CauseReport{resource_.name_, index_, pid, cause});
@@ -89,7 +89,7 @@ void Resource::doubt_all_but(const Slot& witness) {
 }
 
 void Resource::tell(SensorReport report) {
-  Run* launched = std::exchange(launched_, nullptr);
+  Run* launched = report.state == SensorState::down ? std::exchange(launched_, nullptr) : nullptr;
   if (launched != nullptr) report.reflex = launched->id();
   emit_(std::move(report));
   if (launched != nullptr) launched->follow(true);

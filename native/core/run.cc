@@ -30,8 +30,9 @@ Run::Run(Reactor& reactor, const ProcFs& proc, RunHost& host, std::unique_ptr<Pr
       grace_(reactor, [this] { kill_rest(); }) {}
 
 void Run::start() {
-  spawn_error_ = prepared_->spawn(&pid_);
+  // Before, not after: the script may have begun, and even ended, when posix_spawn returns.
   started_ms_ = reactor_.sys().boot_ms();
+  spawn_error_ = prepared_->spawn(&pid_);
   running_ = spawn_error_ == 0;
 }
 
@@ -61,7 +62,9 @@ void Run::on_process() {
   siginfo_t info{};
   Sys& sys = reactor_.sys();
   // By pidfd or, as it is our own unreaped child, safely by number. libuv reaps only the pids it knows.
-  const auto wait = [&](idtype_t type, id_t id) { return retry_eintr([&] { return sys.waitid(type, id, &info, WEXITED | WNOHANG); }); };
+  const auto wait = [&](idtype_t type, id_t id) {
+    return retry_eintr([&] { return sys.waitid(type, id, &info, WEXITED | WNOHANG); });
+  };
   int result = -1;
   if (process_) result = wait(P_PIDFD, static_cast<id_t>(process_->fd()));
   // P_PIDFD came with Linux 5.4, pidfd_open with 5.3.
@@ -101,7 +104,7 @@ bool Run::read_output() {
     if (got < 0 && errno == EAGAIN) return true;
     if (got <= 0) return false;
     total += static_cast<size_t>(got);
-    // A daemon that the script left behind may go on writing: its words are read, so that it does not block, and dropped.
+    // A daemon that the script left behind may go on writing: it is read, so that it does not block, and dropped.
     tail_.append({buffer, static_cast<size_t>(got)});
   }
   return true;
@@ -119,12 +122,12 @@ void Run::end() {
 void Run::end_session() {
   if (ending_) return;
   ending_ = true;
-  terminate_session(reactor_.sys(), proc_, pid_);
+  signal_session(reactor_.sys(), proc_, pid_, SIGTERM);
   grace_.arm(prepared_->spec().grace_ms);
 }
 
 void Run::kill_rest() {
-  if (!number_is_reused()) kill_session(reactor_.sys(), proc_, pid_);
+  if (!number_is_reused()) signal_session(reactor_.sys(), proc_, pid_, SIGKILL);
   check_over();
 }
 

@@ -10,7 +10,8 @@ namespace sockmon {
 class SensorHost {
  public:
   virtual ~SensorHost() = default;
-  /// Sets off the reflex. Called first of all at a death, before anything that takes time.
+  /// Sets off the reflex. Called first of all at a death, before anything that takes time; a report with state `down`
+  /// must follow.
   virtual void died() = 0;
   virtual void report(const SensorReport& report) = 0;
   virtual void cause(pid_t pid, ExitCause cause) = 0;
@@ -26,7 +27,7 @@ class Sensor {
   virtual SensorReport start() = 0;
   /// Reads the facts anew; a change is reported as well.
   virtual SensorReport snapshot() = 0;
-  /// Another sensor of the resource has just seen it die: what this one believes may be out of date.
+  /// Another sensor of the resource has just seen it die or come back: what this one believes may be out of date.
   virtual void doubt() {}
   /// SIGKILL to the process that it watches now. False when it watches none. Throws Error when the kernel refuses.
   virtual bool kill() { return false; }

@@ -9,8 +9,8 @@
 namespace sockmon {
 namespace {
 
-/// Against a script that forks faster than it is killed.
-constexpr int kKillPasses = 20;
+/// Against a script that catches the signal and goes on forking.
+constexpr int kPasses = 20;
 
 bool is_member(const ProcFs& proc, pid_t pid, pid_t session) {
   const auto stat = proc.stat(pid);
@@ -34,16 +34,11 @@ int signal_members(Sys& sys, const ProcFs& proc, pid_t session, int signal, std:
 
 }  // namespace
 
-void terminate_session(Sys& sys, const ProcFs& proc, pid_t session) {
+void signal_session(Sys& sys, const ProcFs& proc, pid_t session, int signal) {
+  // Who has the signal pending forks no more: it is over when a look finds nobody new.
   std::set<pid_t> signalled;
-  signal_members(sys, proc, session, SIGTERM, signalled);
-}
-
-void kill_session(Sys& sys, const ProcFs& proc, pid_t session) {
-  // Who has a SIGKILL pending forks no more: it is over when a look finds nobody new.
-  std::set<pid_t> signalled;
-  for (int pass = 0; pass < kKillPasses; pass++) {
-    if (signal_members(sys, proc, session, SIGKILL, signalled) == 0) return;
+  for (int pass = 0; pass < kPasses; pass++) {
+    if (signal_members(sys, proc, session, signal, signalled) == 0) return;
   }
 }
 

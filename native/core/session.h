@@ -7,10 +7,8 @@
 
 namespace sockmon {
 
-/// SIGTERM to every living process of the session, in whatever process group it is.
-void terminate_session(Sys& sys, const ProcFs& proc, pid_t session);
-
-/// SIGKILL to all of them, again until nobody new turns up: a fork may slip through one look.
-void kill_session(Sys& sys, const ProcFs& proc, pid_t session);
+/// To every living process of the session, in whatever process group it is. Looks again until nobody new turns up:
+/// a fork may slip through one look.
+void signal_session(Sys& sys, const ProcFs& proc, pid_t session, int signal);
 
 }  // namespace sockmon

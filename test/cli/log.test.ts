@@ -21,6 +21,12 @@ test('text is one plain line for people', () => {
   assert.match(lines[1] ?? '', /^\d\d:\d\d:\d\d info {2}dns: restarted \(err="it broke"\)\n$/);
 });
 
+test('text does not say twice what the sentence says, nor numbers for machines', () => {
+  const { lines, log } = logged({ level: 'info', format: 'text' });
+  log.info({ seq: 7, broker: 'mqtt://b:1883', delayMs: 20 }, 'Connected to mqtt://b:1883.');
+  assert.match(lines[0] ?? '', /info {2}Connected to mqtt:\/\/b:1883\. \(delayMs=20\)\n$/);
+});
+
 test('json is a line of pino', () => {
   const { lines, log } = logged({ level: 'debug', format: 'json' });
   log.debug({ seq: 5 }, 'hello');

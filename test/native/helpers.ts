@@ -60,25 +60,45 @@ export class Recorder {
   }
 }
 
+const endings = new WeakMap<TestContext, (() => void)[]>();
+
+/** Does it when the test ends, last come first served: `test.after` would remove a folder before what is still in it. */
+export function atEnd(test: TestContext, action: () => void): void {
+  const known = endings.get(test);
+  if (known) {
+    known.push(action);
+    return;
+  }
+  const actions = [action];
+  endings.set(test, actions);
+  test.after(() => {
+    for (const each of actions.reverse()) each();
+  });
+}
+
 /** A monitor that is closed when the test ends. */
 export function openMonitor(test: TestContext): { monitor: Native.Monitor; recorder: Recorder } {
   const recorder = new Recorder();
   const monitor = new addon.Monitor(recorder.add);
-  test.after(() => monitor.close());
+  atEnd(test, () => monitor.close());
   return { monitor, recorder };
 }
 
 /** A folder that is removed when the test ends. */
 export function scratch(test: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'sockmon-native-'));
-  test.after(() => rmSync(folder, { recursive: true, force: true }));
+  atEnd(test, () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
 /** A process that is killed when the test ends. */
 export function start(test: TestContext, program: string, args: string[]): ChildProcess & { pid: number } {
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-  test.after(() => child.kill('SIGKILL'));
+  atEnd(test, () => {
+    child.kill('SIGKILL');
+    // A grandchild may hold the other end, and would keep this process alive.
+    child.stdout.destroy();
+  });
   assert.ok(child.pid !== undefined, `${program} did not start`);
   return child as ChildProcess & { pid: number };
 }

@@ -20,8 +20,8 @@ struct World {
   Run& start(const std::string& script, double timeout_ms = 0, double grace_ms = 0, const std::string& cwd = "/") {
     return start_path("/bin/sh", {"-c", script}, timeout_ms, grace_ms, cwd);
   }
-  Run& start_path(const std::string& path, std::vector<std::string> arguments, double timeout_ms = 0, double grace_ms = 0,
-                  const std::string& cwd = "/") {
+  Run& start_path(const std::string& path, std::vector<std::string> arguments, double timeout_ms = 0,
+                  double grace_ms = 0, const std::string& cwd = "/") {
     RunSpec spec;
     spec.id = "run";
     spec.argv = {path};
@@ -131,36 +131,48 @@ void a_pipe_that_cannot_be_made_is_thrown() {
   CHECK(code == "EMFILE");
 }
 
-void a_timeout_ends_the_whole_session() {
+/// The pid that a script wrote into a file; 0 until the line is there.
+pid_t pid_in(const std::string& path) {
+  const std::string text = read_file(path, 16).value_or("");
+  const size_t end = text.find('\n');
+  return end == text.npos ? 0 : parse_number<int>(text.substr(0, end)).value_or(0);
+}
+
+void a_timeout_is_told() {
   World world;
-  const TempDir dir;
-  // A child in a process group of its own, and one that is deaf to SIGTERM.
-  const std::string script = "set -m; (trap '' TERM; exec sleep 1000) & echo $! > " + dir.path() +
-                             "/deaf; sleep 1000 & echo $! > " + dir.path() + "/group; wait";
-  Run& run = world.start(script, 300, 100);
-  const pid_t pid = run.pid();
+  world.start("exec sleep 1000", 100, 1000);
   const RunEnded ended = world.end();
   CHECK(ended.timed_out && ended.exit->kind == ExitCause::Kind::signal && ended.exit->value == SIGTERM);
-  for (const char* name : {"/deaf", "/group"}) {
-    const auto member = parse_number<int>(read_file(dir.path() + name, 10)->substr(0, read_file(dir.path() + name, 10)->find('\n')));
-    CHECK(member && *member != pid);
-    // The grace time is still to come when the script itself has gone.
-    run_until(world.reactor, [&] {
-      Timer tick(world.reactor, [] {});
-      tick.arm(5);
-      world.reactor.run_once();
-      return !alive(*member);
-    });
-  }
+}
+
+void the_whole_session_ends_with_it() {
+  World world;
+  const TempDir dir;
+  const std::string deaf = dir.path() + "/deaf", other = dir.path() + "/other";
+  // With set -m bash gives each its own process group; the first one ignores SIGTERM.
+  const std::string script = "set -m; (trap '' TERM; echo $BASHPID > " + deaf +
+                             "; exec sleep 1000) & sleep 1000 & echo $! > " + other + "; wait";
+  world.start_path("/bin/bash", {"-c", script}, 0, 100);
+  run_until(world.reactor, [&] { return pid_in(deaf) != 0 && pid_in(other) != 0; });
+  const pid_t members[] = {pid_in(deaf), pid_in(other)};
+  world.runs.end("run");
+  const RunEnded ended = world.end();
+  CHECK(!ended.timed_out && ended.exit->value == SIGTERM);
+  // The grace time is still to come when the script itself has gone.
+  run_until(world.reactor, [&] { return !alive(members[0]) && !alive(members[1]); });
 }
 
 void a_deaf_script_is_killed() {
   World world;
-  Run& run = world.start("trap '' TERM; echo ready; while :; do sleep 1000; done", 200, 50);
-  const pid_t pid = run.pid();
+  const TempDir dir;
+  const std::string ready = dir.path() + "/ready";
+  const std::string script = "trap '' TERM; echo $$ > " + ready + "; echo words; while :; do sleep 1000; done";
+  const pid_t pid = world.start(script, 0, 50).pid();
+  run_until(world.reactor, [&] { return pid_in(ready) == pid; });
   CHECK(world.runs.is_script(pid) && !world.runs.is_script(pid + 1));
+  world.runs.end("run");
   const RunEnded ended = world.end();
-  CHECK(ended.timed_out && ended.exit->value == SIGKILL && ended.output == "ready\n");
+  CHECK(ended.exit->value == SIGKILL && ended.output == "words\n");
   CHECK(!world.runs.is_script(pid));
 }
 
@@ -170,15 +182,14 @@ void a_daemon_that_keeps_the_pipe_does_not_hold_up_the_end() {
   world.start("setsid sleep 1000 & echo $! > " + dir.path() + "/daemon; echo done");
   const RunEnded ended = world.end();
   CHECK(ended.output == "done\n" && !ended.timed_out);
-  const auto text = read_file(dir.path() + "/daemon", 10);
-  const auto pid = parse_number<int>(text->substr(0, text->find('\n')));
-  CHECK(pid && alive(*pid));
-  kill(*pid, SIGKILL);
+  const pid_t pid = pid_in(dir.path() + "/daemon");
+  CHECK(pid != 0 && alive(pid));
+  kill(pid, SIGKILL);
 }
 
 void ending_a_run_is_no_timeout() {
   World world;
-  world.start("sleep 1000", 0, 1000);
+  world.start("exec sleep 1000", 0, 1000);
   world.runs.end("other");
   world.runs.end("run");
   world.runs.end("run");
@@ -245,7 +256,8 @@ void test_run() {
   the_script_starts_with_a_clean_slate();
   what_cannot_be_started_is_told();
   a_pipe_that_cannot_be_made_is_thrown();
-  a_timeout_ends_the_whole_session();
+  a_timeout_is_told();
+  the_whole_session_ends_with_it();
   a_deaf_script_is_killed();
   a_daemon_that_keeps_the_pipe_does_not_hold_up_the_end();
   ending_a_run_is_no_timeout();
