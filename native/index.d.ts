@@ -190,7 +190,7 @@ export function reboot(): never;
 export function notify(message: string): boolean;
 /** Milliseconds of CLOCK_BOOTTIME, with a fraction. */
 export function bootTimeMs(): number;
-/** Whether the kernel's clock is synchronised: STA_UNSYNC of adjtimex(2) is clear. */
+/** Whether the kernel's clock is synchronised: STA_UNSYNC of adjtimex(2) is clear; where that is forbidden, by systemd-timesyncd's file. */
 export function clockSynchronized(): boolean;
 /** flock(2) LOCK_EX | LOCK_NB on an open file. False when another process holds it. */
 export function lockFile(fd: number): boolean;
