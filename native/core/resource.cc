@@ -27,9 +27,13 @@ class Resource::Slot final : public SensorHost {
 
   void died() override { resource_.fire_reflex(); }
   void report(const SensorReport& report) override {
-    if (report.state == SensorState::up) last_fault_.clear();
+    // Before this one is believed to be back: a sibling that is dying must not look as if all were well.
+    if (report.state == SensorState::up) {
+      last_fault_.clear();
+      resource_.doubt_all_but(*this);
+    }
     resource_.tell(addressed(report));
-    if (report.state != SensorState::absent) resource_.doubt_all_but(*this);
+    if (report.state == SensorState::down) resource_.doubt_all_but(*this);
   }
   void cause(pid_t pid, ExitCause cause) override {
     resource_.emit_(CauseReport{resource_.name_, index_, pid, cause});
