@@ -23,8 +23,8 @@ function refuse(code: RefusalCode, detail: string, retryAtMs: number | null = nu
 
 /** A press right after a connect may be an automation's answer to the connect itself: press, reboot, connect, press. */
 const quietAfterConnectMs = 10_000;
-/** Two presses of a thumb are one wish. */
-const betweenPressesMs = 60_000;
+/** Two presses of a thumb are one wish, and an automation that has run wild has no more than one in this time. */
+const betweenWishesMs = 60_000;
 /** How old a command may be that names no expiry of its own. */
 const commandLifeMs = 60_000;
 /** How far a sender's clock may run ahead of ours. */
@@ -116,8 +116,10 @@ export function judgeCommand(
   if (command.duplicate) return refuse('duplicate', 'the broker marked the message as a duplicate');
   if (history.hasRun(command.id))
     return refuse('duplicate', `a command with the id ${command.id} has been carried out already`);
-  const fresh = command.press ? judgePress(command, history, now) : judgeTimes(command, now);
+  const fresh = command.press ? judgePress(command) : judgeTimes(command, now);
   if (!fresh.allowed) return fresh;
+  const rate = judgeRate(command, history, now);
+  if (!rate.allowed) return rate;
   return judgeAction(command, policy, history, now);
 }
 
@@ -150,16 +152,21 @@ function judgeAction(command: ReceivedCommand, policy: Policy, history: History,
   }
 }
 
-function judgePress(command: ReceivedCommand, history: History, now: Instant): Verdict {
+/** A pause may be prolonged at any time; what kills, restarts or reboots may not. A person at the machine is no automation. */
+function judgeRate(command: ReceivedCommand, history: History, now: Instant): Verdict {
+  const isHarmless = command.action === 'pause' || command.action === 'resume';
+  if (isHarmless || !command.origin.startsWith('mqtt')) return allowed;
+  const last = history.lastWish(command);
+  if (last === undefined || ageMs(last, history, now) >= betweenWishesMs) return allowed;
+  return refuse('rate_limited', `the same was commanded less than ${durationWords(betweenWishesMs)} ago`);
+}
+
+function judgePress(command: ReceivedCommand): Verdict {
   if (command.sinceConnectMs !== null && command.sinceConnectMs < quietAfterConnectMs) {
     return refuse(
       'too_soon',
       `it came within ${durationWords(quietAfterConnectMs)} after the connection to the broker; press again`,
     );
-  }
-  const last = history.presses.at(-1);
-  if (last !== undefined && ageMs(last, history, now) < betweenPressesMs) {
-    return refuse('rate_limited', `another press came less than ${durationWords(betweenPressesMs)} ago`);
   }
   return allowed;
 }

@@ -2,7 +2,7 @@
 import { type Instant, wallMsAt } from './clock.js';
 import { evidenceOf } from './evidence.js';
 import { exitStatus } from './ladder.js';
-import type { Cause, JournalEntry, RecordOf, RunResult } from './model.js';
+import type { Action, Cause, JournalEntry, RecordOf, RunResult } from './model.js';
 import type { Evidence } from './ports.js';
 
 export interface OutageHistory {
@@ -39,6 +39,10 @@ export function isVeto(result: RunResult): boolean {
   return result.kind === 'exit' && result.code === exitStatus.veto;
 }
 
+function wishKey({ action, target }: { action: Action | null; target?: string | undefined }): string {
+  return `${action} ${target ?? ''}`;
+}
+
 /** Ids are remembered this long at least: a broker may redeliver, nobody redelivers older ones. */
 const rememberedCommands = 500;
 /** More than any sensible restart budget. */
@@ -52,7 +56,8 @@ export class History {
   /** Resources known to be alive, with the boot they were seen in. A clean stop empties it: what dies later is nobody's business. */
   readonly seen = new Map<string, string>();
   readonly intents: (Acted & RecordOf<'reboot_intent'>)[] = [];
-  readonly presses: Acted[] = [];
+  /** The last accepted command from the broker, by action and target. */
+  private readonly wishes = new Map<string, Acted>();
   /** Starts of attempts by resource, the latest last. */
   private readonly attempts = new Map<string, Acted[]>();
   /** Ends of pauses by resource, '' = all; in ms of CLOCK_BOOTTIME of their boot. */
@@ -213,7 +218,15 @@ export class History {
         break;
       }
     }
-    if (entry.origin === 'mqtt:press') this.presses.push(this.acted(entry));
+    if (entry.origin.startsWith('mqtt')) this.wishes.set(wishKey(entry), this.acted(entry));
+  }
+
+  /** When the broker's last command of this kind was accepted. */
+  lastWish(command: {
+    readonly action: Action | null;
+    readonly target?: string | undefined;
+  }): Acted | undefined {
+    return this.wishes.get(wishKey(command));
   }
 
   private noteAttempt(entry: JournalEntry & RecordOf<'attempt'>): void {

@@ -65,6 +65,21 @@ describe('the guard on commands', () => {
     assert.equal(!verdict.allowed && verdict.code, 'duplicate');
   });
 
+  it('the same restart again within a minute: rate limited from the broker, not from the machine itself', () => {
+    const world = new World();
+    world.up();
+    const codes = (['mqtt:run', 'mqtt:run', 'control'] as const).map((origin, index) => {
+      world.advance(10_000);
+      world.command({ ...fresh, id: `r${index}`, origin });
+      world.up();
+      return world.of('command').at(-1)?.code ?? 'allowed';
+    });
+    assert.deepEqual(codes, ['allowed', 'rate_limited', 'allowed']);
+    world.advance(60_000);
+    world.command({ ...fresh, id: 'r9' });
+    assert.equal(world.of('command').at(-1)?.status, 'accepted');
+  });
+
   it('a refused press does not delay the next one', () => {
     const world = new World();
     world.command({ id: 'p1', sinceConnectMs: 1 });

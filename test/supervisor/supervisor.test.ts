@@ -38,7 +38,7 @@ describe('the supervisor', () => {
     const killable = resource('tcpip', { sensors: [{ kind: 'process', name: 'slirp4netns' }] });
     const bench = new Bench(t, policy([killable]));
     bench.up();
-    const drill = { ...press, press: false, action: 'drill', target: 'tcpip' } as const;
+    const drill = { ...press, origin: 'control', press: false, action: 'drill', target: 'tcpip' } as const;
     assert.equal(bench.supervisor.command({ ...drill, id: 'drill-1' }).status, 'accepted');
     await turn();
     assert.deepEqual(bench.watcher.calls.slice(-1), ['kill tcpip']);
