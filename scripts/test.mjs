@@ -55,7 +55,7 @@ async function runTests({ concurrency, timeoutMs }, options, files) {
     args.push(`--test-reporter=${reporters[i]}`, `--test-reporter-destination=${reporters[i + 1]}`);
   }
   // The addon refuses to reboot then, whatever a test does.
-  const env = { ...process.env, SOCKMON_TEST_NO_REBOOT: '1' };
+  const env = { ...process.env, SOCKMON_TEST_NO_REBOOT: '1', RUNTIME_DIRECTORY: join(scratch, 'run') };
   if (!maySkip) env.SOCKMON_TEST_NO_SKIP = '1';
   if (process.stdout.isTTY && !env.NO_COLOR) env.FORCE_COLOR ??= '1';
   const child = spawn(process.execPath, [...args, ...options, ...files], {

@@ -103,7 +103,7 @@ class Daemon {
     });
     const environment = scriptEnvironment(process.env);
     const watcher = startWatcher(addon, {
-      onInput: input => supervisor.dispatch(input),
+      onInputs: inputs => supervisor.dispatch(...inputs),
       environment,
       onEnd: detail => daemon.alarm('monitor_ended', detail),
       early: takeEarly(),

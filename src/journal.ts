@@ -9,7 +9,9 @@ import { SockmonError } from './core/errors.js';
 import type { JournalEntry, JournalRecord } from './core/model.js';
 import type { Journal } from './core/ports.js';
 import { compact } from './core/retention.js';
-import { type Damage, encodeLine, parseJournal } from './journal-format.js';
+import { type Damage, encodeLine, type ParsedJournal, parseJournal } from './journal-format.js';
+import { Refuge } from './refuge.js';
+import { isDiskFault, runtimeFile } from './runtime-dir.js';
 
 export const journalFileName = 'journal';
 /** About 5000 lines; a gateway with an outage a day needs years for it. */
@@ -22,26 +24,38 @@ export interface OpenJournal extends Journal {
   readonly unknownLines: number;
 }
 
-/** Reads without opening for writing: for `sockmon history` and `status` while another process writes. Missing = empty. */
+/**
+ * Reads without opening for writing: for `sockmon history` and `status` while another process writes. Missing = empty.
+ * What the disk has refused so far comes last.
+ */
 export function readJournal(stateDir: string): JournalEntry[] {
   try {
-    return parseJournal(fs.readFileSync(path.join(stateDir, journalFileName))).entries;
+    const { entries, lastSeq } = parseJournal(readIfThere(path.join(stateDir, journalFileName)));
+    return [...entries, ...new Refuge(runtimeFile(stateDir, 'journal')).after(lastSeq)];
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw openError(stateDir, error);
   }
 }
 
+function readIfThere(file: string): Buffer {
+  try {
+    return fs.readFileSync(file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return Buffer.alloc(0);
+    throw error;
+  }
+}
+
 /**
- * Opens (or makes) the journal of a state folder and holds it alone.
+ * Opens (or makes) the journal of a state folder and holds it alone. A disk that is full or read-only does not keep sockmon from
+ * starting: what can be read is read, and the first append says that the disk takes nothing.
  * @param lock flock(2) on the file: false when another process holds it.
  * @throws SockmonError STATE_DIR, ALREADY_RUNNING, JOURNAL_OPEN.
  */
 export function openJournal(stateDir: string, clock: Clock, lock: (fd: number) => boolean): OpenJournal {
-  makeStateDir(stateDir);
-  const file = path.join(stateDir, journalFileName);
   try {
-    return new FileJournal(file, clock, lock);
+    return new FileJournal(path.join(stateDir, journalFileName), clock, lock);
   } catch (error) {
     throw error instanceof SockmonError ? error : openError(stateDir, error);
   }
@@ -52,6 +66,7 @@ function makeStateDir(stateDir: string): void {
     fs.mkdirSync(stateDir, { recursive: true, mode: 0o755 });
     fs.accessSync(stateDir, fs.constants.W_OK | fs.constants.X_OK);
   } catch (error) {
+    if (isDiskFault(error)) throw error;
     const words = `The state folder ${stateDir} cannot be made or written (${(error as Error).message}). Choose another with --state-dir.`;
     throw new SockmonError('STATE_DIR', words, { cause: error });
   }
@@ -62,76 +77,140 @@ function openError(stateDir: string, error: unknown): SockmonError {
   return new SockmonError('JOURNAL_OPEN', words, { cause: error });
 }
 
+const { O_RDWR, O_RDONLY, O_APPEND, O_CREAT } = fs.constants;
+
 class FileJournal implements OpenJournal {
-  readonly repaired: string | null;
+  repaired: string | null = null;
   readonly unknownLines: number;
   private list: JournalEntry[];
-  private fd: number;
-  private size: number;
+  /** Holds the lock. null: there is no file yet, on a disk that takes none. */
+  private fd: number | null = null;
+  private writable = false;
+  private size = 0;
+  private compactAboveBytes = compactAboveBytes;
   private nextSeq: number;
-  /** Written to memory but refused by the disk; goes first as soon as the disk takes lines again. */
+  /** Not on the disk yet; goes first as soon as the disk takes lines again. */
   private backlog: string[] = [];
+  /** Something in the backlog must not be lost by a power cut. */
+  private unsynced = true;
+  private readonly refuge: Refuge;
 
   constructor(
     private readonly file: string,
     private readonly clock: Clock,
     private readonly lock: (fd: number) => boolean,
   ) {
-    const isNew = !fs.existsSync(file);
-    this.fd = this.openLocked();
-    const bytes = fs.readFileSync(this.fd);
-    const parsed = parseJournal(bytes);
-    this.list = parsed.entries;
+    this.refuge = new Refuge(runtimeFile(path.dirname(file), 'journal'));
+    const parsed = this.attachOrRead();
+    const refused = this.refuge.after(parsed.lastSeq);
+    this.list = [...parsed.entries, ...refused];
     this.unknownLines = parsed.unknownLines;
-    this.nextSeq = parsed.lastSeq + 1;
-    this.size = bytes.length;
-    this.repaired = parsed.damage.length === 0 ? null : this.repair(parsed.damage, parsed.goodLines);
-    if (isNew) syncDirectory(path.dirname(file));
+    this.nextSeq = (refused.at(-1)?.seq ?? parsed.lastSeq) + 1;
+    this.backlog = refused.map(encodeLine);
   }
 
   get entries(): readonly JournalEntry[] {
     return this.list;
   }
 
-  append(records: readonly JournalRecord[]): JournalEntry[] {
+  add(records: readonly JournalRecord[]): JournalEntry[] {
     const added = records.map(record => ({ seq: this.nextSeq++, ...this.clock.now(), ...record }));
     this.list.push(...added);
     this.backlog.push(...added.map(encodeLine));
-    try {
-      this.flush(records.some(record => record.type !== 'published'));
-    } catch (error) {
-      const words = `The journal ${this.file} cannot be written: ${(error as Error).message}. Free some space or remount it for writing.`;
-      throw new SockmonError('JOURNAL_WRITE', words, { cause: error });
-    }
+    this.unsynced ||= records.some(record => record.type !== 'published');
     return added;
   }
 
-  close(): void {
-    fs.closeSync(this.fd);
+  commit(): void {
+    if (this.backlog.length === 0) return;
+    try {
+      if (!this.writable) this.attachAgain();
+      this.flush();
+    } catch (error) {
+      this.refuge.keep(this.backlog);
+      const words = `The journal ${this.file} cannot be written: ${(error as Error).message}. Free some space or remount it for writing.`;
+      throw new SockmonError('JOURNAL_WRITE', words, { cause: error });
+    }
+    this.refuge.clear();
   }
 
-  private flush(sync: boolean): void {
+  close(): void {
+    if (this.fd !== null) fs.closeSync(this.fd);
+  }
+
+  private attachOrRead(): ParsedJournal {
+    try {
+      return this.attach();
+    } catch (error) {
+      if (!isDiskFault(error)) throw error;
+      this.hold();
+      return parseJournal(this.fd === null ? Buffer.alloc(0) : fs.readFileSync(this.fd));
+    }
+  }
+
+  /** Ready for appending: made where it is missing, locked, and without damage. */
+  private attach(): ParsedJournal {
+    makeStateDir(path.dirname(this.file));
+    const isNew = !fs.existsSync(this.file);
+    const fd = this.openLocked(O_RDWR | O_APPEND | O_CREAT);
+    this.fd = fd;
+    try {
+      const bytes = fs.readFileSync(fd);
+      const parsed = parseJournal(bytes);
+      this.size = bytes.length;
+      if (parsed.damage.length > 0) this.repaired = this.repair(fd, parsed.damage, parsed.goodLines);
+      if (isNew) syncDirectory(path.dirname(this.file));
+      this.writable = true;
+      return parsed;
+    } catch (error) {
+      fs.closeSync(this.fd);
+      this.fd = null;
+      throw error;
+    }
+  }
+
+  /** flock(2) is per open file: the one that only reads is let go first. */
+  private attachAgain(): void {
+    if (this.fd !== null) fs.closeSync(this.fd);
+    this.fd = null;
+    try {
+      this.attach();
+    } catch (error) {
+      if (isDiskFault(error)) this.hold();
+      throw error;
+    }
+  }
+
+  /** Locked without being writable, where there is a file. */
+  private hold(): void {
+    try {
+      this.fd = this.openLocked(O_RDONLY);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+
+  private flush(): void {
+    const { fd } = this;
+    if (fd === null) return;
     const bytes = Buffer.from(this.backlog.join(''));
     let written = 0;
     try {
-      while (written < bytes.length) written += fs.writeSync(this.fd, bytes, written);
-      if (sync) fs.fdatasyncSync(this.fd);
+      while (written < bytes.length) written += fs.writeSync(fd, bytes, written);
+      if (this.unsynced) fs.fdatasyncSync(fd);
     } catch (error) {
       // Half a line on disk would swallow the next one.
-      if (written > 0) fs.ftruncateSync(this.fd, this.size);
+      if (written > 0) fs.ftruncateSync(fd, this.size);
       throw error;
     }
     this.backlog = [];
+    this.unsynced = false;
     this.size += bytes.length;
-    if (this.size > compactAboveBytes) this.compact();
+    if (this.size > this.compactAboveBytes) this.compact(fd);
   }
 
-  private openLocked(): number {
-    const fd = fs.openSync(
-      this.file,
-      fs.constants.O_RDWR | fs.constants.O_APPEND | fs.constants.O_CREAT,
-      0o644,
-    );
+  private openLocked(flags: number): number {
+    const fd = fs.openSync(this.file, flags, 0o644);
     if (this.lock(fd)) return fd;
     fs.closeSync(fd);
     const words = `Another sockmon is running on ${path.dirname(this.file)}. Stop it first, or give this one a folder of its own with --state-dir.`;
@@ -139,36 +218,42 @@ class FileJournal implements OpenJournal {
   }
 
   /** Keeps the damaged bytes aside and the good lines in place. A torn tail is cut; damage further up needs a new file. */
-  private repair(damage: readonly Damage[], goodLines: readonly string[]): string {
+  private repair(fd: number, damage: readonly Damage[], goodLines: readonly string[]): string {
     const aside = `${this.file}.bad`;
     for (const { bytes } of damage) fs.appendFileSync(aside, Buffer.concat([bytes, Buffer.from('\n')]));
     const [only] = damage;
     if (damage.length === 1 && only !== undefined && only.offset + only.bytes.length === this.size) {
-      fs.ftruncateSync(this.fd, only.offset);
-      fs.fdatasyncSync(this.fd);
+      fs.ftruncateSync(fd, only.offset);
+      fs.fdatasyncSync(fd);
       this.size = only.offset;
     } else {
-      this.replace(goodLines);
+      this.replace(fd, goodLines);
     }
     const total = damage.reduce((sum, { bytes }) => sum + bytes.length, 0);
     return `${total} damaged bytes of the journal have been put aside in ${aside}`;
   }
 
-  private compact(): void {
+  /** Not again before the file has doubled: what must be kept may be more than the limit, and a full disk has no room for a copy. */
+  private compact(fd: number): void {
     const kept = compact(this.list, this.clock.now().wallMs);
-    this.replace(kept.map(encodeLine));
-    this.list = kept;
+    try {
+      this.replace(fd, kept.map(encodeLine));
+      this.list = kept;
+    } catch (error) {
+      fs.rmSync(`${this.file}.new`, { force: true });
+      if (!isDiskFault(error)) throw error;
+    }
+    this.compactAboveBytes = Math.max(compactAboveBytes, 2 * this.size);
   }
 
   /** Atomic: a new file, on disk, in place of the old one. The directory's fsync makes the rename outlive a power cut. */
-  private replace(lines: readonly string[]): void {
+  private replace(old: number, lines: readonly string[]): void {
     const fresh = `${this.file}.new`;
     const bytes = Buffer.from(lines.join(''));
     fs.writeFileSync(fresh, bytes, { mode: 0o644, flush: true });
     fs.renameSync(fresh, this.file);
     syncDirectory(path.dirname(this.file));
-    const old = this.fd;
-    this.fd = this.openLocked();
+    this.fd = this.openLocked(O_RDWR | O_APPEND);
     fs.closeSync(old);
     this.size = bytes.length;
   }

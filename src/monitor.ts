@@ -21,7 +21,8 @@ const signalNames = new Map(
 );
 
 export interface WatcherOptions {
-  readonly onInput: (input: Input) => void;
+  /** What the thread saw at once comes at once. */
+  readonly onInputs: (inputs: readonly Input[]) => void;
   /** The environment of every script, before the run's own variables. */
   readonly environment: Readonly<Record<string, string>>;
   /** The monitor thread has ended: nothing is watched any more. */
@@ -72,7 +73,7 @@ class NativeWatcher implements Watcher {
   }
 
   watch(resource: string, sensors: readonly SensorSpec[]): void {
-    for (const report of this.reportsOf(resource, sensors)) this.options.onInput(sensorInput(report));
+    this.options.onInputs(this.reportsOf(resource, sensors).map(sensorInput));
   }
 
   private reportsOf(resource: string, sensors: readonly SensorSpec[]): SensorReport[] {
@@ -84,7 +85,7 @@ class NativeWatcher implements Watcher {
       return this.monitor.watch(resource, sensors as NativeSensorSpec[]);
     } catch (error) {
       const detail = `it cannot be watched: ${(error as Error).message}`;
-      this.options.onInput({ kind: 'fault', resource, sensor: null, detail });
+      this.options.onInputs([{ kind: 'fault', resource, sensor: null, detail }]);
       return [];
     }
   }
@@ -99,7 +100,7 @@ class NativeWatcher implements Watcher {
     } catch (error) {
       // It is restarted all the same, from the ladder, some milliseconds later.
       const detail = `its reflex cannot be armed: ${(error as Error).message}`;
-      this.options.onInput({ kind: 'fault', resource, sensor: null, detail });
+      this.options.onInputs([{ kind: 'fault', resource, sensor: null, detail }]);
     }
   }
 
@@ -109,7 +110,9 @@ class NativeWatcher implements Watcher {
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       const result = { kind: 'not_started', error: code ?? message } as const;
-      this.options.onInput({ kind: 'run_ended', run: run.id, atMs: this.bootTimeMs(), result, output: '' });
+      this.options.onInputs([
+        { kind: 'run_ended', run: run.id, atMs: this.bootTimeMs(), result, output: '' },
+      ]);
     }
   }
 
@@ -140,10 +143,9 @@ class NativeWatcher implements Watcher {
   }
 
   private deliver(events: NativeEvent[]): void {
-    for (const event of events) {
-      this.options.onInput(inputOf(event));
-      if (event.type === 'fault' && event.code === 'ESHUTDOWN') this.options.onEnd(event.detail);
-    }
+    this.options.onInputs(events.map(inputOf));
+    const end = events.find(event => event.type === 'fault' && event.code === 'ESHUTDOWN');
+    if (end?.type === 'fault') this.options.onEnd(end.detail);
   }
 }
 

@@ -2,9 +2,8 @@
 import type { Clock, Instant } from './core/clock.js';
 import { SockmonError } from './core/errors.js';
 import { mayRebootUnrecorded } from './core/guard.js';
-import { History } from './core/history.js';
 import { emptyState, next, nextDeadlineMs } from './core/machine.js';
-import type { JournalEntry, JournalRecord, RecordOf } from './core/model.js';
+import type { JournalEntry, RecordOf } from './core/model.js';
 import { type Policy, type Role, roleOf } from './core/policy.js';
 import type {
   CommandAnswer,
@@ -19,10 +18,10 @@ import type {
   Watcher,
 } from './core/ports.js';
 import { withJournal } from './core/run.js';
-import { describe } from './core/sentence.js';
 import { snapshot } from './core/snapshot.js';
 import type { Snapshot } from './core/snapshot-model.js';
 import type { Effect, Input } from './core/state.js';
+import { Ledger } from './ledger.js';
 
 /** setTimeout's limit; a longer wait is cut in pieces. */
 const longestTimerMs = 2 ** 31 - 1;
@@ -44,19 +43,18 @@ export interface SupervisorOptions {
 export class Supervisor implements Telling {
   private state = emptyState;
   private policy: Policy;
-  private readonly history: History;
+  private readonly ledger: Ledger;
   private readonly started: Instant;
   private watcher: Watcher | null = null;
   private timer: NodeJS.Timeout | null = null;
   /** Inputs that come while one is being worked on wait for their turn. */
   private readonly queue: Input[] = [];
   private working = false;
-  private journalFails = false;
   private stopped = false;
 
   constructor(private readonly options: SupervisorOptions) {
     this.policy = options.policy;
-    this.history = new History(options.journal.entries);
+    this.ledger = new Ledger(options.journal, options.log);
     this.started = options.clock.now();
   }
 
@@ -64,13 +62,14 @@ export class Supervisor implements Telling {
   start(watcher: Watcher): void {
     this.watcher = watcher;
     const resources = this.policy.resources.map(resource => resource.id);
-    this.record([{ type: 'start', version: this.options.version, pid: process.pid, resources }]);
+    this.ledger.record([{ type: 'start', version: this.options.version, pid: process.pid, resources }]);
     this.dispatch({ kind: 'configure' });
   }
 
-  dispatch(input: Input): void {
+  /** What is given at once is committed to the disk at once: 1,000 deaths are one fdatasync, not 1,000. */
+  dispatch(...inputs: readonly Input[]): void {
     if (this.stopped) return;
-    this.queue.push(input);
+    this.queue.push(...inputs);
     if (this.working) return;
     this.work();
     this.setTimer();
@@ -81,10 +80,11 @@ export class Supervisor implements Telling {
   private work(): void {
     this.working = true;
     try {
-      for (let turn = this.queue.shift(); turn !== undefined; turn = this.queue.shift()) {
-        this.perform(this.decide(turn));
+      while (this.queue.length > 0) {
+        const effects = this.queue.splice(0).flatMap(input => this.decide(input));
         // Once the records are in the history, what depends on them.
-        this.perform(this.decide({ kind: 'review' }));
+        effects.push(...this.decide({ kind: 'review' }));
+        this.act(effects, this.ledger.commit());
       }
     } finally {
       this.working = false;
@@ -98,7 +98,7 @@ export class Supervisor implements Telling {
 
   /** Nothing is watched any more. The daemon is to end; the journal tells why. */
   alarm(what: RecordOf<'alarm'>['what'], detail: string): void {
-    if (!this.stopped) this.record([{ type: 'alarm', what, detail }]);
+    if (!this.stopped) this.ledger.record([{ type: 'alarm', what, detail }]);
     this.stopped = true;
     if (this.timer !== null) clearTimeout(this.timer);
   }
@@ -114,34 +114,32 @@ export class Supervisor implements Telling {
     if (this.stopped) return;
     this.stopped = true;
     if (this.timer !== null) clearTimeout(this.timer);
-    this.record([{ type: 'stop', reason }]);
+    this.ledger.record([{ type: 'stop', reason }]);
     this.watcher?.close();
   }
 
   // --- Telling: what the reporter and the control socket may ask ---
 
   entriesAfter(seq: number): readonly JournalEntry[] {
-    const { entries } = this.options.journal;
-    let from = entries.length;
-    while (from > 0 && (entries[from - 1]?.seq ?? 0) > seq) from--;
-    return entries.slice(from);
+    return this.ledger.after(seq);
   }
 
   acknowledgedSeq(): number {
-    return this.history.publishedSeq;
+    return this.ledger.history.publishedSeq;
   }
 
   acknowledge(upTo: number): void {
-    if (upTo > this.history.publishedSeq) this.record([{ type: 'published', upTo }]);
+    if (upTo > this.ledger.history.publishedSeq) this.ledger.record([{ type: 'published', upTo }]);
   }
 
   snapshot(): Snapshot {
     const { node, version, clock } = this.options;
-    return snapshot(this.state, this.history, clock.now(), {
+    return snapshot(this.state, this.ledger.history, clock.now(), {
       node,
       version,
       started: this.started,
       policy: this.policy,
+      journalFault: this.ledger.fault,
     });
   }
 
@@ -155,11 +153,11 @@ export class Supervisor implements Telling {
 
   command(command: ReceivedCommand): CommandAnswer {
     const effects = this.decide({ kind: 'command', command });
-    const saved = this.recordOf(effects);
+    const saved = this.ledger.commit();
     const answer = effects.find(effect => effect.do === 'answer')?.answer;
     if (answer === undefined) throw new SockmonError('INTERNAL', 'The machine did not answer a command.');
     if (!saved && answer.action === 'reboot' && answer.status === 'accepted') {
-      const intent = this.history.pendingIntent?.intent ?? '';
+      const intent = this.ledger.history.pendingIntent?.intent ?? '';
       this.dispatch({ kind: 'reboot_failed', intent, error: journalWords, cancelled: true });
       return { ...answer, status: 'rejected', code: 'journal_failed', detail: journalWords };
     }
@@ -179,40 +177,11 @@ export class Supervisor implements Telling {
     const step = next(this.state, input, {
       now: this.options.clock.now(),
       policy: this.policy,
-      history: this.history,
+      history: this.ledger.history,
     });
     this.state = step.state;
+    this.ledger.add(step.effects.flatMap(effect => (effect.do === 'journal' ? [effect.record] : [])));
     return step.effects;
-  }
-
-  private perform(effects: readonly Effect[]): void {
-    this.act(effects, this.recordOf(effects));
-  }
-
-  private recordOf(effects: readonly Effect[]): boolean {
-    const records = effects.flatMap(effect => (effect.do === 'journal' ? [effect.record] : []));
-    return records.length === 0 || this.record(records);
-  }
-
-  /** False when the disk refuses. Restarts go on then: a recovery that nobody remembers is better than none. */
-  private record(records: readonly JournalRecord[]): boolean {
-    const { journal, log } = this.options;
-    const known = this.history.lastSeq;
-    let saved = true;
-    try {
-      journal.append(records);
-      if (this.journalFails) log.info({}, 'the journal can be written again');
-    } catch (error) {
-      saved = false;
-      if (!this.journalFails) log.error({ err: error }, (error as Error).message);
-    }
-    this.journalFails = !saved;
-    for (const entry of this.entriesAfter(known)) {
-      this.history.apply(entry);
-      const { level, text } = describe(entry);
-      log[level]({ seq: entry.seq, ...('outage' in entry && { outage: entry.outage }) }, text);
-    }
-    return saved;
   }
 
   private act(effects: readonly Effect[], saved: boolean): void {

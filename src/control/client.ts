@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { SockmonError } from '../core/errors.js';
-import { type AnswerTo, type ControlAnswer, type ControlRequest, socketPath } from './protocol.js';
+import { type AnswerTo, type ControlAnswer, type ControlRequest, socketPaths } from './protocol.js';
 
 const maxAnswerBytes = 4 * 1024 * 1024;
 
@@ -13,7 +13,15 @@ export async function ask<R extends ControlRequest>(
   request: R,
   timeoutMs: number,
 ): Promise<AnswerTo<R>> {
-  const line = await exchange(socketPath(stateDir), `${JSON.stringify(request)}\n`, timeoutMs, stateDir);
+  const { usual, refuge } = socketPaths(stateDir);
+  const text = `${JSON.stringify(request)}\n`;
+  const exchangeOn = (path: string): Promise<string> => exchange(path, text, timeoutMs, stateDir);
+  const line = await exchangeOn(usual).catch((error: unknown) => {
+    // A socket that a killed one has left on a disk that is read-only now answers nobody.
+    const isElsewhere = error instanceof SockmonError && error.code === 'NOT_RUNNING' && refuge !== null;
+    if (isElsewhere) return exchangeOn(refuge);
+    throw error;
+  });
   const answer = parse<R>(line);
   if (!answer.ok) throw new SockmonError('CONTROL', answer.error);
   return answer;

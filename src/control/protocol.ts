@@ -5,6 +5,7 @@ import { actions, idShape } from '../core/model.js';
 import type { CommandAnswer } from '../core/ports.js';
 import { boolean, number, oneOf, optional, strictObject, type TypeOf, tagged } from '../core/shape.js';
 import type { ConnectionView, Snapshot } from '../core/snapshot-model.js';
+import { runtimeFile } from '../runtime-dir.js';
 
 export const maxRequestBytes = 64 * 1024;
 /** sun_path of unix(7) has 108 bytes, the last of them NUL. */
@@ -44,11 +45,14 @@ export type ControlAnswer<R extends ControlRequest = ControlRequest> =
   | ({ readonly ok: true } & AnswerTo<R>)
   | { readonly ok: false; readonly error: string };
 
-/** @throws SockmonError STATE_DIR when the path does not fit into a socket address. */
-export function socketPath(stateDir: string): string {
-  const path = join(stateDir, 'control.sock');
-  const bytes = Buffer.byteLength(path);
-  if (bytes <= maxSocketPathBytes) return path;
-  const words = `The state folder's path is too long for a socket: ${path} has ${bytes} bytes, ${maxSocketPathBytes} is the most. Choose a shorter one with --state-dir.`;
+/**
+ * Where the control socket of a state folder may be: in it, or in the runtime folder when the disk takes no socket.
+ * @throws SockmonError STATE_DIR when the path does not fit into a socket address.
+ */
+export function socketPaths(stateDir: string): { readonly usual: string; readonly refuge: string | null } {
+  const usual = join(stateDir, 'control.sock');
+  const bytes = Buffer.byteLength(usual);
+  if (bytes <= maxSocketPathBytes) return { usual, refuge: runtimeFile(stateDir, 'sock') };
+  const words = `The state folder's path is too long for a socket: ${usual} has ${bytes} bytes, ${maxSocketPathBytes} is the most. Choose a shorter one with --state-dir.`;
   throw new SockmonError('STATE_DIR', words);
 }

@@ -1,15 +1,17 @@
-import { lstatSync, unlinkSync } from 'node:fs';
+import { lstatSync, mkdirSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { SockmonError } from '../core/errors.js';
 import type { CommandAnswer } from '../core/ports.js';
 import { Mismatch } from '../core/shape.js';
+import { isDiskFault } from '../runtime-dir.js';
 import {
   type ControlAnswer,
   type ControlCommand,
   maxRequestBytes,
   requestShape,
   type StatusAnswer,
-  socketPath,
+  socketPaths,
 } from './protocol.js';
 
 /** A client asks at once; one that does not is not worth a file descriptor. */
@@ -29,6 +31,7 @@ export interface ControlServer {
 
 /**
  * Listens on `<stateDir>/control.sock`, for its owner alone (mode 0600). A socket left behind by a killed process is replaced.
+ * Where the disk takes no socket it stands in the runtime folder.
  * @throws SockmonError STATE_DIR when the socket cannot be made, ALREADY_RUNNING when somebody answers on it.
  */
 export async function listen(
@@ -36,7 +39,21 @@ export async function listen(
   handlers: ControlHandlers,
   limits: { readonly connectionMs: number } = { connectionMs },
 ): Promise<ControlServer> {
-  const path = socketPath(stateDir);
+  const { usual, refuge } = socketPaths(stateDir);
+  try {
+    return await listenOn(usual, handlers, limits);
+  } catch (error) {
+    if (refuge === null || !(error instanceof SockmonError) || !isDiskFault(error.cause)) throw error;
+    mkdirSync(dirname(refuge), { recursive: true, mode: 0o755 });
+    return listenOn(refuge, handlers, limits);
+  }
+}
+
+async function listenOn(
+  path: string,
+  handlers: ControlHandlers,
+  limits: { readonly connectionMs: number },
+): Promise<ControlServer> {
   await removeStale(path);
   const open = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, socket => {

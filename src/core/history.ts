@@ -1,7 +1,7 @@
 /** What the journal says, folded: outages, reboots, commands, the cursor. Rebuilt at every start, so nothing of it can be reset by one. */
 import { type Instant, wallMsAt } from './clock.js';
 import { evidenceOf } from './evidence.js';
-import { exitStatus } from './ladder.js';
+import { exitStatus, isHeldBack } from './ladder.js';
 import type { Action, Cause, JournalEntry, RecordOf, RunResult } from './model.js';
 import type { Evidence } from './ports.js';
 
@@ -59,9 +59,11 @@ export class History {
   /** The last accepted command from the broker, by action and target. */
   private readonly wishes = new Map<string, Acted>();
   /** Starts of attempts by resource, the latest last. */
-  private readonly attempts = new Map<string, Acted[]>();
+  private readonly attempts = new Map<string, (Acted & { readonly run: string })[]>();
   /** Ends of pauses by resource, '' = all; in ms of CLOCK_BOOTTIME of their boot. */
   private readonly pauses = new Map<string, { bootId: string; untilMs: number }>();
+  /** Intents that were taken back; with the others they number the next. */
+  private cancelled = 0;
   /** How hard a way the pending intent has been taken. */
   pendingLevel: 'command' | 'force' | 'kernel' = 'command';
   /** The intent whose fate is not known yet. */
@@ -119,6 +121,7 @@ export class History {
         return;
       case 'reboot_failed':
         if (entry.final !== false) this.pendingIntent = null;
+        if (entry.cancelled) this.takeBack(entry.intent);
         return;
       case 'rebooted':
         this.pendingIntent = null;
@@ -193,6 +196,7 @@ export class History {
         outage.lastResult = null;
         return;
       case 'attempt_end':
+        if (isHeldBack(entry.result)) this.forgetAttempt(entry);
         outage.lastResult = entry.result;
         outage.vetoed ||= isVeto(entry.result);
         return;
@@ -221,6 +225,14 @@ export class History {
     if (entry.origin.startsWith('mqtt')) this.wishes.set(wishKey(entry), this.acted(entry));
   }
 
+  /** A reboot that was never ordered uses up no budget, and whoever wished for it may ask again. */
+  private takeBack(intentId: string): void {
+    const at = this.intents.findLastIndex(({ intent }) => intent === intentId);
+    const [intent] = at === -1 ? [] : this.intents.splice(at, 1);
+    this.cancelled++;
+    if (intent?.command !== undefined) this.wishes.delete(wishKey({ action: 'reboot' }));
+  }
+
   /** When the broker's last command of this kind was accepted. */
   lastWish(command: {
     readonly action: Action | null;
@@ -236,6 +248,13 @@ export class History {
     this.attempts.set(entry.resource, attempts);
   }
 
+  /** What a shutdown has held back was no restart. */
+  private forgetAttempt({ resource, run }: RecordOf<'attempt_end'>): void {
+    const attempts = this.attempts.get(resource) ?? [];
+    const kept = attempts.filter(attempt => attempt.run !== run);
+    this.attempts.set(resource, kept);
+  }
+
   /**
    * Time that has passed for certain, counted from the journal's first entry: within a boot by CLOCK_BOOTTIME, of another boot what it
    * had lasted at its first entry. Whatever the wall clock did meanwhile, at least so much lies between two moments.
@@ -248,6 +267,11 @@ export class History {
 
   private acted<T extends Instant>(entry: T): T & Acted {
     return { ...entry, witnessedMs: this.witnessedMsAt(entry) };
+  }
+
+  /** How many reboots have been intended, ever since the journal's first entry: numbers their ids. */
+  get intended(): number {
+    return this.intents.length + this.cancelled;
   }
 
   attemptsOf(resource: string): readonly Acted[] {

@@ -12,6 +12,11 @@ const longestBackoffMs = 600_000;
 /** What a script's exit status may say besides "done" and "failed" (as in s6: 100 = wrong to go on, 125 = permanent). */
 export const exitStatus = { veto: 100, permanent: 125 } as const;
 
+/** The machine is shutting down, so the script was not started. */
+export function isHeldBack(result: RunResult): boolean {
+  return result.kind === 'not_started' && result.error === 'ECANCELED';
+}
+
 /** Where an outage stands on its ladder. */
 export interface Climb {
   readonly step: number;
@@ -42,8 +47,7 @@ export function nextStep(
   if (result?.kind === 'exit' && result.code === exitStatus.permanent) return above(steps, climb.step, nowMs);
   const dueMs = Math.max(lastAttemptMs + intervalMs(step, climb.attempts), nowMs);
   // Nothing has been tried: no reason to go further up while the machine is shutting down.
-  if (result?.kind === 'not_started' && result.error === 'ECANCELED')
-    return { kind: 'attempt', atMs: dueMs, step: climb.step };
+  if (result !== null && isHeldBack(result)) return { kind: 'attempt', atMs: dueMs, step: climb.step };
   if (climb.attempts >= step.attempts) {
     let fullMs = 0;
     for (let attempt = 1; attempt <= step.attempts; attempt++) fullMs += intervalMs(step, attempt);

@@ -185,8 +185,8 @@ export const recordShape = tagged('type', {
     detail: string,
     outage: optional(outage),
   },
-  /** final false: a harder way will be tried. Absent in older journals: true. */
-  reboot_failed: { intent: string, error: string, final: optional(boolean) },
+  /** final false: a harder way will be tried. Absent in older journals: true. cancelled: nothing was tried at all; it does not count. */
+  reboot_failed: { intent: string, error: string, final: optional(boolean), cancelled: optional(boolean) },
   /** The machine is still up after the intent: a harder way is taken for the same intent. */
   reboot_forced: { intent: string, level: oneOf('force', 'kernel') },
   /** Deliberate work: nothing is restarted or rebooted until then (ms of CLOCK_BOOTTIME; a reboot ends it). null = everything. */

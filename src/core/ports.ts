@@ -7,13 +7,15 @@ import type { ConnectionView, Snapshot } from './snapshot-model.js';
 export interface Journal {
   /** All entries, oldest first. */
   readonly entries: readonly JournalEntry[];
+  /** Numbers and stamps the records and keeps them in memory until the next commit. */
+  add(records: readonly JournalRecord[]): JournalEntry[];
   /**
-   * On disk (one fdatasync for all) when it returns. A lone `published` record is written without waiting for the disk:
-   * losing one means telling again, with the same ids.
-   * @throws SockmonError JOURNAL_WRITE when the disk refuses (ENOSPC, EROFS, EIO). The entries are kept in `entries` and written
-   *   before the next ones, as soon as the disk takes them.
+   * Everything added is on disk (one fdatasync for all) when it returns. A lone `published` record is written without waiting for the
+   * disk: losing one means telling again, with the same ids.
+   * @throws SockmonError JOURNAL_WRITE when the disk refuses (ENOSPC, EROFS, EIO). The entries stay, also over a restart of sockmon, and
+   *   are written with the next commit that the disk takes.
    */
-  append(records: readonly JournalRecord[]): JournalEntry[];
+  commit(): void;
   close(): void;
 }
 

@@ -99,13 +99,21 @@ export function cancelReboot(
   ctx: Context,
 ): Step<MachineState> {
   return state.reboot?.intent === failed.intent
-    ? fail(state, state.reboot, failed.error, ctx)
+    ? fail(state, state.reboot, failed.error, ctx, true)
     : { state, effects: [] };
 }
 
-function fail(state: MachineState, reboot: PendingReboot, error: string, ctx: Context): Step<MachineState> {
+function fail(
+  state: MachineState,
+  reboot: PendingReboot,
+  error: string,
+  ctx: Context,
+  cancelled = false,
+): Step<MachineState> {
   const { intent } = reboot;
-  const effects: Effect[] = [record({ type: 'reboot_failed', intent, error, final: true })];
+  const effects: Effect[] = [
+    record({ type: 'reboot_failed', intent, error, final: true, ...(cancelled && { cancelled }) }),
+  ];
   if (reboot.command !== null) {
     const at = new Date(ctx.now.wallMs).toISOString();
     effects.push({

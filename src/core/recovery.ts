@@ -248,7 +248,7 @@ function askReboot(state: ResourceState, outage: OpenOutage, ctx: Context): Step
 }
 
 export function intentId(ctx: Outside): string {
-  return `${ctx.now.bootId.slice(0, 8)}-reboot-${ctx.history.intents.length + 1}`;
+  return `${ctx.now.bootId.slice(0, 8)}-reboot-${ctx.history.intended + 1}`;
 }
 
 /** Stays down, goes on watching, and tries once more from time to time where there is a script to try. */

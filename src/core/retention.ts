@@ -10,15 +10,20 @@ const bulkKeptMs = 30 * dayMs;
 /** So many characters of them at most, the latest: a provider's fault of a week is an attempt every 15 minutes. */
 const bulkChars = 256 * 1024;
 
-/** Open outages, the unacknowledged and the recent stay; of entries that supersede one another the last. Numbers are kept. */
+/**
+ * Open outages, the unacknowledged and the recent stay; of entries that supersede one another the last. Numbers are kept. An outage that
+ * goes on for weeks keeps its story and its latest attempts: the older ones are the same again every 15 minutes.
+ */
 export function compact(entries: readonly JournalEntry[], wallMs: number): JournalEntry[] {
   const open = openOutages(entries);
+  const given = givenUp(entries);
   const lastOf = new Map<string, number>();
   for (const entry of entries) lastOf.set(supersedeKey(entry), entry.seq);
   const acknowledged = Math.max(0, ...entries.map(entry => (entry.type === 'published' ? entry.upTo : 0)));
   const oldest = entries.at(-keptEntries)?.seq ?? 0;
   return withoutOldBulk(entries, wallMs).filter(entry => {
-    if ('outage' in entry && entry.outage !== undefined && open.has(entry.outage)) return true;
+    if ('outage' in entry && entry.outage !== undefined && open.has(entry.outage))
+      return entry.seq >= oldest || !isRetry(entry, given);
     if (isSuperseded(entry) && lastOf.get(supersedeKey(entry)) !== entry.seq) return false;
     if (entry.seq > acknowledged && entry.seq >= oldest) return true;
     return entry.seq >= oldest && wallMs - entry.wallMs < keptMs;
@@ -52,6 +57,21 @@ function openOutages(entries: readonly JournalEntry[]): Set<string> {
     if (entry.type === 'outage_end') open.delete(entry.outage);
   }
   return open;
+}
+
+/** Where an outage was given up, by its id. */
+function givenUp(entries: readonly JournalEntry[]): Map<string, number> {
+  const given = new Map<string, number>();
+  for (const entry of entries) {
+    if (entry.type === 'recovery_failed' && !given.has(entry.outage)) given.set(entry.outage, entry.seq);
+  }
+  return given;
+}
+
+/** An attempt at what was given up: the ladder does not count it any more. */
+function isRetry(entry: JournalEntry, given: ReadonlyMap<string, number>): boolean {
+  if (entry.type !== 'attempt' && entry.type !== 'attempt_end') return false;
+  return entry.seq > (given.get(entry.outage) ?? Number.POSITIVE_INFINITY);
 }
 
 function isSuperseded(entry: JournalEntry): boolean {

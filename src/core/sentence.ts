@@ -1,4 +1,5 @@
 /** Every journal entry as one sentence for a person: the log, `sockmon history` and the messages all say the same. */
+import { isHeldBack } from './ladder.js';
 import type { Cause, JournalEntry, RecordOf, RunResult } from './model.js';
 
 const linkWords = {
@@ -38,7 +39,7 @@ export function resultWords(result: RunResult): string {
     case 'timeout':
       return 'took too long and was ended';
     case 'not_started':
-      return result.error === 'ECANCELED'
+      return isHeldBack(result)
         ? 'was not started: the machine is shutting down'
         : `could not be started (${result.error})`;
     case 'unknown':

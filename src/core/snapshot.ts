@@ -14,6 +14,8 @@ export interface SnapshotInfo {
   readonly version: string;
   readonly started: Instant;
   readonly policy: Policy;
+  /** Why the journal cannot be written, in a sentence; null = it can. */
+  readonly journalFault: string | null;
 }
 
 export function snapshot(state: MachineState, history: History, now: Instant, info: SnapshotInfo): Snapshot {
@@ -40,7 +42,7 @@ export function snapshot(state: MachineState, history: History, now: Instant, in
     uptime_24h_pct: uptimePct(ofStack, history, now, dayMs),
     uptime_30d_pct: uptimePct(ofStack, history, now, 30 * dayMs),
     pause: pausedUntil('', history, now),
-    problems: problemsOf(state, now),
+    problems: [...problemsOf(state, now), ...(info.journalFault === null ? [] : [info.journalFault])],
     reboot: { ...viewReboot(info.policy), pending: pendingReboot(state, history, now) },
   };
 }

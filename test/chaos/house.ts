@@ -196,19 +196,24 @@ export class House {
   private guardedJournal(life: Life): Journal {
     const { journal } = life;
     const file = `${this.directory}/journal`;
+    const added: string[] = [];
     return {
       get entries() {
         return journal.entries;
       },
-      append: (records: readonly JournalRecord[]) => {
-        const what = records.map(({ type }) => type).join('+');
-        if (this.reach(life, `before writing ${what}`)) return [];
+      add: (records: readonly JournalRecord[]) => {
+        added.push(...records.map(({ type }) => type));
+        return journal.add(records);
+      },
+      commit: () => {
+        const what = added.splice(0).join('+');
+        if (what === '') return;
+        if (this.reach(life, `before writing ${what}`)) return;
         const before = fs.statSync(file).size;
-        const added = journal.append(records);
+        journal.commit();
         const bytes = fs.statSync(file).size - before;
         if (this.reach(life, `after writing ${what}`, true) && this.cut?.torn != null)
           fs.truncateSync(file, before + Math.floor(bytes * this.cut.torn));
-        return added;
       },
       close: () => {},
     };

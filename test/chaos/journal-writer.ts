@@ -18,8 +18,10 @@ const entry: JournalRecord = {
   detail: 'x'.repeat(100),
 };
 const journal = openJournal(stateDir, clock, () => true);
-if (Number(first) > 0) journal.append(Array.from({ length: Number(first) }, () => entry));
+journal.add(Array.from({ length: Number(first) }, () => entry));
+journal.commit();
 for (;;) {
-  const [added] = journal.append([entry]);
+  const [added] = journal.add([entry]);
+  journal.commit();
   fs.writeSync(1, `${added?.seq}\n`);
 }

@@ -1,7 +1,6 @@
 /** What makes the machine one that a careful person would arm. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { snapshot } from '../../src/core/snapshot.js';
 import { policy, resource, step, World } from './world.js';
 
 const minuteMs = 60_000;
@@ -346,8 +345,7 @@ describe('a drill', () => {
     world.advance(120);
     world.up('dns');
     assert.equal(world.did('answer').at(-1)?.answer.detail, 'dns was killed and is back after 120 ms');
-    const info = { node: 'gw', version: '1', started: world.now(), policy: world.policy };
-    assert.equal(snapshot(world.state, world.history, world.now(), info).outages_total, 0);
+    assert.equal(world.look().outages_total, 0);
   });
 
   it('that finds nothing to kill is recorded and answered as failed, and the next death is an outage', () => {
@@ -413,5 +411,27 @@ describe('a drill', () => {
     link.up();
     link.command({ id: 'd2', action: 'drill', target: 'tcpip', press: false });
     assert.equal(link.of('command')[0]?.code, 'not_allowed');
+  });
+});
+
+describe('a reboot that was never ordered, since its intent found no room on the disk', () => {
+  it('uses up no budget, holds nobody off, and may be asked for again at once', () => {
+    const world = new World(
+      policy([resource('tcpip')], { holdOffMs: [600_000], budget: { max: 1, perMs: 86_400_000 } }),
+    );
+    world.up();
+    world.command({ id: 'c1' });
+    const intent = world.history.pendingIntent?.intent ?? '';
+    world.input({ kind: 'reboot_failed', intent, error: 'no room', cancelled: true });
+    world.restart();
+    world.up();
+    world.command({ id: 'c2' });
+    const answers = world.did('answer').map(({ answer }) => [answer.id, answer.status]);
+    assert.deepEqual(answers, [
+      ['c1', 'accepted'],
+      ['c1', 'failed'],
+      ['c2', 'accepted'],
+    ]);
+    assert.notEqual(world.history.pendingIntent?.intent, intent, 'no id is used twice');
   });
 });

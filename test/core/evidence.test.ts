@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { JournalEntry } from '../../src/core/model.js';
 import { compact } from '../../src/core/retention.js';
-import { snapshot } from '../../src/core/snapshot.js';
 import type { Input } from '../../src/core/state.js';
 import { policy, resource, World } from './world.js';
 
@@ -27,13 +26,7 @@ function found(
 const collected = (world: World): string[] =>
   world.did('collect').map(({ when, outage }) => `${when} ${outage}`);
 
-const view = (world: World) =>
-  snapshot(world.state, world.history, world.now(), {
-    node: 'gw',
-    version: '1',
-    started: world.now(),
-    policy: world.policy,
-  }).last_outage?.evidence;
+const view = (world: World) => world.look().last_outage?.evidence;
 
 describe('evidence', () => {
   it('is collected when a resource is seen alive, when it dies, and when it is back', () => {

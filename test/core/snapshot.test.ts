@@ -1,24 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { causeWords, describe as describeEntry, durationWords } from '../../src/core/sentence.js';
-import { snapshot } from '../../src/core/snapshot.js';
-import type { Snapshot } from '../../src/core/snapshot-model.js';
 import { policy, resource, World } from './world.js';
 
-function look(world: World): Snapshot {
-  return snapshot(world.state, world.history, world.now(), {
-    node: 'gw',
-    version: '1',
-    started: world.now(),
-    policy: world.policy,
-  });
-}
-
 describe('the snapshot', () => {
+  it('names a journal that cannot be written among the problems', () => {
+    const world = new World();
+    world.up();
+    assert.deepEqual(world.look().problems, []);
+    assert.deepEqual(world.look('The disk is full.').problems, ['The disk is full.']);
+  });
+
   it('of a fresh start says what is missing', () => {
     const world = new World();
     world.sensor('tcpip', 'absent', { sensor: 1, detail: 'no default route' });
-    const seen = look(world);
+    const seen = world.look();
     assert.equal(seen.status, 'online');
     assert.equal(seen.resources.tcpip?.state, 'absent');
     assert.match(seen.resources.tcpip?.reason ?? '', /no default route/);
@@ -33,7 +29,7 @@ describe('the snapshot', () => {
     world.die();
     world.advance(500);
     world.runEnded(`${world.outage(1)}#1`, 2);
-    const during = look(world);
+    const during = world.look();
     assert.equal(during.status, 'recovering');
     assert.equal(
       during.resources.tcpip?.reason,
@@ -41,7 +37,7 @@ describe('the snapshot', () => {
     );
     world.advance(500);
     world.up();
-    const { last_outage: last, outages_24h, outages_total } = look(world);
+    const { last_outage: last, outages_24h, outages_total } = world.look();
     assert.deepEqual([outages_24h, outages_total], [1, 1]);
     assert.equal(last?.began_at, new Date(began).toISOString());
     assert.equal(last?.duration_s, 1);
@@ -61,11 +57,11 @@ describe('the snapshot', () => {
     world.up('tcpip');
     world.advance(100_000);
     world.up('wan');
-    assert.equal(look(world).uptime_24h_pct, 80);
+    assert.equal(world.look().uptime_24h_pct, 80);
     world.advance(86_400_000);
-    assert.equal(look(world).outages_24h, 0);
-    assert.equal(look(world).uptime_24h_pct, 100);
-    assert.ok(look(world).uptime_30d_pct < 100);
+    assert.equal(world.look().outages_24h, 0);
+    assert.equal(world.look().uptime_24h_pct, 100);
+    assert.ok(world.look().uptime_30d_pct < 100);
   });
 
   it('tells right times of this boot after the clock was set', () => {
@@ -76,7 +72,7 @@ describe('the snapshot', () => {
     world.advance(1000);
     world.up();
     world.wallMs = Date.parse('2026-11-22T08:00:00Z');
-    assert.equal(look(world).last_outage?.began_at, '2026-11-22T07:59:59.000Z');
+    assert.equal(world.look().last_outage?.began_at, '2026-11-22T07:59:59.000Z');
   });
 
   it('says what is paused, until when, and that this is no problem', () => {
@@ -86,14 +82,14 @@ describe('the snapshot', () => {
     world.command({ id: 'p', action: 'pause', target: 'wan', forMs: 60_000, press: false });
     const until = new Date(world.wallMs + 60_000).toISOString();
     world.die('wan');
-    const one = look(world);
+    const one = world.look();
     assert.deepEqual([one.pause, one.problems], [null, []]);
     assert.deepEqual([one.resources.wan?.paused_until, one.resources.tcpip?.paused_until], [until, null]);
     assert.match(one.resources.wan?.reason ?? '', /recovery is paused/);
     world.command({ id: 'q', action: 'pause', forMs: 60_000, press: false });
-    assert.equal(look(world).pause, until);
+    assert.equal(world.look().pause, until);
     world.command({ id: 'r', action: 'resume', press: false });
-    assert.deepEqual([look(world).pause, look(world).resources.wan?.paused_until], [null, null]);
+    assert.deepEqual([world.look().pause, world.look().resources.wan?.paused_until], [null, null]);
   });
 
   it('names what keeps dying, what is left alone, and whose story something is a part of', () => {
@@ -106,7 +102,7 @@ describe('the snapshot', () => {
       if (death < 3) world.up('tcpip');
     }
     world.die('dns');
-    const { resources, problems } = look(world);
+    const { resources, problems } = world.look();
     assert.equal(resources.tcpip?.flapping, true);
     assert.equal(resources.dns?.root, world.outage(4));
     assert.deepEqual(problems, [
@@ -117,25 +113,25 @@ describe('the snapshot', () => {
 
   it('shows a reboot that has been ordered and does not come', () => {
     const world = new World();
-    assert.equal(look(world).reboot.pending, null);
+    assert.equal(world.look().reboot.pending, null);
     world.command({ id: 'c', action: 'reboot' });
     const ordered_at = new Date(world.wallMs).toISOString();
-    assert.deepEqual(look(world).reboot.pending, {
+    assert.deepEqual(world.look().reboot.pending, {
       reason: 'commanded by mqtt:press',
       ordered_at,
       level: 'command',
     });
     world.wait();
-    assert.equal(look(world).reboot.pending?.level, 'force');
+    assert.equal(world.look().reboot.pending?.level, 'force');
     world.restart('another-boot');
-    assert.equal(look(world).reboot.pending, null);
+    assert.equal(world.look().reboot.pending, null);
   });
 
   it('is degraded where a sensor cannot work, and says which', () => {
     const world = new World();
     world.input({ kind: 'fault', resource: 'tcpip', sensor: 1, detail: 'no rtnetlink here' });
     world.input({ kind: 'fault', resource: 'tcpip', sensor: 1, detail: 'no rtnetlink here' });
-    assert.deepEqual(look(world).detection, { quality: 'degraded', notes: ['tcpip: no rtnetlink here'] });
+    assert.deepEqual(world.look().detection, { quality: 'degraded', notes: ['tcpip: no rtnetlink here'] });
     assert.equal(world.of('notice').length, 1);
   });
 });

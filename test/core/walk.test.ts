@@ -1,84 +1,151 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { History, isVeto } from '../../src/core/history.js';
+import { exitStatus } from '../../src/core/ladder.js';
 import { nextDeadlineMs } from '../../src/core/machine.js';
-import { outageOf } from '../../src/core/state.js';
-import { policy, resource, World } from './world.js';
+import { type Action, actions } from '../../src/core/model.js';
+import { outageOf, type SensorInput } from '../../src/core/state.js';
+import { policy, resource, step, World } from './world.js';
+
+type SensorMove = {
+  move: 'sensor';
+  id: string;
+  sensor: number;
+  state: 'up' | 'down' | 'absent';
+  reflex: boolean;
+};
 
 /** Whatever the world may do to the machine, as a list of steps. */
 type Move =
-  | { move: 'sensor'; id: string; sensor: number; state: 'up' | 'down' | 'absent'; reflex: boolean }
+  | SensorMove
+  | { move: 'burst'; sensors: SensorMove[] }
   | { move: 'all_up'; id: string }
   | { move: 'run_ended'; id: string; code: number }
   | { move: 'wait' }
   | { move: 'advance'; ms: number }
-  | { move: 'command'; action: 'reboot' | 'restart'; retained: boolean; id: string }
+  | { move: 'command'; action: Action; target: string; retained: boolean; id: string }
   | { move: 'reboot_failed' }
   | { move: 'restart'; boot: boolean }
   | { move: 'reload'; allowed: boolean };
 
-const ids = ['tcpip', 'dns'];
+const ids = ['tcpip', 'dns', 'web'];
 const anId = fc.constantFrom(...ids);
+const aSensor: fc.Arbitrary<SensorMove> = fc.record({
+  move: fc.constant('sensor' as const),
+  id: anId,
+  sensor: fc.nat(1),
+  state: fc.constantFrom('up' as const, 'down' as const, 'absent' as const),
+  reflex: fc.boolean(),
+});
 const move: fc.Arbitrary<Move> = fc.oneof(
+  { weight: 3, arbitrary: aSensor },
   fc.record({
-    move: fc.constant('sensor' as const),
-    id: anId,
-    sensor: fc.nat(1),
-    state: fc.constantFrom('up' as const, 'down' as const, 'absent' as const),
-    reflex: fc.boolean(),
+    move: fc.constant('burst' as const),
+    sensors: fc.array(aSensor, { minLength: 2, maxLength: 5 }),
   }),
-  fc.record({ move: fc.constant('all_up' as const), id: anId }),
-  fc.record({ move: fc.constant('run_ended' as const), id: anId, code: fc.nat(2) }),
-  fc.constant({ move: 'wait' as const }),
+  { weight: 2, arbitrary: fc.record({ move: fc.constant('all_up' as const), id: anId }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      move: fc.constant('run_ended' as const),
+      id: anId,
+      code: fc.constantFrom(0, 1, 2, exitStatus.veto, exitStatus.permanent),
+    }),
+  },
+  { weight: 3, arbitrary: fc.constant({ move: 'wait' as const }) },
   fc.record({ move: fc.constant('advance' as const), ms: fc.nat(600_000) }),
-  fc.record({
-    move: fc.constant('command' as const),
-    action: fc.constantFrom('reboot' as const, 'restart' as const),
-    retained: fc.boolean(),
-    id: fc.string({ minLength: 1, maxLength: 2 }),
-  }),
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      move: fc.constant('command' as const),
+      action: fc.constantFrom(...actions),
+      target: anId,
+      retained: fc.boolean(),
+      id: fc.string({ minLength: 1, maxLength: 2 }),
+    }),
+  },
   fc.constant({ move: 'reboot_failed' as const }),
   fc.record({ move: fc.constant('restart' as const), boot: fc.boolean() }),
   fc.record({ move: fc.constant('reload' as const), allowed: fc.boolean() }),
 );
 
+/** Without "max" fast-check makes arrays of ten at most, and a walk of ten steps gets nowhere. */
+const walks = fc.array(move, { maxLength: 80, size: 'max' });
+const runs = { numRuns: 1500 };
+
+/** One of each kind, with short ladders, so that a walk gets to their ends: a ladder and a reboot; what needs it and is slow to be believed; what may be replaced. */
 const resources = [
-  resource('tcpip'),
-  resource('dns', { sensors: [{ kind: 'process', name: 'dnsmasq' }], rebootWhenFailed: false }),
+  resource('tcpip', { steps: [step('restart', { attempts: 2 }), step('driver', { attempts: 1 })] }),
+  resource('dns', {
+    sensors: [{ kind: 'process', name: 'dnsmasq' }],
+    rebootWhenFailed: false,
+    needs: ['tcpip'],
+    riseMs: 2000,
+    restartBudget: { max: 5, perMs: 3_600_000 },
+  }),
+  resource('web', { sensors: [{ kind: 'process', name: 'nginx' }], fallMs: 3000 }),
 ];
 
-function apply(world: World, step: Move, boots: { count: number }): void {
-  switch (step.move) {
-    case 'sensor': {
-      const found = world.state.resources.get(step.id);
-      // The monitor thread starts a reflex only where it was armed: while no outage is open.
-      const armed =
-        found !== undefined && outageOf(found.phase) === null && step.state === 'down' && step.reflex;
-      const reflex = armed ? `${world.outage(found.outagesBegun + 1, step.id)}#1` : null;
-      world.sensor(step.id, step.state, { sensor: step.sensor, reflex });
+/** As the monitor thread reports it: it starts a reflex only where one is armed. */
+function reportOf(world: World, { id, sensor, state, reflex }: SensorMove): SensorInput {
+  const found = world.state.resources.get(id);
+  const isArmed =
+    found !== undefined && found.armed !== null && outageOf(found.phase) === null && state === 'down';
+  return {
+    kind: 'sensor',
+    resource: id,
+    sensor,
+    state,
+    atMs: world.bootMs,
+    cause: state === 'down' ? { kind: 'unknown' } : null,
+    detail: '',
+    carrier: null,
+    interface: null,
+    reflex: isArmed && reflex ? `${found.armed}#1` : null,
+  };
+}
+
+/** The thread starts an armed reflex at the first death, or not at all. */
+function withFirstReflexOnly(reports: readonly SensorInput[]): SensorInput[] {
+  const dead = new Set<string>();
+  return reports.map(report => {
+    const isFirst = !dead.has(report.resource);
+    if (report.state === 'down') dead.add(report.resource);
+    return isFirst ? report : { ...report, reflex: null };
+  });
+}
+
+function apply(world: World, move: Move, boots: { count: number }): void {
+  switch (move.move) {
+    case 'sensor':
+      world.input(reportOf(world, move));
       return;
-    }
+    case 'burst':
+      world.input(...withFirstReflexOnly(move.sensors.map(sensor => reportOf(world, sensor))));
+      return;
     case 'all_up':
-      world.up(step.id);
+      world.up(move.id);
       return;
     case 'run_ended': {
-      const phase = world.phase(step.id);
-      world.runEnded(phase.name === 'restarting' ? phase.running.run : 'nobody#1', step.code);
+      const phase = world.phase(move.id);
+      world.runEnded(phase.name === 'restarting' ? phase.running.run : 'nobody#1', move.code);
       return;
     }
     case 'wait':
       world.wait();
       return;
     case 'advance':
-      world.advance(step.ms);
+      world.advance(move.ms);
       return;
     case 'command':
       world.command({
-        id: step.id,
-        action: step.action,
-        retained: step.retained,
-        target: 'tcpip',
-        press: step.action === 'reboot',
+        id: move.id,
+        action: move.action,
+        retained: move.retained,
+        target: move.target,
+        press: move.action === 'reboot',
+        ...(move.action === 'pause' && { forMs: 120_000 }),
       });
       return;
     case 'reboot_failed': {
@@ -89,10 +156,10 @@ function apply(world: World, step: Move, boots: { count: number }): void {
     }
     case 'restart':
       world.advance(1000);
-      world.restart(step.boot ? `b${++boots.count}-boot` : world.bootId);
+      world.restart(move.boot ? `b${++boots.count}-boot` : world.bootId);
       return;
     case 'reload':
-      world.policy = policy(resources, { allowed: step.allowed });
+      world.policy = policy(resources, { allowed: move.allowed });
       world.input({ kind: 'configure' });
       return;
   }
@@ -101,16 +168,14 @@ function apply(world: World, step: Move, boots: { count: number }): void {
 function walk(moves: readonly Move[]): World {
   const world = new World(policy(resources));
   const boots = { count: 0 };
-  for (const step of moves) apply(world, step, boots);
+  for (const one of moves) apply(world, one, boots);
   return world;
 }
 
 describe('the machine on a random walk', () => {
-  const walks = { numRuns: 1500 };
-
   it('never reboots without an earlier intent of that name, and never twice for one', () => {
     fc.assert(
-      fc.property(fc.array(move, { maxLength: 60 }), moves => {
+      fc.property(walks, moves => {
         const world = walk(moves);
         const recorded = new Set<string>();
         const done = new Set<string>();
@@ -125,13 +190,13 @@ describe('the machine on a random walk', () => {
           done.add(way);
         }
       }),
-      walks,
+      runs,
     );
   });
 
   it('never runs a script without the record of the attempt, and numbers attempts of an outage upwards', () => {
     fc.assert(
-      fc.property(fc.array(move, { maxLength: 60 }), moves => {
+      fc.property(walks, moves => {
         const world = walk(moves);
         const recorded = new Set<string>();
         for (const effect of world.effects) {
@@ -139,13 +204,13 @@ describe('the machine on a random walk', () => {
           if (effect.do === 'run') assert.ok(recorded.has(effect.run.id));
         }
       }),
-      walks,
+      runs,
     );
   });
 
   it('never exceeds the reboot budget nor undercuts the uptime floor', () => {
     fc.assert(
-      fc.property(fc.array(move, { maxLength: 80 }), moves => {
+      fc.property(walks, moves => {
         const world = walk(moves);
         const intents = world.of('reboot_intent');
         for (const [index, intent] of intents.entries()) {
@@ -154,15 +219,38 @@ describe('the machine on a random walk', () => {
           assert.ok(before.length < 3);
         }
       }),
-      walks,
+      runs,
+    );
+  });
+
+  it('never lets an outage reboot that is held: paused, vetoed, or waiting for what it needs', () => {
+    fc.assert(
+      fc.property(walks, moves => {
+        const world = walk(moves);
+        for (const intent of world.of('reboot_intent')) {
+          if (intent.outage === undefined) continue;
+          const past = world.entries.slice(0, intent.seq - 1);
+          const vetoed = past.some(
+            entry => entry.type === 'attempt_end' && entry.outage === intent.outage && isVeto(entry.result),
+          );
+          assert.ok(!vetoed, 'a script had said: do not reboot');
+          const { resource } = world.of('outage_begin').find(({ outage }) => outage === intent.outage) ?? {};
+          assert.equal(new History(past).pausedUntilMs(resource ?? '', intent), null, 'it was paused');
+          assert.notEqual(resource, 'dns', 'what reboots never was told to');
+        }
+      }),
+      runs,
     );
   });
 
   it('begins and ends outages in pairs, and leaves none open once its resource is up', () => {
     fc.assert(
-      fc.property(fc.array(move, { maxLength: 60 }), moves => {
+      fc.property(walks, moves => {
         const world = walk(moves);
         for (const id of ids) world.up(id);
+        // Some are believed only after a while.
+        world.advance(10_000);
+        world.input({ kind: 'tick' });
         // A commanded restart ends with its script.
         for (const id of ids) {
           const phase = world.phase(id);
@@ -174,30 +262,30 @@ describe('the machine on a random walk', () => {
         assert.equal(new Set(begun).size, begun.length);
         assert.deepEqual([...ended].sort(), [...begun].sort());
       }),
-      walks,
+      runs,
     );
   });
 
   it('always has a deadline while a restart is due or running', () => {
     fc.assert(
-      fc.property(fc.array(move, { maxLength: 60 }), moves => {
+      fc.property(walks, moves => {
         const world = walk(moves);
         const waiting = [...world.state.resources.values()].some(({ phase }) => phase.name === 'settling');
         if (waiting) assert.notEqual(nextDeadlineMs(world.state), null);
       }),
-      walks,
+      runs,
     );
   });
 
   it('says the same of the past after any restart: the history is a function of the journal', () => {
     fc.assert(
-      fc.property(fc.array(move, { maxLength: 40 }), moves => {
+      fc.property(walks, moves => {
         const world = walk(moves);
         const before = JSON.stringify(world.history.outages);
         world.restart();
         assert.equal(JSON.stringify(world.history.outages).startsWith(before.slice(0, -1)), true);
       }),
-      walks,
+      runs,
     );
   });
 });

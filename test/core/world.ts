@@ -6,6 +6,8 @@ import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
 import type { Policy, RebootPolicy, ResourcePolicy, RestartStep } from '../../src/core/policy.js';
 import type { ReceivedCommand } from '../../src/core/ports.js';
 import { outageId } from '../../src/core/run.js';
+import { snapshot } from '../../src/core/snapshot.js';
+import type { Snapshot } from '../../src/core/snapshot-model.js';
 import type { Effect, Input, MachineState, Phase, SensorInput } from '../../src/core/state.js';
 
 export const rebootPolicy: RebootPolicy = {
@@ -73,8 +75,9 @@ export class World {
     return { bootId: this.bootId, bootMs: this.bootMs, wallMs: this.wallMs, synced: this.synced };
   }
 
-  input(input: Input): readonly Effect[] {
-    return [...this.step(input), ...this.step({ kind: 'review' })];
+  /** What comes at once is worked through at once, as the supervisor does it. */
+  input(...inputs: readonly Input[]): readonly Effect[] {
+    return [...inputs, { kind: 'review' } as const].flatMap(input => this.step(input));
   }
 
   private step(input: Input): readonly Effect[] {
@@ -168,6 +171,11 @@ export class World {
     this.state = emptyState;
     this.history = new History(this.entries);
     this.input({ kind: 'configure' });
+  }
+
+  look(journalFault: string | null = null): Snapshot {
+    const info = { node: 'gw', version: '1', started: this.now(), policy: this.policy, journalFault };
+    return snapshot(this.state, this.history, this.now(), info);
   }
 
   phase(id = 'tcpip'): Phase {

@@ -4,13 +4,14 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach, describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../src/core/clock.js';
 import { SockmonError } from '../../src/core/errors.js';
-import type { JournalRecord } from '../../src/core/model.js';
+import { History } from '../../src/core/history.js';
+import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
 import { compact } from '../../src/core/retention.js';
-import { journalFileName, openJournal, readJournal } from '../../src/journal.js';
+import { journalFileName, type OpenJournal, openJournal, readJournal } from '../../src/journal.js';
 import { encodeLine, parseJournal } from '../../src/journal-format.js';
 
 const clock: Clock = {
@@ -28,9 +29,15 @@ const file = (): string => path.join(dir, journalFileName);
 const reasons = (): string[] =>
   readJournal(dir).map(entry => (entry.type === 'stop' ? entry.reason : entry.type));
 
+function append(journal: OpenJournal, ...records: JournalRecord[]): JournalEntry[] {
+  const added = journal.add(records);
+  journal.commit();
+  return added;
+}
+
 function write(...words: string[]): void {
   const journal = openJournal(dir, clock, free);
-  journal.append(words.map(note));
+  append(journal, ...words.map(note));
   journal.close();
 }
 
@@ -61,7 +68,7 @@ describe('the journal', () => {
         fs.rmSync(`${file()}.bad`, { force: true });
         const journal = openJournal(dir, clock, free);
         assert.match(journal.repaired ?? '', /put aside in/);
-        journal.append([note('after')]);
+        append(journal, note('after'));
         journal.close();
         assert.deepEqual(reasons(), ['first', 'after']);
         assert.ok(fs.readFileSync(`${file()}.bad`).includes(whole.subarray(firstLine, cut)));
@@ -92,7 +99,7 @@ describe('the journal', () => {
     const journal = openJournal(dir, clock, free);
     assert.equal(journal.unknownLines, 1);
     assert.equal(journal.repaired, null);
-    assert.equal(journal.append([note('next')])[0]?.seq, 2);
+    assert.equal(append(journal, note('next'))[0]?.seq, 2);
     journal.close();
     assert.match(fs.readFileSync(file(), 'utf8'), /from_the_future/);
   });
@@ -124,21 +131,71 @@ describe('the journal', () => {
     );
   });
 
-  it('keeps entries that the disk refuses and writes them before the next', t => {
-    const journal = openJournal(dir, clock, free);
-    journal.append([note('on disk')]);
-    const failing = t.mock.method(fs, 'fdatasyncSync', () => {
-      throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+  describe('on a disk that refuses', () => {
+    beforeEach(() => {
+      process.env.RUNTIME_DIRECTORY = path.join(dir, 'run');
     });
-    assert.throws(
-      () => journal.append([note('refused')]),
-      (error: unknown) => error instanceof SockmonError && error.code === 'JOURNAL_WRITE',
-    );
-    failing.mock.restore();
-    assert.deepEqual(reasons(), ['on disk']);
-    journal.append([note('later')]);
-    journal.close();
-    assert.deepEqual(reasons(), ['on disk', 'refused', 'later']);
+
+    /** The tmpfs of the runtime folder is not synchronised, so it takes what the disk does not. */
+    function full(t: TestContext): () => void {
+      const failing = t.mock.method(fs, 'fdatasyncSync', () => {
+        throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+      });
+      return () => failing.mock.restore();
+    }
+    const onDisk = (): string[] =>
+      parseJournal(fs.readFileSync(file())).entries.flatMap(entry =>
+        entry.type === 'stop' ? [entry.reason] : [],
+      );
+    const refused = (error: unknown): boolean =>
+      error instanceof SockmonError && error.code === 'JOURNAL_WRITE';
+
+    it('keeps the entries and writes them before the next', t => {
+      const journal = openJournal(dir, clock, free);
+      append(journal, note('on disk'));
+      const makeRoom = full(t);
+      assert.throws(() => append(journal, note('refused')), refused);
+      makeRoom();
+      assert.deepEqual(onDisk(), ['on disk']);
+      append(journal, note('later'));
+      journal.close();
+      assert.deepEqual(onDisk(), ['on disk', 'refused', 'later']);
+    });
+
+    it('keeps them over the end of its process, for readers too, and uses no number twice', t => {
+      const killed = openJournal(dir, clock, free);
+      append(killed, note('on disk'));
+      const makeRoom = full(t);
+      for (const word of ['one', 'two']) assert.throws(() => append(killed, note(word)), refused);
+      assert.deepEqual(reasons(), ['on disk', 'one', 'two']);
+      killed.close();
+
+      const next = openJournal(dir, clock, free);
+      assert.deepEqual(
+        next.entries.map(({ seq }) => seq),
+        [1, 2, 3],
+      );
+      assert.throws(() => append(next, note('three')), refused);
+      next.close();
+      makeRoom();
+      const last = openJournal(dir, clock, free);
+      assert.equal(append(last, note('four'))[0]?.seq, 5);
+      assert.deepEqual(onDisk(), ['on disk', 'one', 'two', 'three', 'four']);
+      assert.deepEqual(fs.readdirSync(path.join(dir, 'run')), [], 'nothing is left to be told twice');
+      last.close();
+    });
+
+    it('is compacted no sooner than there is room for the copy', t => {
+      const journal = openJournal(dir, clock, free);
+      const noCopy = t.mock.method(fs, 'renameSync', () => {
+        throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+      });
+      for (let i = 0; i < 600; i++) append(journal, note('x'.repeat(2000)));
+      assert.equal(noCopy.mock.callCount(), 1, 'tried again only when the file has doubled');
+      assert.equal(onDisk().length, 600);
+      assert.equal(fs.existsSync(`${file()}.new`), false);
+      journal.close();
+    });
   });
 
   it('loses no acknowledged entry when its writer is killed at a random moment', async () => {
@@ -159,9 +216,9 @@ describe('the journal', () => {
   it('is compacted above 1 MiB and keeps its numbers', () => {
     const journal = openJournal(dir, clock, free);
     const long = 'x'.repeat(2000);
-    for (let i = 0; i < 600; i++) journal.append([{ type: 'published', upTo: i }, note(long)]);
+    for (let i = 0; i < 600; i++) append(journal, { type: 'published', upTo: i }, note(long));
     assert.ok(fs.statSync(file()).size < 1024 * 1024);
-    const next = journal.append([note('end')])[0]?.seq;
+    const next = append(journal, note('end'))[0]?.seq;
     journal.close();
     assert.equal(next, 1201);
     assert.equal(openJournal(dir, clock, free).repaired, null);
@@ -196,5 +253,38 @@ describe('compaction', () => {
       compact(entries, 5e11).map(({ seq }) => seq),
       [1, 4, 5],
     );
+  });
+
+  it('of an outage that goes on for weeks keeps the story and the latest attempts', () => {
+    const outage = 'b-r-1';
+    const attempt = (number: number): JournalRecord => {
+      const run = `${outage}#${number}`;
+      return {
+        type: 'attempt',
+        outage,
+        resource: 'r',
+        attempt: number,
+        run,
+        script: 's',
+        atMs: 1,
+        by: 'ladder',
+      };
+    };
+    const failed = { outage, resource: 'r', atMs: 1, attempts: 6, next: 'stay_down', detail: '' } as const;
+    const records = [
+      begin(outage),
+      ...[1, 2, 3, 4, 5, 6].map(attempt),
+      { type: 'recovery_failed', ...failed } as const,
+      ...Array.from({ length: 5000 }, (_, retry) => attempt(7 + retry)),
+    ];
+    const entries = records.map((record, index) => entry(index + 1, record));
+    const kept = compact(entries, 1000);
+    assert.deepEqual(
+      kept.slice(0, 8).map(({ seq }) => seq),
+      [1, 2, 3, 4, 5, 6, 7, 8],
+    );
+    assert.equal(kept.length, 8 + 2500);
+    const [before, after] = [new History(entries), new History(kept)].map(history => history.openOutage('r'));
+    assert.deepEqual(after, { ...before, stepAttempts: after?.stepAttempts });
   });
 });

@@ -5,6 +5,7 @@ import { openJournal } from '../../src/journal.js';
 const clock = { now: () => ({ bootId: 'boot', bootMs: 1, wallMs: 1, synced: true }) };
 const journal = openJournal(process.argv[2] ?? '', clock, () => true);
 for (;;) {
-  const [entry] = journal.append([{ type: 'stop', reason: 'x'.repeat(100) }]);
+  const [entry] = journal.add([{ type: 'stop', reason: 'x'.repeat(100) }]);
+  journal.commit();
   fs.writeSync(1, `${entry?.seq}\n`);
 }

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import type { JournalEntry } from '../../src/core/model.js';
 import type { ReceivedCommand, Run } from '../../src/core/ports.js';
 import { withJournal } from '../../src/core/run.js';
+import type { SensorInput } from '../../src/core/state.js';
 import { policy, resource, step } from '../core/world.js';
 import { Bench } from './fakes.js';
 
@@ -63,6 +64,29 @@ describe('the supervisor', () => {
     };
     bench.sensor('down');
     assert.match(onDisk, /"type":"attempt"/);
+  });
+
+  it('commits what comes at once with one write to the disk', t => {
+    const many = Array.from({ length: 20 }, (_, i) => resource(`r${i}`));
+    const bench = new Bench(t, policy(many));
+    const report = (id: string, sensor: number, state: 'up' | 'down'): SensorInput => ({
+      kind: 'sensor',
+      resource: id,
+      sensor,
+      state,
+      atMs: bench.clock.instant.bootMs,
+      cause: null,
+      detail: '',
+      carrier: null,
+      interface: null,
+      reflex: null,
+    });
+    bench.supervisor.dispatch(...many.flatMap(({ id }) => [report(id, 0, 'up'), report(id, 1, 'up')]));
+    const syncs = t.mock.method(fs, 'fdatasyncSync');
+    bench.supervisor.dispatch(...many.map(({ id }) => report(id, 0, 'down')));
+    assert.equal(bench.types().filter(type => type === 'outage_begin').length, 20);
+    assert.equal(bench.watcher.runs.length, 20);
+    assert.equal(syncs.mock.callCount(), 1);
   });
 
   it('says every record once, as a sentence, at its level', t => {
