@@ -4,6 +4,7 @@ import { SockmonError } from './core/errors.js';
 import { mayRebootUnrecorded } from './core/guard.js';
 import { emptyState, next, nextDeadlineMs } from './core/machine.js';
 import type { JournalEntry, RecordOf } from './core/model.js';
+import type { Vantage } from './core/moment.js';
 import { type Policy, type Role, roleOf } from './core/policy.js';
 import type {
   CommandAnswer,
@@ -147,8 +148,8 @@ export class Supervisor implements Telling {
     return roleOf(this.policy.resources.find(policy => policy.id === resource));
   }
 
-  now(): Instant {
-    return this.options.clock.now();
+  now(): Vantage {
+    return this.ledger.history.seenFrom(this.options.clock.now());
   }
 
   command(command: ReceivedCommand): CommandAnswer {

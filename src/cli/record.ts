@@ -2,8 +2,9 @@
 import { loadAddon } from '../addon.js';
 import { type Instant, isoTime } from '../core/clock.js';
 import { SockmonError } from '../core/errors.js';
-import { History, type OutageHistory } from '../core/history.js';
+import { History } from '../core/history.js';
 import type { JournalEntry } from '../core/model.js';
+import type { OutageHistory } from '../core/outage-history.js';
 import { viewOutage } from '../core/snapshot.js';
 import type { OutageView } from '../core/snapshot-model.js';
 import { findOutages, type Story, storyOf } from '../core/story.js';
@@ -56,18 +57,21 @@ export function readStory(
   wanted: string,
 ): { readonly story: Story; readonly others: readonly string[] } {
   const { entries, now } = readEntries(stateDir);
-  const found = findOutages(new History(entries).outages, wanted);
+  const history = new History(entries);
+  const found = findOutages([...history.outages], wanted);
   const outage = found.pop();
   if (outage === undefined) {
     const words = `There is no outage "${printable(wanted)}" in the journal of ${stateDir}. "sockmon history" lists them.`;
     throw new SockmonError('USAGE', words);
   }
-  const story = storyOf(entries, outage, roleBySensor(outage), now);
+  const story = storyOf(entries, outage, roleBySensor(outage), history.seenFrom(now));
   return { story, others: found.map(({ id }) => id) };
 }
 
 function outagesOf(entries: readonly JournalEntry[], now: Instant): OutageView[] {
-  return new History(entries).outages.map(outage => viewOutage(outage, now, roleBySensor(outage)));
+  const history = new History(entries);
+  const from = history.seenFrom(now);
+  return history.outages.map(outage => viewOutage(outage, from, roleBySensor(outage)));
 }
 
 /** The configuration of back then is gone; the sensor that saw the death tells which side it was on. */

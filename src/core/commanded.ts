@@ -140,6 +140,7 @@ function verdictEffects(
       origin,
       status: verdict.status,
       detail: verdict.detail,
+      ...(command.dryRun && { dryRun: true }),
       ...(target !== undefined && { target }),
       ...(verdict.code !== null && { code: verdict.code }),
     }),

@@ -1,6 +1,7 @@
 /** What the owner would look for the next morning: when it is collected, what of it is recorded and what is told. Pure. */
-import type { OutageHistory } from './history.js';
+
 import type { RecordOf } from './model.js';
+import type { OutageHistory } from './outage-history.js';
 import type { Evidence } from './ports.js';
 import type { EvidenceView } from './snapshot-model.js';
 import { type Effect, type Input, type OpenOutage, type Outside, record } from './state.js';

@@ -118,6 +118,8 @@ export function judgeCommand(
     return refuse('duplicate', `a command with the id ${command.id} has been carried out already`);
   const fresh = command.press ? judgePress(command) : judgeTimes(command, now);
   if (!fresh.allowed) return fresh;
+  const paused = judgePause(command, history, now);
+  if (!paused.allowed) return paused;
   const rate = judgeRate(command, history, now);
   if (!rate.allowed) return rate;
   return judgeAction(command, policy, history, now);
@@ -150,6 +152,16 @@ function judgeAction(command: ReceivedCommand, policy: Policy, history: History,
     default:
       return allowed;
   }
+}
+
+/** Somebody works on it. What an automation wants then can wait; a person at the machine knows what he does. */
+function judgePause(command: ReceivedCommand, history: History, now: Instant): Verdict {
+  const isAct = command.action === 'reboot' || command.action === 'restart' || command.action === 'drill';
+  if (!isAct || !command.origin.startsWith('mqtt')) return allowed;
+  const untilMs = history.pausedUntilMs(command.target ?? '', now);
+  if (untilMs === null) return allowed;
+  const left = durationWords(untilMs - now.bootMs);
+  return refuse('paused', `recovery is paused for another ${left}; resume it first`, untilMs);
 }
 
 /** A pause may be prolonged at any time; what kills, restarts or reboots may not. A person at the machine is no automation. */

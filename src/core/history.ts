@@ -1,42 +1,20 @@
 /** What the journal says, folded: outages, reboots, commands, the cursor. Rebuilt at every start, so nothing of it can be reset by one. */
-import { type Instant, wallMsAt } from './clock.js';
+import type { Instant } from './clock.js';
 import { evidenceOf } from './evidence.js';
-import { exitStatus, isHeldBack } from './ladder.js';
-import type { Action, Cause, JournalEntry, RecordOf, RunResult } from './model.js';
-import type { Evidence } from './ports.js';
+import { isHeldBack } from './ladder.js';
+import type { Action, JournalEntry, RecordOf } from './model.js';
+import type { Vantage } from './moment.js';
+import { isVeto, type OutageHistory } from './outage-history.js';
 
-export interface OutageHistory {
-  readonly id: string;
-  readonly resource: string;
-  readonly begin: JournalEntry & RecordOf<'outage_begin'>;
-  /** The outage of something that it needs, of which it turned out to be a part. */
-  root: string | null;
-  cause: Cause;
-  sensor: string;
-  attempts: number;
-  /** bootMs of the last attempt's start, in the boot of `lastAttemptBootId`. */
-  lastAttemptMs: number | null;
-  lastAttemptBootId: string | null;
-  lastResult: RunResult | null;
-  /** Name of the step of the last attempt, attempts on it, and its first attempt's time in the boot of `lastAttemptBootId`. */
-  step: string | null;
-  stepAttempts: number;
-  stepBeganMs: number;
-  /** A script has ended with the status that means: do not reboot. */
-  vetoed: boolean;
-  /** recovery_failed has been recorded. */
-  failed: boolean;
-  evidence: { before: Evidence | null; after: Evidence | null };
-  end: (JournalEntry & RecordOf<'outage_end'>) | null;
+/** Where a resource was last seen alive, and by which sensors. */
+interface Sighting {
+  readonly bootId: string;
+  readonly sensors?: string | undefined;
 }
 
 export interface Acted extends Instant {
   /** See History.witnessedMsAt. */
   readonly witnessedMs: number;
-}
-
-export function isVeto(result: RunResult): boolean {
-  return result.kind === 'exit' && result.code === exitStatus.veto;
 }
 
 function wishKey({ action, target }: { action: Action | null; target?: string | undefined }): string {
@@ -54,7 +32,7 @@ export class History {
   firstWallMs: number | null = null;
   readonly outages: OutageHistory[] = [];
   /** Resources known to be alive, with the boot they were seen in. A clean stop empties it: what dies later is nobody's business. */
-  readonly seen = new Map<string, string>();
+  readonly seen = new Map<string, Sighting>();
   readonly intents: (Acted & RecordOf<'reboot_intent'>)[] = [];
   /** The last accepted command from the broker, by action and target. */
   private readonly wishes = new Map<string, Acted>();
@@ -68,6 +46,7 @@ export class History {
   pendingLevel: 'command' | 'force' | 'kernel' = 'command';
   /** The intent whose fate is not known yet. */
   pendingIntent: (JournalEntry & RecordOf<'reboot_intent'>) | null = null;
+  private readonly clocks = new Map<string, number>();
   private readonly commandIds = new Set<string>();
   private readonly begun = new Map<string, number>();
 
@@ -82,9 +61,13 @@ export class History {
     this.lastSeq = entry.seq;
     this.witnessed = { bootId: entry.bootId, bootMs: entry.bootMs, ms: this.witnessedMsAt(entry) };
     this.firstWallMs ??= entry.wallMs;
+    if (entry.synced) this.clocks.set(entry.bootId, entry.wallMs - entry.bootMs);
     switch (entry.type) {
       case 'seen':
-        this.seen.set(entry.resource, entry.bootId);
+        this.seen.set(entry.resource, { bootId: entry.bootId, sensors: entry.sensors });
+        return;
+      case 'start':
+        for (const id of this.seen.keys()) if (!entry.resources.includes(id)) this.seen.delete(id);
         return;
       case 'stop':
         this.seen.clear();
@@ -143,6 +126,7 @@ export class History {
       id: entry.outage,
       resource: entry.resource,
       begin: entry,
+      beganWitnessedMs: this.witnessedMsAt(entry),
       root: entry.root ?? null,
       cause: entry.cause,
       sensor: entry.sensor,
@@ -196,7 +180,10 @@ export class History {
         outage.lastResult = null;
         return;
       case 'attempt_end':
-        if (isHeldBack(entry.result)) this.forgetAttempt(entry);
+        if (isHeldBack(entry.result)) {
+          this.forgetAttempt(entry);
+          outage.stepAttempts = Math.max(0, outage.stepAttempts - 1);
+        }
         outage.lastResult = entry.result;
         outage.vetoed ||= isVeto(entry.result);
         return;
@@ -208,13 +195,14 @@ export class History {
         return;
       case 'outage_end':
         outage.end = entry;
-        if (entry.outcome === 'recovered') this.seen.set(entry.resource, entry.bootId);
+        if (entry.outcome === 'recovered')
+          this.seen.set(entry.resource, { ...this.seen.get(entry.resource), bootId: entry.bootId });
         return;
     }
   }
 
   private applyCommand(entry: JournalEntry & RecordOf<'command'>): void {
-    if (entry.status !== 'accepted') return;
+    if (entry.status !== 'accepted' || entry.dryRun) return;
     this.commandIds.add(entry.id);
     if (this.commandIds.size > rememberedCommands) {
       for (const oldest of this.commandIds) {
@@ -265,6 +253,10 @@ export class History {
     return witnessed.ms + Math.max(0, witnessed.bootId === bootId ? bootMs - witnessed.bootMs : bootMs);
   }
 
+  seenFrom(now: Instant): Vantage {
+    return { ...now, clocks: this.clocks };
+  }
+
   private acted<T extends Instant>(entry: T): T & Acted {
     return { ...entry, witnessedMs: this.witnessedMsAt(entry) };
   }
@@ -299,23 +291,4 @@ export class History {
   openOutage(resource: string): OutageHistory | undefined {
     return this.outages.findLast(o => o.resource === resource && o.end === null);
   }
-}
-
-/** Wall time of the begin of an outage: by the clock of now for this boot, by the entry's own for an earlier one. */
-export function beganWallMs(outage: OutageHistory, now: Instant): number {
-  const { begin } = outage;
-  if (begin.bootId === now.bootId) return wallMsAt(begin.atMs, now);
-  return Math.round(begin.wallMs - (begin.bootMs - begin.atMs));
-}
-
-/** The same for the end; null while it is open. */
-export function endedWallMs(outage: OutageHistory, now: Instant): number | null {
-  const { end } = outage;
-  if (end === null) return null;
-  return end.bootId === now.bootId ? wallMsAt(end.atMs, now) : end.endedWallMs;
-}
-
-/** Restarts that were asked for are stories, but no outages. */
-export function isCounted(outage: OutageHistory): boolean {
-  return outage.cause.kind !== 'commanded' && outage.begin.drill !== true;
 }

@@ -26,6 +26,11 @@ export interface Climb {
   readonly beganMs: number;
 }
 
+/** What a shutdown has held back was no attempt. */
+export function climbAfter(climb: Climb, result: RunResult): Climb {
+  return isHeldBack(result) ? { ...climb, attempts: climb.attempts - 1 } : climb;
+}
+
 export type NextStep =
   | { readonly kind: 'attempt'; readonly atMs: number; readonly step: number }
   | { readonly kind: 'give_up'; readonly atMs: number };
@@ -45,7 +50,7 @@ export function nextStep(
   const step = steps[climb.step];
   if (step === undefined) return { kind: 'give_up', atMs: nowMs };
   if (result?.kind === 'exit' && result.code === exitStatus.permanent) return above(steps, climb.step, nowMs);
-  const dueMs = Math.max(lastAttemptMs + intervalMs(step, climb.attempts), nowMs);
+  const dueMs = Math.max(lastAttemptMs + intervalMs(step, Math.max(1, climb.attempts)), nowMs);
   // Nothing has been tried: no reason to go further up while the machine is shutting down.
   if (result !== null && isHeldBack(result)) return { kind: 'attempt', atMs: dueMs, step: climb.step };
   if (climb.attempts >= step.attempts) {

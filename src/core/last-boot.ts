@@ -1,5 +1,6 @@
 /** Why the machine last rebooted, as far as the journal can tell. Pure. */
 import { type Instant, isoTime, wallMsAt } from './clock.js';
+import { History } from './history.js';
 import type { JournalEntry, RecordOf } from './model.js';
 import { factWallMs } from './moment.js';
 import { type RebootView, viewRebootOf } from './story.js';
@@ -26,13 +27,14 @@ export interface LastBoot {
 
 export function lastBootOf(entries: readonly JournalEntry[], now: Instant): LastBoot {
   const earlier = entries.filter(entry => entry.bootId !== now.bootId);
-  const at = (entry: JournalEntry): string => isoTime(factWallMs(entry, now));
+  const from = new History(entries).seenFrom(now);
+  const at = (entry: JournalEntry): string => isoTime(factWallMs(entry, from));
   const intents = entries.filter((entry): entry is Intent => entry.type === 'reboot_intent');
   const reached = intents.findLast(intent => hasReached(intent, entries, now));
   const ordered = intents.findLast(intent => intent.bootId === now.bootId);
   const last = earlier.at(-1);
   const view = (intent: Intent | undefined): RebootView | null =>
-    intent === undefined ? null : viewRebootOf(intent, entries, at);
+    intent === undefined ? null : viewRebootOf(intent, entries, from);
   const pending = ordered !== undefined && !isSettled(ordered, entries) ? ordered : undefined;
   return {
     boot: { id: now.bootId, at: isoTime(wallMsAt(0, now)) },

@@ -4,8 +4,9 @@ import { onCommand, onDrillFailed } from './commanded.js';
 import { onEvidence } from './evidence.js';
 import { allUp, wholeAfterCarrierMs } from './facts.js';
 import { downBelow, review } from './hindrance.js';
-import { isVeto } from './history.js';
+import { climbAfter } from './ladder.js';
 import type { JournalRecord } from './model.js';
+import { isVeto } from './outage-history.js';
 import { cancelReboot, escalate, noteReboot, onRebootFailed } from './reboot.js';
 import { attemptEnd, giveUp, retryHeld, scheduleNext, tryAttempt } from './recovery.js';
 import { learnCause, onSensor, recover, suspectDied, waitedInVain } from './resource.js';
@@ -23,6 +24,9 @@ import {
   type Step,
 } from './state.js';
 import { eachResource, within } from './within.js';
+
+/** So long a killed script has to be gone. */
+const immortalMs = 5000;
 
 export const emptyState: MachineState = { resources: new Map(), reboot: null, faults: [] };
 
@@ -148,7 +152,13 @@ function onRunEnded(
   };
   if (phase.name === 'restarting' && phase.running.run === input.run) {
     const result = phase.running.timedOut ? ({ kind: 'timeout' } as const) : input.result;
-    const outage = { ...phase.outage, lastResult: result, vetoed: phase.outage.vetoed || isVeto(result) };
+    const vetoed = phase.outage.vetoed || isVeto(result);
+    const outage = {
+      ...phase.outage,
+      lastResult: result,
+      vetoed,
+      climb: climbAfter(phase.outage.climb, result),
+    };
     const settled = scheduleNext(resource, outage, input.atMs).state;
     const back = allUp(resource) && resource.risingMs === null;
     const step = back ? recover(settled, input.atMs, ctx) : { state: settled, effects: [] };
@@ -158,6 +168,21 @@ function onRunEnded(
   if (leftover === undefined) return { state: resource, effects: [] };
   const leftovers = resource.leftovers.filter(running => running !== leftover);
   return { state: { ...resource, leftovers }, effects: [end(leftover)] };
+}
+
+/** Not even SIGKILL ends a script that the kernel holds (state D); the ladder does not wait for it. */
+function abandon(
+  resource: ResourceState,
+  { running, outage }: Extract<ResourceState['phase'], { name: 'restarting' }>,
+  ctx: Context,
+): Step<ResourceState> {
+  const nowMs = ctx.now.bootMs;
+  const result = { kind: 'timeout' } as const;
+  const settled = scheduleNext(resource, { ...outage, lastResult: result }, nowMs);
+  return {
+    state: settled.state,
+    effects: [attemptEnd(resource.policy.id, running, result, '', nowMs), ...settled.effects],
+  };
 }
 
 function onTick(before: MachineState, ctx: Context): Step<MachineState> {
@@ -179,7 +204,9 @@ function tick(resource: ResourceState, ctx: Context): Step<ResourceState> {
     case 'restarting': {
       const { running } = phase;
       if (running.deadlineMs === null || nowMs < running.deadlineMs) return same;
-      const ending = { ...running, deadlineMs: null, timedOut: true };
+      if (running.timedOut) return abandon(resource, phase, ctx);
+      const deadlineMs = nowMs + running.graceMs + immortalMs;
+      const ending = { ...running, deadlineMs, timedOut: true };
       return {
         state: { ...resource, phase: { ...phase, running: ending } },
         effects: [{ do: 'end_run', run: running.run }],

@@ -68,6 +68,7 @@ export const refusalCodes = [
   'unknown_target',
   'hold_off',
   'journal_failed',
+  'paused',
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];
 
@@ -78,7 +79,13 @@ export const recordShape = tagged('type', {
   start: { version: string, pid: number, resources: array(resource) },
   stop: { reason: string },
   /** First sight of a living resource since start. After it, an absence in the same boot is a death. */
-  seen: { resource, atMs, detail: optional(string) },
+  seen: {
+    resource,
+    atMs,
+    detail: optional(string),
+    /** By which sensors: what others do not see has not died. */
+    sensors: optional(string),
+  },
   notice: {
     resource,
     atMs,
@@ -148,7 +155,10 @@ export const recordShape = tagged('type', {
     beganWallMs: number,
     endedWallMs: number,
     durationMs: number,
+    /** Nobody saw it begin, or end: the times are those of the next look. */
     timeUncertain: boolean,
+    /** Where it began in another boot than it ended in. */
+    began: optional(object({ bootId: string, atMs: number })),
     attempts: number,
     cause: causeShape,
     quiet: optional(boolean),
@@ -169,6 +179,8 @@ export const recordShape = tagged('type', {
     status: oneOf('accepted', 'rejected', 'done', 'failed'),
     code: optional(oneOf(...refusalCodes)),
     detail: string,
+    /** Judged, not carried out. */
+    dryRun: optional(boolean),
   },
   reboot_intent: {
     intent: string,

@@ -1,12 +1,14 @@
 /** An outage as it begins, and the records of its begin and end. Pure. */
-import { wallMsAt } from './clock.js';
+
 import type { Cause } from './model.js';
+import { spanOf } from './moment.js';
 import { type Context, type Effect, type OpenOutage, record } from './state.js';
 
 export function newOutage(id: string, beganMs: number, cause: Cause, sensor: string): OpenOutage {
   return {
     id,
     beganMs,
+    origin: null,
     cause,
     sensor,
     attempts: 0,
@@ -49,16 +51,21 @@ export function endRecord(
   ctx: Context,
   forgotten = false,
 ): Effect {
+  const { origin } = outage;
+  const { now, history } = ctx;
+  const ended = { bootId: now.bootId, atMs, wallMs: now.wallMs };
+  const span = spanOf(origin, ended, Math.max(0, atMs - outage.beganMs), history.seenFrom(now));
   return record({
     type: 'outage_end',
     outage: outage.id,
     resource,
     atMs,
     outcome: forgotten ? 'forgotten' : 'recovered',
-    beganWallMs: wallMsAt(outage.beganMs, ctx.now),
-    endedWallMs: wallMsAt(atMs, ctx.now),
-    durationMs: Math.max(0, atMs - outage.beganMs),
+    beganWallMs: span.beganMs,
+    endedWallMs: span.endedMs,
+    durationMs: span.durationMs,
     timeUncertain: outage.timeUncertain || outage.resumed,
+    ...(origin !== null && { began: { bootId: origin.bootId, atMs: origin.atMs } }),
     attempts: outage.attempts,
     cause: outage.cause,
     ...(outage.quiet && { quiet: true }),

@@ -113,3 +113,20 @@ export interface Config {
   readonly mqtt: MqttSettings | null;
   readonly embeddedBroker: { readonly host: string; readonly port: number } | null;
 }
+
+/** By which sensors a resource is seen: what others do not see has not died. */
+export function sensorsWords(policy: ResourcePolicy): string {
+  return policy.sensors.map(sensorName).join(', ');
+}
+
+/** `process slirp4netns`, `link default`, `stack`: how a sensor is called in messages. */
+export function sensorName(spec: SensorSpec): string {
+  switch (spec.kind) {
+    case 'process':
+      return `process ${spec.name ?? spec.pidfile ?? spec.listen ?? ''}`;
+    case 'link':
+      return `link ${spec.interface ?? 'default'}`;
+    case 'stack':
+      return 'stack';
+  }
+}

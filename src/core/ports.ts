@@ -1,6 +1,6 @@
 /** What the supervisor needs from the world. Each adapter implements one port; none knows another. */
-import type { Instant } from './clock.js';
 import type { Action, JournalEntry, JournalRecord, RefusalCode } from './model.js';
+import type { Vantage } from './moment.js';
 import type { Role, SensorSpec } from './policy.js';
 import type { ConnectionView, Snapshot } from './snapshot-model.js';
 
@@ -111,7 +111,7 @@ export interface Telling {
   /** Whether a resource is (part of) the network itself. A resource that is no longer configured counts as a service. */
   role(resource: string): Role;
   /** Both clocks now: times are told by the clock as it is at the telling, which may have been set since. */
-  now(): Instant;
+  now(): Vantage;
   /**
    * Judges a command and journals the verdict before it returns; the action itself starts after the current turn of the event loop,
    * so that the PUBACK leaves first. Later answers (`done`, `failed`) come through Reporter.answer.

@@ -25,8 +25,9 @@ export function pendingReboot(ctx: Context): PendingReboot | null {
   return { intent: pending.intent, level, nextAtMs, command: pending.command ?? null };
 }
 
-/** Notes the reboots among the effects of a step. */
-export function noteReboot(step: Step<MachineState>, ctx: Context): Step<MachineState> {
+/** Notes the reboots among the effects of a step. Of several resources that give up at the same moment each asks: that is one reboot. */
+export function noteReboot(asked: Step<MachineState>, ctx: Context): Step<MachineState> {
+  const step = { ...asked, effects: onceEach(asked.effects) };
   const effect = step.effects.find(one => one.do === 'reboot' && one.level === 'command');
   if (effect?.do !== 'reboot') return step;
   const intent = step.effects.flatMap(one =>
@@ -41,19 +42,27 @@ export function noteReboot(step: Step<MachineState>, ctx: Context): Step<Machine
   return { state: { ...step.state, reboot }, effects: step.effects };
 }
 
+function onceEach(effects: readonly Effect[]): readonly Effect[] {
+  const seen = new Set<string>();
+  return effects.filter(effect => {
+    const isIntent = effect.do === 'journal' && effect.record.type === 'reboot_intent';
+    const key = isIntent ? 'intent' : effect.do === 'reboot' ? effect.level : null;
+    if (key === null || !seen.has(key)) {
+      if (key !== null) seen.add(key);
+      return true;
+    }
+    return false;
+  });
+}
+
 /** Takes the next harder way when the time for the last one is over. */
 export function escalate(state: MachineState, ctx: Context): Step<MachineState> {
   const { reboot } = state;
   if (reboot?.nextAtMs == null || ctx.now.bootMs < reboot.nextAtMs) return { state, effects: [] };
   if (reboot.level === 'kernel') return fail(state, reboot, 'no way of rebooting has worked', ctx);
-  if (!isStillWanted(state, reboot)) {
-    return fail(
-      state,
-      reboot,
-      'the machine did not reboot; what it was for is back, so it is left at that',
-      ctx,
-    );
-  }
+  const objection = objectionTo(state, reboot, ctx);
+  if (objection !== null)
+    return fail(state, reboot, `the machine did not reboot; ${objection}, so it is left at that`, ctx);
   const level: RebootLevel = reboot.level === 'command' ? 'force' : 'kernel';
   const { intent } = reboot;
   const waited = reboot.level === 'command' ? '5 minutes after the command' : '90 s after the forced way';
@@ -73,11 +82,20 @@ export function escalate(state: MachineState, ctx: Context): Step<MachineState> 
   };
 }
 
-function isStillWanted(state: MachineState, reboot: PendingReboot): boolean {
-  if (reboot.command !== null) return true;
-  return [...state.resources.values()].some(
+/** Why a reboot that has not come is not wanted any more; null = it is. */
+function objectionTo(
+  state: MachineState,
+  reboot: PendingReboot,
+  { policy, history, now }: Context,
+): string | null {
+  if (!policy.reboot.allowed) return 'rebooting has been forbidden since';
+  if (reboot.command !== null) return null;
+  const waiting = [...state.resources.values()].filter(
     ({ phase }) => phase.name === 'rebooting' && phase.intent === reboot.intent,
   );
+  if (waiting.length === 0) return 'what it was for is back';
+  const isPaused = waiting.every(one => history.pausedUntilMs(one.policy.id, now) !== null);
+  return isPaused ? 'recovery has been paused since' : null;
 }
 
 /** A way has failed by its own words. The clock goes on: the harder way is taken when its time has come. */

@@ -1,6 +1,7 @@
 /** The facts of a recording that hold whatever the policy was: when things died, came back, and how long scripts took. Pure. */
-import { History, isCounted, type OutageHistory } from './history.js';
+import { History } from './history.js';
 import type { JournalEntry } from './model.js';
+import { isCounted, type OutageHistory } from './outage-history.js';
 import type { Fact, RecordedAttempt } from './rehearse.js';
 
 /**

@@ -20,7 +20,7 @@ import {
 } from './state.js';
 
 /** The seed's three minutes, for a resource that has no script but a reboot. */
-const giveUpWithoutScriptMs = 180_000;
+export const giveUpWithoutScriptMs = 180_000;
 /** How often a resource that was given up gets one more attempt: a provider's fault may last the night. */
 const heldRetryMs = 15 * 60_000;
 
@@ -123,12 +123,12 @@ export function beginAttempt(
     startedMs: atMs,
     deadlineMs: atMs + rung.timeoutMs,
     timedOut: false,
+    graceMs: rung.graceMs,
   };
+  const { climb: stood } = outage;
   // A late retry of what was given up does not climb the ladder again.
-  const fresh = !outage.failed && (step !== outage.climb.step || outage.climb.attempts === 0);
-  const climb = fresh
-    ? { step, attempts: 1, beganMs: atMs }
-    : { ...outage.climb, attempts: outage.climb.attempts + 1 };
+  const fresh = step > stood.step || stood.attempts === 0 || (!outage.failed && step !== stood.step);
+  const climb = fresh ? { step, attempts: 1, beganMs: atMs } : { ...stood, attempts: stood.attempts + 1 };
   const begun = { ...outage, attempts: attempt, climb, lastAttemptMs: atMs, lastResult: null };
   const note = record({
     type: 'attempt',

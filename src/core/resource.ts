@@ -6,10 +6,10 @@ import { downBelow, everyMs } from './hindrance.js';
 import { relapseDelayMs } from './ladder.js';
 import type { Cause } from './model.js';
 import { beginRecord, endRecord, newOutage } from './outage.js';
-import { roleOf } from './policy.js';
+import { roleOf, sensorsWords } from './policy.js';
 import { beginAttempt, enterHeld, scheduleNext, tryAttempt } from './recovery.js';
 import { outageId } from './run.js';
-import { causeWords, durationWords } from './sentence.js';
+import { causeWords, durationWords, resultWords } from './sentence.js';
 import {
   type Context,
   type Effect,
@@ -228,7 +228,14 @@ export function recover(state: ResourceState, atMs: number, ctx: Context): Step<
     phase: { name: 'up', sinceMs: atMs },
   };
   if (outage === null) {
-    const seen = record({ type: 'seen', resource: policy.id, atMs, ...(alive && { detail: alive }) });
+    const sensors = sensorsWords(policy);
+    const seen = record({
+      type: 'seen',
+      resource: policy.id,
+      atMs,
+      ...(alive && { detail: alive }),
+      sensors,
+    });
     return { state: up, effects: [seen, noteAlive(policy.id)] };
   }
   const leftover = phase.name === 'restarting' ? [{ ...phase.running, deadlineMs: null }] : [];
@@ -242,6 +249,16 @@ export function recover(state: ResourceState, atMs: number, ctx: Context): Step<
 function doneAnswer(resource: string, outage: OpenOutage, atMs: number, ctx: Context): Effect {
   const at = new Date(ctx.now.wallMs).toISOString();
   const took = durationWords(Math.max(0, atMs - outage.beganMs));
+  const { lastResult } = outage;
+  const hasFailed = lastResult !== null && !(lastResult.kind === 'exit' && lastResult.code === 0);
+  // It never went down, so nothing but the script can tell whether it was restarted.
+  if (outage.cause.kind === 'commanded' && hasFailed) {
+    const detail = `the script ${resultWords(lastResult)}; ${resource} is up`;
+    return {
+      do: 'answer',
+      answer: { id: outage.command ?? '', action: 'restart', status: 'failed', code: null, detail, at },
+    };
+  }
   const action = outage.drill ? 'drill' : 'restart';
   const detail = outage.drill
     ? `${resource} was killed and is back after ${took}`

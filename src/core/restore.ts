@@ -1,12 +1,13 @@
 /** Taking up a configuration: at start, where the journal says how things stood, and at a reload. Pure. */
 
 import { collectLate } from './evidence.js';
-import { beganWallMs, type OutageHistory } from './history.js';
-import type { Climb } from './ladder.js';
+import type { Climb, NextStep } from './ladder.js';
+import { momentOf, spanOf } from './moment.js';
 import { endRecord } from './outage.js';
-import type { ResourcePolicy, RestartStep, SensorSpec } from './policy.js';
+import type { OutageHistory } from './outage-history.js';
+import { type ResourcePolicy, type RestartStep, sensorName, sensorsWords } from './policy.js';
 import { pendingReboot } from './reboot.js';
-import { scheduleNext } from './recovery.js';
+import { giveUpWithoutScriptMs, scheduleNext } from './recovery.js';
 import {
   type Context,
   type Effect,
@@ -34,8 +35,7 @@ export function configure(state: MachineState, ctx: Context): Step<MachineState>
       continue;
     }
     if (known !== undefined) effects.push({ do: 'unwatch', resource: policy.id });
-    const fresh = restore(policy, ctx);
-    resources.set(policy.id, fresh);
+    resources.set(policy.id, known === undefined ? restore(policy, ctx) : carryOver(known, policy, ctx));
     effects.push({ do: 'watch', resource: policy.id, policy });
     effects.push(...collectLate(ctx.history.openOutage(policy.id), ctx.now.bootId));
   }
@@ -61,6 +61,7 @@ function forget(resource: ResourceState, ctx: Context): Effect[] {
 
 function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
   const { history, now } = ctx;
+  const seen = history.seen.get(policy.id);
   const fresh: ResourceState = {
     policy,
     sensors: policy.sensors.map(spec => ({
@@ -74,7 +75,8 @@ function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
     })),
     phase: { name: 'absent', sinceMs: now.bootMs },
     leftovers: [],
-    expected: history.seen.get(policy.id) === now.bootId,
+    // What other sensors saw alive need not be there for these: an edited name is no death.
+    expected: seen?.bootId === now.bootId && seen.sensors === sensorsWords(policy),
     outagesBegun: history.outagesOf(policy.id),
     relapses: 0,
     recoveredMs: null,
@@ -88,60 +90,73 @@ function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
   return open === undefined ? fresh : resume(fresh, open, ctx);
 }
 
+/** A reload: a script that runs goes on, what keeps dying is still known for it. */
+function carryOver(known: ResourceState, policy: ResourcePolicy, ctx: Context): ResourceState {
+  const fresh = restore(policy, ctx);
+  const { relapses, recoveredMs, flapping, drill, leftovers, phase } = known;
+  const carried = { ...fresh, relapses, recoveredMs, flapping, drill, leftovers };
+  return phase.name === 'restarting' ? { ...carried, expected: false, phase } : carried;
+}
+
 /** Goes on with an outage where the journal leaves it. A new boot gets a ladder of its own, after it had time to bring things up. */
 function resume(fresh: ResourceState, open: OutageHistory, ctx: Context): ResourceState {
   const { now } = ctx;
   const sameBoot = open.begin.bootId === now.bootId;
-  const outage: OpenOutage = {
-    id: open.id,
-    beganMs: sameBoot ? open.begin.atMs : now.bootMs - (now.wallMs - beganWallMs(open, now)),
-    cause: open.cause,
-    sensor: open.sensor,
-    attempts: open.attempts,
-    lastAttemptMs: open.lastAttemptBootId === now.bootId ? open.lastAttemptMs : null,
-    lastResult: open.lastResult ?? { kind: 'unknown' },
-    climb: climbOf(fresh.policy.steps, open),
-    vetoed: open.vetoed,
-    resumed: true,
-    timeUncertain: !sameBoot && !(now.synced && open.begin.synced),
-    failed: open.failed,
-    refusal: null,
-    root: open.root,
-    quiet: open.begin.quiet ?? false,
-    drill: open.begin.drill ?? false,
-    command: null,
-  };
+  const outage = reopened(fresh.policy, open, ctx);
   const pending = ctx.history.pendingIntent;
   if (pending?.bootId === now.bootId && pending.outage === open.id) {
     const phase = { name: 'rebooting', sinceMs: now.bootMs, outage, intent: pending.intent } as const;
     return { ...fresh, expected: false, phase };
   }
-  const settling = scheduleNext({ ...fresh, expected: false }, outage, now.bootMs).state;
+  const settling = (anew: OpenOutage, next: NextStep): ResourceState => ({
+    ...fresh,
+    expected: false,
+    phase: { name: 'settling', sinceMs: now.bootMs, outage: anew, next },
+  });
   const [first] = fresh.policy.steps;
+  if (first === undefined && !sameBoot)
+    return settling(outage, { kind: 'give_up', atMs: now.bootMs + giveUpWithoutScriptMs });
   if (first === undefined || outage.lastAttemptMs !== null || (sameBoot && outage.attempts === 0))
-    return settling;
-  const next = { kind: 'attempt', atMs: now.bootMs + first.everyMs, step: 0 } as const;
-  const anew = { ...outage, climb: { step: 0, attempts: 0, beganMs: now.bootMs } };
-  return { ...settling, phase: { name: 'settling', sinceMs: now.bootMs, outage: anew, next } };
+    return scheduleNext({ ...fresh, expected: false }, outage, now.bootMs).state;
+  const climb = { step: 0, attempts: 0, beganMs: now.bootMs };
+  return settling({ ...outage, climb }, { kind: 'attempt', atMs: now.bootMs + first.everyMs, step: 0 });
 }
 
-/** Where the last attempt stood; a step that is no longer configured counts as the first. */
+function reopened({ steps }: ResourcePolicy, open: OutageHistory, { history, now }: Context): OpenOutage {
+  const { begin } = open;
+  const origin = begin.bootId === now.bootId ? null : momentOf(begin);
+  const atLeastMs = history.witnessedMsAt(now) - open.beganWitnessedMs;
+  const here = { bootId: now.bootId, atMs: now.bootMs, wallMs: now.wallMs };
+  const sinceMs = spanOf(origin, here, atLeastMs, history.seenFrom(now)).durationMs;
+  return {
+    id: open.id,
+    beganMs: origin === null ? begin.atMs : now.bootMs - sinceMs,
+    origin,
+    cause: open.cause,
+    sensor: open.sensor,
+    attempts: open.attempts,
+    lastAttemptMs: open.lastAttemptBootId === now.bootId ? open.lastAttemptMs : null,
+    lastResult: open.lastResult ?? { kind: 'unknown' },
+    climb: climbOf(steps, open),
+    vetoed: open.vetoed,
+    resumed: true,
+    timeUncertain: begin.cause.kind === 'unseen',
+    failed: open.failed,
+    refusal: null,
+    root: open.root,
+    quiet: begin.quiet ?? false,
+    drill: begin.drill ?? false,
+    command: null,
+  };
+}
+
+/** Where the last attempt stood; a step that is no longer configured counts as the first. What was given up stays at the top. */
 function climbOf(steps: readonly RestartStep[], open: OutageHistory): Climb {
+  const top = steps.length - 1;
+  if (open.failed) return { step: top, attempts: steps[top]?.attempts ?? 0, beganMs: open.stepBeganMs };
   const step = Math.max(
     0,
     steps.findIndex(({ name }) => name === open.step),
   );
   return { step, attempts: open.stepAttempts, beganMs: open.stepBeganMs };
-}
-
-/** `process slirp4netns`, `link default`, `stack`: how a sensor is called in messages. */
-export function sensorName(spec: SensorSpec): string {
-  switch (spec.kind) {
-    case 'process':
-      return `process ${spec.name ?? spec.pidfile ?? spec.listen ?? ''}`;
-    case 'link':
-      return `link ${spec.interface ?? 'default'}`;
-    case 'stack':
-      return 'stack';
-  }
 }

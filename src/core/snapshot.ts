@@ -1,7 +1,9 @@
 /** The picture of now, derived from the machine's state and the history. Pure. */
 import { type Instant, isoTime, wallMsAt } from './clock.js';
 import { viewEvidence } from './evidence.js';
-import { beganWallMs, endedWallMs, type History, isCounted, type OutageHistory } from './history.js';
+import type { History } from './history.js';
+import type { Vantage } from './moment.js';
+import { isCounted, type OutageHistory, timesOf } from './outage-history.js';
 import { type Policy, type Role, roleOf } from './policy.js';
 import { causeWords, durationWords, resultWords } from './sentence.js';
 import type { OutageView, PendingRebootView, ResourceView, Snapshot } from './snapshot-model.js';
@@ -23,7 +25,8 @@ export function snapshot(state: MachineState, history: History, now: Instant, in
     roleOf(info.policy.resources.find(policy => policy.id === resource));
   const counted = history.outages.filter(isCounted);
   const last = counted.findLast(outage => outage.end !== null);
-  const day = counted.filter(outage => beganWallMs(outage, now) > now.wallMs - dayMs);
+  const from = history.seenFrom(now);
+  const day = counted.filter(outage => timesOf(outage, from).beganMs > now.wallMs - dayMs);
   const ofStack = counted.filter(outage => role(outage.resource) === 'stack');
   return {
     node: info.node,
@@ -36,11 +39,11 @@ export function snapshot(state: MachineState, history: History, now: Instant, in
     resources: Object.fromEntries(
       [...state.resources].map(([id, resource]) => [id, viewResource(resource, history, now)]),
     ),
-    last_outage: last === undefined ? null : viewOutage(last, now, role(last.resource)),
+    last_outage: last === undefined ? null : viewOutage(last, from, role(last.resource)),
     outages_24h: day.length,
     outages_total: counted.length,
-    uptime_24h_pct: uptimePct(ofStack, history, now, dayMs),
-    uptime_30d_pct: uptimePct(ofStack, history, now, 30 * dayMs),
+    uptime_24h_pct: uptimePct(ofStack, history, from, dayMs),
+    uptime_30d_pct: uptimePct(ofStack, history, from, 30 * dayMs),
     pause: pausedUntil('', history, now),
     problems: [...problemsOf(state, now), ...(info.journalFault === null ? [] : [info.journalFault])],
     reboot: { ...viewReboot(info.policy), pending: pendingReboot(state, history, now) },
@@ -54,22 +57,21 @@ export function isRecovering(state: MachineState): boolean {
   );
 }
 
-export function viewOutage(outage: OutageHistory, now: Instant, role: Role): OutageView {
-  const began = beganWallMs(outage, now);
-  const ended = endedWallMs(outage, now);
+export function viewOutage(outage: OutageHistory, from: Vantage, role: Role): OutageView {
+  const { beganMs, endedMs, durationMs, certain } = timesOf(outage, from);
   return {
     id: outage.id,
     seq: outage.end?.seq ?? outage.begin.seq,
     resource: outage.resource,
     role,
-    began_at: isoTime(began),
-    ended_at: ended === null ? null : isoTime(ended),
-    duration_s: outage.end === null ? null : Math.round(outage.end.durationMs) / 1000,
+    began_at: isoTime(beganMs),
+    ended_at: endedMs === null ? null : isoTime(endedMs),
+    duration_s: durationMs === null ? null : Math.round(durationMs) / 1000,
     cause: causeWords(outage.cause),
     cause_detail: outage.cause,
     attempts: outage.end?.attempts ?? outage.attempts,
     outcome: outage.end?.outcome ?? 'open',
-    time_uncertain: outage.end?.timeUncertain ?? false,
+    time_uncertain: !certain,
     root: outage.root,
     evidence: viewEvidence(outage),
   };
@@ -162,7 +164,7 @@ function reasonWords(resource: ResourceState, now: Instant): string {
 function uptimePct(
   outages: readonly OutageHistory[],
   history: History,
-  now: Instant,
+  now: Vantage,
   windowMs: number,
 ): number {
   const from = Math.max(now.wallMs - windowMs, Math.min(history.firstWallMs ?? now.wallMs, now.wallMs));
@@ -170,9 +172,10 @@ function uptimePct(
   if (span <= 0) return 100;
   let down = 0;
   let covered = from;
-  for (const outage of [...outages].sort((a, b) => beganWallMs(a, now) - beganWallMs(b, now))) {
-    const begin = Math.max(covered, beganWallMs(outage, now));
-    const end = Math.min(now.wallMs, endedWallMs(outage, now) ?? now.wallMs);
+  const spans = outages.map(outage => timesOf(outage, now)).sort((a, b) => a.beganMs - b.beganMs);
+  for (const { beganMs, endedMs } of spans) {
+    const begin = Math.max(covered, beganMs);
+    const end = Math.min(now.wallMs, endedMs ?? now.wallMs);
     if (end <= begin) continue;
     down += end - begin;
     covered = end;

@@ -3,6 +3,7 @@ import type { Instant } from './clock.js';
 import type { History } from './history.js';
 import type { Climb, NextStep } from './ladder.js';
 import type { Cause, JournalRecord, RefusalCode, RunResult } from './model.js';
+import type { Moment } from './moment.js';
 import type { Policy, ResourcePolicy } from './policy.js';
 import type { CommandAnswer, Evidence, ReceivedCommand, Run } from './ports.js';
 
@@ -22,8 +23,10 @@ export interface SensorState {
 
 export interface OpenOutage {
   readonly id: string;
-  /** ms of CLOCK_BOOTTIME; of an outage of an earlier boot: negative, counted back by the wall clock. */
+  /** ms of CLOCK_BOOTTIME; of an outage of an earlier boot: counted back from now, by what is known to have passed. */
   readonly beganMs: number;
+  /** Where it began in an earlier boot. */
+  readonly origin: Moment | null;
   readonly cause: Cause;
   readonly sensor: string;
   readonly attempts: number;
@@ -34,7 +37,7 @@ export interface OpenOutage {
   readonly vetoed: boolean;
   /** Taken over from the journal and not seen down since: it may have ended while nobody looked. */
   readonly resumed: boolean;
-  /** It spans a boot whose clock was not synchronised. */
+  /** Nobody saw it begin. */
   readonly timeUncertain: boolean;
   /** recovery_failed has been recorded: it is told once. */
   readonly failed: boolean;
@@ -55,9 +58,10 @@ export interface Running {
   readonly outage: string;
   readonly attempt: number;
   readonly startedMs: number;
-  /** When its session is ended; null once that has been ordered. */
+  /** When its session is ended, or, once that has been ordered, when it is given up; null: never. */
   readonly deadlineMs: number | null;
   readonly timedOut: boolean;
+  readonly graceMs: number;
 }
 
 /** Why a resource is held: it is down, watched, and nothing is done about it for now. */

@@ -1,8 +1,9 @@
 /** The whole story of one outage, from the journal's entries. Pure. Keys as printed by `sockmon history OUTAGE --json`. */
-import { type Instant, isoTime } from './clock.js';
-import { History, type OutageHistory } from './history.js';
+import { isoTime } from './clock.js';
+import { History } from './history.js';
 import type { JournalEntry, RecordOf, RunResult } from './model.js';
-import { factWallMs } from './moment.js';
+import { factWallMs, momentOf, type Vantage, wallTime } from './moment.js';
+import type { OutageHistory } from './outage-history.js';
 import type { Role } from './policy.js';
 import { describe, resultWords } from './sentence.js';
 import { viewOutage } from './snapshot.js';
@@ -75,7 +76,7 @@ export function storyOf(
   entries: readonly JournalEntry[],
   outage: OutageHistory,
   role: Role,
-  now: Instant,
+  now: Vantage,
 ): Story {
   const { id, begin } = outage;
   const dependants = new History(entries).outages.filter(other => other.root === id);
@@ -94,7 +95,7 @@ export function storyOf(
       const { when, kernel, addresses, routes } = entry;
       return { when, at: at(entry), kernel, addresses, routes };
     }),
-    reboots: of('reboot_intent').map(intent => viewRebootOf(intent, own, at)),
+    reboots: of('reboot_intent').map(intent => viewRebootOf(intent, own, now)),
     moments: own
       .filter(entry => entry.type !== 'evidence')
       .map(entry => ({
@@ -144,19 +145,22 @@ function viewAttempt(
 export function viewRebootOf(
   order: JournalEntry & RecordOf<'reboot_intent'>,
   entries: readonly JournalEntry[],
-  at: (entry: JournalEntry) => string,
+  from: Vantage,
 ): RebootView {
   const later = entries.filter(
     entry => 'intent' in entry && entry.intent === order.intent && entry.seq > order.seq,
   );
   const back = later.find(entry => entry.type === 'rebooted');
+  const ordered = wallTime(momentOf(order), from);
+  const returned = back === undefined ? null : wallTime(momentOf(back), from);
+  const isKnown = returned !== null && ordered.certain && returned.certain;
   return {
     intent: order.intent,
     reason: order.reason,
-    ordered_at: at(order),
+    ordered_at: isoTime(ordered.ms),
     forced: later.flatMap(entry => (entry.type === 'reboot_forced' ? [entry.level] : [])),
     errors: later.flatMap(entry => (entry.type === 'reboot_failed' ? [entry.error] : [])),
-    back_at: back === undefined ? null : at(back),
-    took_s: back?.type !== 'rebooted' || back.tookMs === null ? null : Math.round(back.tookMs) / 1000,
+    back_at: returned === null ? null : isoTime(returned.ms),
+    took_s: isKnown ? Math.max(0, Math.round(returned.ms - ordered.ms)) / 1000 : null,
   };
 }

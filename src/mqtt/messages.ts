@@ -1,7 +1,7 @@
 /** Journal entries as event messages. Pure: who asks brings the clock and the roles. */
-import { type Instant, isoTime } from '../core/clock.js';
+import { isoTime } from '../core/clock.js';
 import type { Cause, JournalEntry, RecordOf } from '../core/model.js';
-import { factWallMs } from '../core/moment.js';
+import { factWallMs, momentOf, outageSpan, type Vantage, wallTime } from '../core/moment.js';
 import type { Role } from '../core/policy.js';
 import { causeWords } from '../core/sentence.js';
 
@@ -49,7 +49,7 @@ export interface EventMessage {
 }
 
 export interface TellingContext {
-  readonly now: Instant;
+  readonly now: Vantage;
   role(resource: string): Role;
   /** What has been learned about an outage's cause since it was recorded: an exit code often comes after the death. */
   laterCause?(outage: string): Cause | undefined;
@@ -161,7 +161,7 @@ function downFact(entry: Entry<'outage_begin'>, context: TellingContext): Fact {
 }
 
 function recoveredFact(entry: Entry<'outage_end'>, context: TellingContext): Fact {
-  const endedWallMs = factWallMs(entry, context.now);
+  const { beganMs, endedMs, durationMs } = outageSpan(entry, context.now);
   return {
     event_type: context.role(entry.resource) === 'stack' ? 'stack_recovered' : 'service_recovered',
     outage: entry.outage,
@@ -169,22 +169,17 @@ function recoveredFact(entry: Entry<'outage_end'>, context: TellingContext): Fac
     ...rootFact(context.rootOf?.(entry.outage)),
     cause: causeWords(entry.cause),
     cause_detail: entry.cause,
-    began_at: isoTime(beganInSameBoot(entry) ? endedWallMs - entry.durationMs : entry.beganWallMs),
-    ended_at: isoTime(endedWallMs),
-    duration_s: seconds(entry.durationMs),
+    began_at: isoTime(beganMs),
+    ended_at: isoTime(endedMs),
+    duration_s: seconds(durationMs),
     attempts: entry.attempts,
   };
 }
 
-/** CLOCK_BOOTTIME starts at zero with the boot, so an outage longer than that began before it. */
-function beganInSameBoot(entry: Entry<'outage_end'>): boolean {
-  return entry.durationMs <= entry.atMs;
-}
-
-function isTimeUncertain(entry: JournalEntry, now: Instant): boolean {
-  const endUncertain = entry.bootId === now.bootId ? !now.synced : !entry.synced;
-  if (entry.type !== 'outage_end') return endUncertain;
-  return endUncertain || (entry.timeUncertain && !(entry.bootId === now.bootId && beganInSameBoot(entry)));
+function isTimeUncertain(entry: JournalEntry, now: Vantage): boolean {
+  if (entry.type === 'outage_end') return entry.timeUncertain || !outageSpan(entry, now).certain;
+  const isUnseen = entry.type === 'outage_begin' && entry.cause.kind === 'unseen';
+  return isUnseen || !wallTime(momentOf(entry), now).certain;
 }
 
 function outageOf(entry: { outage?: string | undefined }): { outage?: string } {

@@ -398,7 +398,7 @@ describe('a drill', () => {
     watched.command({ id: 'd2', action: 'drill', target: 'dns', press: false });
     assert.deepEqual(
       [...world.of('command'), ...watched.of('command')].map(entry => entry.code),
-      [undefined, 'busy', 'not_allowed'],
+      [undefined, 'paused', 'not_allowed'],
     );
     assert.equal(world.did('drill').length + watched.did('drill').length, 0);
   });

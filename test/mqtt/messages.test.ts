@@ -1,14 +1,14 @@
 /** Journal entries as events: which are told, with which times. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Instant } from '../../src/core/clock.js';
 import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
+import type { Vantage } from '../../src/core/moment.js';
 import { eventOf, eventTypes, isTellable, type TellingContext } from '../../src/mqtt/messages.js';
 
 const minute = 60_000;
 const trueMs = Date.UTC(2026, 5, 1, 12);
 /** The clock as it is at the telling: right, ten minutes after boot. */
-const now: Instant = { bootId: 'this', bootMs: 10 * minute, wallMs: trueMs, synced: true };
+const now: Vantage = { bootId: 'this', bootMs: 10 * minute, wallMs: trueMs, synced: true, clocks: new Map() };
 const context: TellingContext = { now, role: resource => (resource === 'tcpip' ? 'stack' : 'service') };
 
 /** Written a second after it happened, one minute after boot, by a clock that stood at the epoch. */
@@ -30,7 +30,7 @@ const end = (more: object = {}) =>
     beganWallMs: 111,
     endedWallMs: 222,
     durationMs: 2500,
-    timeUncertain: true,
+    timeUncertain: false,
     attempts: 2,
     cause,
     ...more,
@@ -128,17 +128,40 @@ describe('events from entries', () => {
 
   it('believes the clock of an earlier boot, less the time until it was written, if it was synchronised', () => {
     const earlier = { bootId: 'earlier', wallMs: trueMs - 60 * minute };
-    const told = eventOf({ ...begin('tcpip'), ...earlier, synced: true } as JournalEntry, context);
+    const clocks = new Map([['earlier', trueMs - 60 * minute - (minute + 1000)]]);
+    const told = eventOf({ ...begin('tcpip'), ...earlier } as JournalEntry, {
+      ...context,
+      now: { ...now, clocks },
+    });
     assert.equal(told?.at, new Date(trueMs - 60 * minute - 1000).toISOString());
     assert.equal(told?.time_uncertain, false);
     assert.equal(eventOf({ ...begin('tcpip'), ...earlier } as JournalEntry, context)?.time_uncertain, true);
   });
 
-  it('keeps the beginning of an outage that is older than the boot', () => {
-    const spanning = end({ durationMs: 20 * minute, beganWallMs: trueMs - 30 * minute });
-    const told = eventOf(spanning, context);
-    assert.equal(told?.began_at, new Date(trueMs - 30 * minute).toISOString());
-    assert.equal(told?.time_uncertain, true);
+  describe('of an outage that is older than the boot', () => {
+    const began = { bootId: 'earlier', atMs: 50 * minute };
+    const spanning = end({ began, durationMs: 2 * minute, beganWallMs: trueMs - 30 * minute });
+
+    it('counts the duration by the two clocks, once both are known to be right', () => {
+      const clocks = new Map([['earlier', trueMs - 40 * minute - began.atMs]]);
+      const told = eventOf(spanning, { ...context, now: { ...now, clocks } });
+      assert.equal(told?.began_at, new Date(trueMs - 40 * minute).toISOString());
+      assert.equal(told?.duration_s, 31 * 60);
+      assert.equal(told?.time_uncertain, false);
+    });
+
+    it('tells what was believed, and that it is uncertain, while one of them is not', () => {
+      const told = eventOf(spanning, context);
+      assert.equal(told?.began_at, new Date(trueMs - 30 * minute).toISOString());
+      assert.equal(told?.duration_s, 120);
+      assert.equal(told?.time_uncertain, true);
+    });
+  });
+
+  it('says that a time is uncertain when nobody saw the begin or the end', () => {
+    assert.equal(eventOf(end({ timeUncertain: true }), context)?.time_uncertain, true);
+    const unseen = { ...begin('tcpip'), cause: { kind: 'unseen' } } as JournalEntry;
+    assert.equal(eventOf(unseen, context)?.time_uncertain, true);
   });
 
   it('tells a cause that was learned since', () => {

@@ -1,6 +1,7 @@
 /** A supervisor in memory: a journal with its cursor, a snapshot, commands that are written down. Only this and the clock are fakes here. */
-import type { Instant } from '../../src/core/clock.js';
+
 import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
+import type { Vantage } from '../../src/core/moment.js';
 import type { MqttSettings } from '../../src/core/policy.js';
 import type { CommandAnswer, Log, ReceivedCommand, Telling } from '../../src/core/ports.js';
 import type { OutageView, ResourceView, Snapshot } from '../../src/core/snapshot-model.js';
@@ -118,7 +119,7 @@ export class FakeTelling implements Telling {
       beganWallMs: 1,
       endedWallMs: 1501,
       durationMs: 1500,
-      timeUncertain: true,
+      timeUncertain: false,
       attempts: 1,
       cause,
     });
@@ -151,8 +152,9 @@ export class FakeTelling implements Telling {
     return this.snapshotNow.resources[resource]?.role ?? 'service';
   }
 
-  now(): Instant {
-    return { bootId, bootMs: this.nowMs, wallMs: Date.UTC(2026, 0, 1) + this.nowMs, synced: true };
+  now(): Vantage {
+    const wallMs = Date.UTC(2026, 0, 1) + this.nowMs;
+    return { bootId, bootMs: this.nowMs, wallMs, synced: true, clocks: new Map() };
   }
 
   command(command: ReceivedCommand): CommandAnswer {

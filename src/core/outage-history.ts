@@ -1,0 +1,65 @@
+/** One outage as the journal tells it. Pure. */
+import { exitStatus } from './ladder.js';
+import type { Cause, JournalEntry, RecordOf, RunResult } from './model.js';
+import { momentOf, outageSpan, type Vantage, wallTime } from './moment.js';
+import type { Evidence } from './ports.js';
+
+export interface OutageHistory {
+  readonly id: string;
+  readonly resource: string;
+  readonly begin: JournalEntry & RecordOf<'outage_begin'>;
+  /** See History.witnessedMsAt. */
+  readonly beganWitnessedMs: number;
+  /** The outage of something that it needs, of which it turned out to be a part. */
+  root: string | null;
+  cause: Cause;
+  sensor: string;
+  attempts: number;
+  /** bootMs of the last attempt's start, in the boot of `lastAttemptBootId`. */
+  lastAttemptMs: number | null;
+  lastAttemptBootId: string | null;
+  lastResult: RunResult | null;
+  /** Name of the step of the last attempt, attempts on it, and its first attempt's time in the boot of `lastAttemptBootId`. */
+  step: string | null;
+  stepAttempts: number;
+  stepBeganMs: number;
+  /** A script has ended with the status that means: do not reboot. */
+  vetoed: boolean;
+  /** recovery_failed has been recorded. */
+  failed: boolean;
+  evidence: { before: Evidence | null; after: Evidence | null };
+  end: (JournalEntry & RecordOf<'outage_end'>) | null;
+}
+
+export function isVeto(result: RunResult): boolean {
+  return result.kind === 'exit' && result.code === exitStatus.veto;
+}
+
+export interface OutageTimes {
+  readonly beganMs: number;
+  /** null while it is open. */
+  readonly endedMs: number | null;
+  readonly durationMs: number | null;
+  /** Both are known by a clock that was right, and somebody looked. */
+  readonly certain: boolean;
+}
+
+/** Wall times of an outage, as well as they are known now. */
+export function timesOf({ begin, end }: OutageHistory, from: Vantage): OutageTimes {
+  if (end !== null) {
+    const span = outageSpan(end, from);
+    return { ...span, certain: span.certain && !end.timeUncertain };
+  }
+  const began = wallTime(momentOf(begin), from);
+  return {
+    beganMs: began.ms,
+    endedMs: null,
+    durationMs: null,
+    certain: began.certain && begin.cause.kind !== 'unseen',
+  };
+}
+
+/** Restarts that were asked for are stories, but no outages. */
+export function isCounted(outage: OutageHistory): boolean {
+  return outage.cause.kind !== 'commanded' && outage.begin.drill !== true;
+}
