@@ -15,6 +15,8 @@ const requirementsFile = join(root, 'test', 'homeassistant', 'requirements.txt')
 /** The Debian release with the Python that Home Assistant asks for. */
 const suite = 'forky';
 const python = 'python3.14';
+/** To be counted up when the way of installing changes: what is in the cache is made anew then. */
+const layout = 1;
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /** Fast when it is there already. Gives the program that runs its Python: `<python> -m homeassistant`. */
@@ -47,11 +49,10 @@ function pinnedVersion() {
   return version;
 }
 
-/** Another list of packages or another way to install them is another Home Assistant. */
+/** Another list of packages is another Home Assistant. */
 function fingerprint() {
-  const hash = createHash('sha256').update(process.arch);
-  for (const file of [requirementsFile, fileURLToPath(import.meta.url)]) hash.update(readFileSync(file));
-  return hash.digest('hex');
+  const recipe = `${layout} ${process.arch} ${suite} ${python}`;
+  return createHash('sha256').update(recipe).update(readFileSync(requirementsFile)).digest('hex');
 }
 
 /** Debian's Python unpacked into a folder, with its own C library: the machine's own packages stay as they are. */
@@ -60,7 +61,8 @@ async function makePython(folder) {
   const mirror = debianMirror();
   rmSync(folder, { recursive: true, force: true });
   const apt = join(folder, 'apt');
-  for (const part of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(apt, part), { recursive: true });
+  for (const part of ['lists/partial', 'cache/archives/partial'])
+    mkdirSync(join(apt, part), { recursive: true });
   writeFileSync(join(apt, 'status'), '');
   writeFileSync(join(apt, 'sources.list'), `deb [signed-by=${keyring}] ${mirror} ${suite} main\n`);
   const options = aptOptions(apt);
@@ -97,7 +99,9 @@ function aptOptions(apt) {
 /** The folder may be moved, so it finds itself. */
 function launcher(folder) {
   const libraries = readdirSync(join(folder, 'usr', 'lib')).find(name => name.endsWith('-linux-gnu'));
-  const loader = readdirSync(join(folder, 'usr', 'lib', libraries)).find(name => /^ld-linux.*\.so\.\d$/.test(name));
+  const loader = readdirSync(join(folder, 'usr', 'lib', libraries)).find(name =>
+    /^ld-linux.*\.so\.\d$/.test(name),
+  );
   return `#!/bin/sh
 usr=$(dirname "$(dirname "$(readlink -f "$0")")")
 libraries=$usr/lib/${libraries}
@@ -160,7 +164,9 @@ async function renew(version) {
   const where = outputOf(folder, ['-c', 'import homeassistant; print(homeassistant.__path__[0])']).trim();
   const constraints = join(where, 'package_constraints.txt');
   await pip(folder, 'installing what it needs', ['-c', constraints, '-r', join(folder, 'needed.txt')]);
-  const pins = outputOf(folder, [pipIn(folder), 'freeze']).trim().split('\n');
+  const pins = outputOf(folder, [pipIn(folder), 'freeze'])
+    .trim()
+    .split('\n');
   const comment = readFileSync(requirementsFile, 'utf8').match(/^#.*\n/gm) ?? [];
   writeFileSync(requirementsFile, `${comment.join('')}${pins.sort().join('\n')}\n`);
   rmSync(folder, { recursive: true });
