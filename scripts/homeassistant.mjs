@@ -26,8 +26,13 @@ export async function provideHomeAssistant() {
   const stampFile = join(folder, '.stamp');
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return programIn(folder);
   const partial = `${folder}.partial`;
-  await makePython(partial);
-  await pip(partial, 'installing Home Assistant', ['--no-deps', '-r', requirementsFile]);
+  try {
+    await makePython(partial);
+    await pip(partial, 'installing Home Assistant', ['--no-deps', '-r', requirementsFile]);
+  } catch (error) {
+    rmSync(partial, { recursive: true, force: true });
+    throw error;
+  }
   writeFileSync(join(partial, '.stamp'), stamp);
   rmSync(folder, { recursive: true, force: true });
   renameSync(partial, folder);
@@ -66,13 +71,14 @@ async function makePython(folder) {
   writeFileSync(join(apt, 'status'), '');
   writeFileSync(join(apt, 'sources.list'), `deb [signed-by=${keyring}] ${mirror} ${suite} main\n`);
   const options = aptOptions(apt);
-  await step(`looking up Debian ${suite}`, 'apt-get', [...options, 'update']);
+  const source = `Debian's mirror ${mirror}`;
+  await fetching(source, `looking up Debian ${suite}`, 'apt-get', [...options, 'update']);
   const install = ['install', '-y', '--download-only', python, `${python}-venv`];
-  await step(`fetching ${python}`, 'apt-get', [...options, ...install]);
+  await fetching(source, `fetching ${python}`, 'apt-get', [...options, ...install]);
   // Without what it depends on: two Python packages are compiled against its headers, with the machine's compiler.
   const archives = join(apt, 'cache', 'archives');
-  const download = `cd "$0" && exec apt-get "$@" download lib${python}-dev`;
-  await step(`fetching the headers of ${python}`, 'sh', ['-c', download, archives, ...options]);
+  const download = ['-c', `cd "$0" && exec apt-get "$@" download lib${python}-dev`, archives, ...options];
+  await fetching(source, `fetching the headers of ${python}`, 'sh', download);
   const unpack = 'for package in "$0"/*.deb; do dpkg-deb -x "$package" "$1" || exit; done';
   await step(`unpacking ${python}`, 'sh', ['-c', unpack, archives, folder]);
   rmSync(apt, { recursive: true });
@@ -90,10 +96,22 @@ function aptOptions(apt) {
     'Dir::Etc::preferencesparts': '/dev/null',
     'APT::Sandbox::User': '',
     'APT::Install-Recommends': 'false',
+    'APT::Update::Error-Mode': 'any',
     'Acquire::Languages': 'none',
     'Acquire::IndexTargets::deb::DEP-11::DefaultEnabled': 'false',
   };
   return ['-q', ...Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`])];
+}
+
+/** A step that mostly fails for one reason. */
+async function fetching(source, ...args) {
+  try {
+    await step(...args);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const next = `The tests with Home Assistant get it from ${source}: see that it can be reached, then try again.`;
+    throw new Failure(`${error.message}\n${next}`);
+  }
 }
 
 /** The folder may be moved, so it finds itself. */
@@ -138,7 +156,8 @@ function debianMirror() {
 }
 
 async function pip(folder, what, args) {
-  await step(what, programIn(folder), [pipIn(folder), 'install', '-q', ...args], {
+  const source = "pip's package index";
+  await fetching(source, what, programIn(folder), [pipIn(folder), 'install', '-q', ...args], {
     ...process.env,
     CPATH: join(folder, 'usr', 'include'),
     // The folder is ours, whatever Debian says of a system's Python.

@@ -61,6 +61,8 @@ export function sow(folder: string, { port, mqttPort, mqtt, files }: Seed): stri
       preferences: {},
       uuid: null,
     }),
+    // Otherwise it joins the multicast group of mDNS on the machine's network.
+    '.storage/core.network': storage('core.network', 1, 1, { configured_adapters: ['lo'] }),
     '.storage/http': storage('http', 3, 1, http(port)),
     '.storage/core.config_entries': storage('core.config_entries', 1, 5, {
       entries: [mqttEntry({ broker: '127.0.0.1', port: mqttPort, ...mqtt })],
