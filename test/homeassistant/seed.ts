@@ -65,7 +65,7 @@ export function sow(folder: string, { port, mqttPort, mqtt, files }: Seed): stri
     '.storage/core.network': storage('core.network', 1, 1, { configured_adapters: ['lo'] }),
     '.storage/http': storage('http', 3, 1, http(port)),
     '.storage/core.config_entries': storage('core.config_entries', 1, 5, {
-      entries: [mqttEntry({ broker: '127.0.0.1', port: mqttPort, ...mqtt })],
+      entries: [mqttEntry({ broker: '127.0.0.1', port: mqttPort, ...mqtt }), marketplaceEntry],
     }),
     ...files,
   };
@@ -128,26 +128,43 @@ function http(port: number): object {
   return { stable, pending: null, yaml_migration_done: true };
 }
 
+const entry = {
+  minor_version: 1,
+  unique_id: null,
+  disabled_by: null,
+  discovery_keys: {},
+  subentries: [],
+  pref_disable_new_entities: false,
+  pref_disable_polling: false,
+  created_at: longAgo,
+  modified_at: longAgo,
+};
+
 function mqttEntry(data: object): object {
   return {
+    ...entry,
     entry_id: '01MQTT00000000000000000000',
     domain: 'mqtt',
     title: 'mosquitto',
     version: 2,
-    minor_version: 1,
     data,
     options: { discovery: true, discovery_prefix: 'homeassistant' },
     source: 'user',
-    unique_id: null,
-    disabled_by: null,
-    discovery_keys: {},
-    subentries: [],
-    pref_disable_new_entities: false,
-    pref_disable_polling: false,
-    created_at: longAgo,
-    modified_at: longAgo,
   };
 }
+
+/** Home Assistant would make one that looks for its shop in the internet. */
+const marketplaceEntry = {
+  ...entry,
+  entry_id: '01MARKETPLACE0000000000000',
+  domain: 'marketplace',
+  title: '',
+  version: 1,
+  data: {},
+  options: {},
+  source: 'system',
+  disabled_by: 'user',
+};
 
 /** The token that Home Assistant itself would have shown once: a JWT signed with the key of its record. */
 function accessToken(key: string): string {
