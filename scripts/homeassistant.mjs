@@ -179,7 +179,7 @@ async function renew(version) {
   await makePython(folder);
   await pip(folder, `installing Home Assistant ${version}`, [`homeassistant==${version}`]);
   const needed = outputOf(folder, [join(root, 'test', 'homeassistant', 'requirements.py')]);
-  writeFileSync(join(folder, 'needed.txt'), needed);
+  writeFileSync(join(folder, 'needed.txt'), `homeassistant==${version}\n${needed}`);
   const where = outputOf(folder, ['-c', 'import homeassistant; print(homeassistant.__path__[0])']).trim();
   const constraints = join(where, 'package_constraints.txt');
   await pip(folder, 'installing what it needs', ['-c', constraints, '-r', join(folder, 'needed.txt')]);
@@ -187,7 +187,8 @@ async function renew(version) {
     .trim()
     .split('\n');
   const comment = readFileSync(requirementsFile, 'utf8').match(/^#.*\n/gm) ?? [];
-  writeFileSync(requirementsFile, `${comment.join('')}${pins.sort().join('\n')}\n`);
+  pins.sort((one, other) => one.localeCompare(other, 'en'));
+  writeFileSync(requirementsFile, `${comment.join('')}${pins.join('\n')}\n`);
   rmSync(folder, { recursive: true });
   say(`${requirementsFile} pins Home Assistant ${version} now.`);
 }
