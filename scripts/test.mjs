@@ -1,6 +1,6 @@
 /**
  * `npm test`: sets up, installs or names what the tests need, lints, compiles and runs them. `--chaos` runs the slow proofs of test/chaos
- * instead, `--all` first the one and then the other.
+ * instead, `--all` first the one and then the other, `--homeassistant` the tests with a real Home Assistant.
  * Words among the arguments choose the test files whose path contains one of them; options go to `node --test`.
  */
 import { spawn } from 'node:child_process';
@@ -8,6 +8,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
+import { provideHomeAssistant } from './homeassistant.mjs';
 import { ended, Failure, main, root, say, statusOf, step } from './run.mjs';
 import { filesUnder, setup } from './setup.mjs';
 import { canInstall, install, missingTools } from './tools.mjs';
@@ -19,6 +20,7 @@ import { canInstall, install, missingTools } from './tools.mjs';
 const suites = {
   test: { ending: '.test.js', concurrency: 2, timeoutMs: 180_000 },
   chaos: { ending: '.chaos.js', concurrency: 1, timeoutMs: 900_000 },
+  homeassistant: { ending: '.ha.js', concurrency: 1, timeoutMs: 900_000, provide: provideHomeAssistant },
 };
 
 const maySkip = !process.env.CI && process.env.SOCKMON_TEST_NO_SKIP !== '1';
@@ -96,7 +98,8 @@ async function runSuite(suite, options, files) {
 
 function chosenSuites(options) {
   if (options.includes('--all')) return [suites.test, suites.chaos];
-  return options.includes('--chaos') ? [suites.chaos] : [suites.test];
+  const named = Object.keys(suites).find(name => options.includes(`--${name}`));
+  return [suites[named ?? 'test']];
 }
 
 await main(async () => {
@@ -110,9 +113,12 @@ await main(async () => {
     .map(suite => ({ suite, files: testFiles(suite, words) }))
     .filter(({ files }) => files.length > 0);
   if (plans.length === 0) throw new Failure(`No test file matches ${words.join(' ')}.`);
-  const forNode = options.filter(option => option !== '--all' && option !== '--chaos');
+  const forNode = options.filter(option => option !== '--all' && !(option.slice(2) in suites));
   const runs = [];
-  for (const { suite, files } of plans) runs.push(await runSuite(suite, forNode, files));
+  for (const { suite, files } of plans) {
+    await suite.provide?.();
+    runs.push(await runSuite(suite, forNode, files));
+  }
   const sum = count => runs.reduce((total, run) => total + run[count], 0);
   if (runs.length > 1) console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
   return runs.find(({ status }) => status !== 0)?.status ?? 0;
