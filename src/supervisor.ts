@@ -2,6 +2,7 @@
 import type { Clock, Instant } from './core/clock.js';
 import { SockmonError } from './core/errors.js';
 import { mayRebootUnrecorded } from './core/guard.js';
+import { type LastBoot, lastBootOf } from './core/last-boot.js';
 import { emptyState, next, nextDeadlineMs } from './core/machine.js';
 import type { JournalEntry, RecordOf } from './core/model.js';
 import type { Vantage } from './core/moment.js';
@@ -46,6 +47,7 @@ export class Supervisor implements Telling {
   private policy: Policy;
   private readonly ledger: Ledger;
   private readonly started: Instant;
+  private lastBoot: LastBoot | null = null;
   private watcher: Watcher | null = null;
   private timer: NodeJS.Timeout | null = null;
   /** Inputs that come while one is being worked on wait for their turn. */
@@ -133,6 +135,14 @@ export class Supervisor implements Telling {
     if (upTo > this.ledger.history.publishedSeq) this.ledger.record([{ type: 'published', upTo }]);
   }
 
+  announced(): readonly string[] {
+    return this.ledger.history.announced;
+  }
+
+  noteAnnounced(entities: readonly string[]): void {
+    this.ledger.record([{ type: 'announced', entities: [...entities] }]);
+  }
+
   snapshot(): Snapshot {
     const { node, version, clock } = this.options;
     return snapshot(this.state, this.ledger.history, clock.now(), {
@@ -141,7 +151,15 @@ export class Supervisor implements Telling {
       started: this.started,
       policy: this.policy,
       journalFault: this.ledger.fault,
+      lastBoot: this.lastBootNow(),
     });
+  }
+
+  /** Looked up once: it does not change. */
+  private lastBootNow(): LastBoot {
+    const { journal, clock } = this.options;
+    this.lastBoot ??= lastBootOf(journal.entries, clock.now());
+    return this.lastBoot;
   }
 
   role(resource: string): Role {

@@ -7,16 +7,19 @@ import type { RebootPort } from './core/ports.js';
 
 /** `systemctl reboot` returns once the job is queued; one that hangs is as good as failed. */
 const rebootTimeoutMs = 60_000;
+/** Two clocks that are read one after the other differ by a little each time; times that are told must not, or each would be news. */
+const sameOffsetMs = 20;
 
 export function systemClock(addon: Pick<Addon, 'bootTimeMs' | 'clockSynchronized'>): Clock {
   const bootId = fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  let offsetMs = Number.NaN;
   return {
-    now: (): Instant => ({
-      bootId,
-      bootMs: addon.bootTimeMs(),
-      wallMs: Date.now(),
-      synced: addon.clockSynchronized(),
-    }),
+    now: (): Instant => {
+      const bootMs = addon.bootTimeMs();
+      const seenMs = Date.now() - bootMs;
+      if (!(Math.abs(seenMs - offsetMs) < sameOffsetMs)) offsetMs = seenMs;
+      return { bootId, bootMs, wallMs: Math.round(bootMs + offsetMs), synced: addon.clockSynchronized() };
+    },
   };
 }
 

@@ -57,6 +57,14 @@ Examples:
   grep 3f2a91c0-tcpip-12 /var/lib/sockmon/journal > outage
   sockmon replay outage --never-back --allow-reboot`;
 
+export const discoveryHelp = `
+Entities of resources that have been taken out of the configuration are removed by the running sockmon.
+--remove is for a node that is given up or renamed: stop sockmon first, use the old configuration.
+
+Examples:
+  sockmon discovery --config /etc/sockmon/sockmon.yaml | jq .components.alive
+  sockmon discovery --config /etc/sockmon/sockmon.yaml --remove`;
+
 export const drillHelp = `
 Asks first, unless --yes is given. The outage is recorded as a drill and counted nowhere. Exits 0 when the
 resource is back, 1 when the drill was refused or the resource did not come back.

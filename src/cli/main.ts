@@ -7,10 +7,12 @@ import type { Action } from '../core/model.js';
 import type { Loaded } from '../loaded.js';
 import { version } from '../version.js';
 import type { CommandOptions } from './command.js';
+import type { DiscoveryOptions } from './discovery.js';
 import type { DrillOptions } from './drill.js';
 import {
   checkHelp,
   commandHelp,
+  discoveryHelp,
   drillHelp,
   historyHelp,
   replayHelp,
@@ -84,6 +86,7 @@ function build(io: Io, finish: Finish): Command {
   addHistory(program, io, finish);
   addExplain(program, io, finish);
   addReplay(program, io, finish);
+  addDiscovery(program, io, finish);
   addCommands(program, io, finish);
   return program;
 }
@@ -172,6 +175,19 @@ function addExplain(program: Command, io: Io, finish: Finish): void {
   placeOptions(command).action(async (options: PlaceOptions & { json?: true }) =>
     finish((await import('./explain.js')).explain(options, io)),
   );
+}
+
+function addDiscovery(program: Command, io: Io, finish: Finish): void {
+  program
+    .command('discovery')
+    .description('show what Home Assistant is told, or take the device away from it')
+    .requiredOption('--config <files...>', 'configuration files (YAML)')
+    .option('--print', 'the discovery payload as JSON (the default)')
+    .option('--remove', 'take the device and all retained messages of this node from the broker')
+    .addHelpText('after', discoveryHelp)
+    .action(async (options: DiscoveryOptions) =>
+      finish(await (await import('./discovery.js')).discovery(options, io)),
+    );
 }
 
 function addReplay(program: Command, io: Io, finish: Finish): void {

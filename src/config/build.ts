@@ -222,6 +222,7 @@ function mqttSettings(
     keepaliveS: mqtt.keepalive / 1000,
     base: mqtt.base,
     discoveryPrefix: mqtt.discovery_prefix === false ? null : mqtt.discovery_prefix,
+    suggestedArea: mqtt.suggested_area ?? null,
   };
 }
 

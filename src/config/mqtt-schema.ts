@@ -92,6 +92,7 @@ const base = section({
       error: `is not understood; expected ${topicWords}, or false for no discovery`,
     })
     .prefault('homeassistant'),
+  suggested_area: text('the name of a room or an area in Home Assistant', /^[^\p{C}]{1,100}$/u).optional(),
 });
 
 type Present = Readonly<Record<string, unknown>>;

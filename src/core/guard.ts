@@ -55,9 +55,7 @@ export function judgeReboot(policy: RebootPolicy, history: History, now: Instant
       policy.minUptimeMs,
     );
   }
-  const ages = history.intents
-    .map(intent => ageMs(intent, history, now))
-    .filter(age => age < policy.budget.perMs);
+  const ages = reboots(policy, history, now);
   const heldOff = judgeHoldOff(policy, ages, now);
   if (!heldOff.allowed) return heldOff;
   if (ages.length >= policy.budget.max) {
@@ -69,6 +67,16 @@ export function judgeReboot(policy: RebootPolicy, history: History, now: Instant
     );
   }
   return allowed;
+}
+
+/** How many reboots the budget has for now. Waits between them are another matter. */
+export function rebootsLeft(policy: RebootPolicy, history: History, now: Instant): number {
+  return policy.allowed ? Math.max(0, policy.budget.max - reboots(policy, history, now).length) : 0;
+}
+
+/** The ages of those that the budget counts. */
+function reboots(policy: RebootPolicy, history: History, now: Instant): number[] {
+  return history.intents.map(intent => ageMs(intent, history, now)).filter(age => age < policy.budget.perMs);
 }
 
 /** After each reboot of the budget's time the next one has to wait longer. */

@@ -29,6 +29,8 @@ const rememberedAttempts = 1000;
 export class History {
   lastSeq = 0;
   publishedSeq = 0;
+  /** See the record of this name. */
+  announced: readonly string[] = [];
   firstWallMs: number | null = null;
   readonly outages: OutageHistory[] = [];
   /** Resources known to be alive, with the boot they were seen in. A clean stop empties it: what dies later is nobody's business. */
@@ -108,6 +110,9 @@ export class History {
         return;
       case 'rebooted':
         this.pendingIntent = null;
+        return;
+      case 'announced':
+        this.announced = entry.entities;
         return;
       case 'published':
         this.publishedSeq = Math.max(this.publishedSeq, entry.upTo);
@@ -276,6 +281,12 @@ export class History {
       pause !== undefined && pause.bootId === now.bootId && pause.untilMs > now.bootMs ? [pause.untilMs] : [],
     );
     return ends.length === 0 ? null : Math.max(...ends);
+  }
+
+  /** When the next pause ends, of whatever; null = nothing is paused. */
+  nextPauseEndMs(now: Instant): number | null {
+    const ends = [...this.pauses.keys()].flatMap(resource => this.pausedUntilMs(resource, now) ?? []);
+    return ends.length === 0 ? null : Math.min(...ends);
   }
 
   /** Whether a command of this id has been carried out before. */

@@ -50,6 +50,15 @@ export function lastBootOf(entries: readonly JournalEntry[], now: Instant): Last
   };
 }
 
+/** In a sentence for a notification; null = the journal cannot tell. */
+export function bootWords({ by, reboot, before }: LastBoot): string | null {
+  if (by === 'unknown') return null;
+  if (reboot !== null) return `by sockmon: ${reboot.reason}`;
+  return before?.orderly
+    ? 'by somebody else, in order'
+    : 'not by sockmon, and without a good-bye: a power cut, a crash or a hard reset';
+}
+
 /** Reported as done in this boot; or not reported yet, because sockmon has not run since. */
 function hasReached(intent: Intent, entries: readonly JournalEntry[], now: Instant): boolean {
   const fate = entries.findLast(

@@ -28,7 +28,7 @@ import { eachResource, within } from './within.js';
 /** So long a killed script has to be gone. */
 const immortalMs = 5000;
 
-export const emptyState: MachineState = { resources: new Map(), reboot: null, faults: [] };
+export const emptyState: MachineState = { resources: new Map(), reboot: null, pauseEndsMs: null, faults: [] };
 
 /**
  * What an input changes and what is to be done. After the records among the effects are in the history, `next` is to be called with
@@ -62,16 +62,22 @@ function route(state: MachineState, input: Input, ctx: Context): Step<MachineSta
     case 'drill_failed':
       return within(state, input.resource, resource => onDrillFailed(resource, input, ctx));
     case 'review':
-      return eachResource(state, resource => review(unblock(resource, ctx), ctx));
+      return eachResource(withPauseEnd(state, ctx), resource => review(unblock(resource, ctx), ctx));
     case 'configure':
       return configure(state, ctx);
   }
+}
+
+function withPauseEnd(state: MachineState, ctx: Context): MachineState {
+  const pauseEndsMs = ctx.history.nextPauseEndMs(ctx.now);
+  return pauseEndsMs === state.pauseEndsMs ? state : { ...state, pauseEndsMs };
 }
 
 /** The earliest moment (ms of CLOCK_BOOTTIME) at which a tick would change something; null = none. */
 export function nextDeadlineMs(state: MachineState): number | null {
   const deadlines = [...state.resources.values()].flatMap(deadlinesOf);
   if (state.reboot?.nextAtMs != null) deadlines.push(state.reboot.nextAtMs);
+  if (state.pauseEndsMs !== null) deadlines.push(state.pauseEndsMs);
   return deadlines.length === 0 ? null : Math.min(...deadlines);
 }
 

@@ -210,6 +210,8 @@ export const recordShape = tagged('type', {
     reason: string,
     tookMs: nullable(number),
   },
+  /** What Home Assistant has been told of, as `key platform`: leaving an entity out of a later discovery does not remove it. */
+  announced: { entities: array(string) },
   /** Everything up to and including `upTo` has been acknowledged by the broker. */
   published: { upTo: number },
 });

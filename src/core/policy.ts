@@ -101,6 +101,8 @@ export interface MqttSettings {
   readonly base: string;
   /** Home Assistant's discovery prefix, default 'homeassistant'; null = no discovery. */
   readonly discoveryPrefix: string | null;
+  /** Where Home Assistant puts the device at first; null = nowhere. */
+  readonly suggestedArea: string | null;
 }
 
 export interface Config {

@@ -107,6 +107,9 @@ export interface Telling {
   /** The cursor: everything up to it has been acknowledged. */
   acknowledgedSeq(): number;
   acknowledge(upTo: number): void;
+  /** Home Assistant's entities that the broker was told of last, as `key platform`. */
+  announced(): readonly string[];
+  noteAnnounced(entities: readonly string[]): void;
   snapshot(): Snapshot;
   /** Whether a resource is (part of) the network itself. A resource that is no longer configured counts as a service. */
   role(resource: string): Role;

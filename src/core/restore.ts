@@ -40,7 +40,7 @@ export function configure(state: MachineState, ctx: Context): Step<MachineState>
     effects.push(...collectLate(ctx.history.openOutage(policy.id), ctx.now.bootId));
   }
   const reboot = isStart ? pendingReboot(ctx) : state.reboot;
-  return { state: { resources, reboot, faults: state.faults }, effects };
+  return { state: { ...state, resources, reboot }, effects };
 }
 
 /** An intent of another boot: the reboot has come. */

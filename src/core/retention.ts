@@ -76,7 +76,11 @@ function isRetry(entry: JournalEntry, given: ReadonlyMap<string, number>): boole
 
 function isSuperseded(entry: JournalEntry): boolean {
   return (
-    entry.type === 'published' || entry.type === 'seen' || entry.type === 'start' || entry.type === 'stop'
+    entry.type === 'published' ||
+    entry.type === 'announced' ||
+    entry.type === 'seen' ||
+    entry.type === 'start' ||
+    entry.type === 'stop'
   );
 }
 

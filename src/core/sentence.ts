@@ -142,6 +142,8 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
         level: 'info',
         text: `the machine has rebooted${entry.tookMs === null ? '' : ` in ${durationWords(entry.tookMs)}`}: ${entry.reason}`,
       };
+    case 'announced':
+      return { level: 'debug', text: `Home Assistant has been told of ${entry.entities.length} entities` };
     case 'published':
       return { level: 'debug', text: `the broker has everything up to entry ${entry.upTo}` };
   }

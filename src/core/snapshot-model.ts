@@ -16,6 +16,20 @@ export type ResourceStateName =
   | 'rebooting'
   | 'held';
 
+/** How recovery stands as a whole: of all resources the one that is worst off, or a pause of everything. */
+export const recoveryStates = [
+  'watching',
+  'absent',
+  'suspect',
+  'blocked',
+  'settling',
+  'restarting',
+  'held',
+  'rebooting',
+  'paused',
+] as const;
+export type RecoveryState = (typeof recoveryStates)[number];
+
 export interface SensorView {
   readonly name: string;
   readonly state: 'up' | 'absent' | 'down';
@@ -77,9 +91,19 @@ export interface Snapshot {
   readonly version: string;
   readonly at: string;
   readonly started_at: string;
-  readonly boot: { readonly id: string; readonly at: string };
+  readonly boot: {
+    readonly id: string;
+    readonly at: string;
+    /** Why the machine was booted, in a sentence; null = the journal cannot tell. */
+    readonly reason: string | null;
+    /** Whether sockmon ordered it. */
+    readonly by: 'sockmon' | 'other' | 'unknown';
+  };
   /** recovering while any resource of role stack is in an outage. */
   readonly status: 'online' | 'recovering';
+  readonly recovery: RecoveryState;
+  /** Resources that are down and left alone although nobody wanted that. */
+  readonly held: readonly string[];
   /** degraded where a sensor cannot work here; `notes` says which and why. */
   readonly detection: { readonly quality: 'full' | 'degraded'; readonly notes: readonly string[] };
   readonly resources: Readonly<Record<string, ResourceView>>;
@@ -96,6 +120,8 @@ export interface Snapshot {
   readonly reboot: {
     readonly allowed: boolean;
     readonly detail: string;
+    /** How many the budget still has; 0 while rebooting is not allowed. */
+    readonly left: number;
     readonly pending: PendingRebootView | null;
   };
 }

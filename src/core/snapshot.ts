@@ -1,12 +1,21 @@
 /** The picture of now, derived from the machine's state and the history. Pure. */
 import { type Instant, isoTime, wallMsAt } from './clock.js';
 import { viewEvidence } from './evidence.js';
+import { rebootsLeft } from './guard.js';
 import type { History } from './history.js';
+import { bootWords, type LastBoot } from './last-boot.js';
 import type { Vantage } from './moment.js';
 import { isCounted, type OutageHistory, timesOf } from './outage-history.js';
 import { type Policy, type Role, roleOf } from './policy.js';
 import { causeWords, durationWords, resultWords } from './sentence.js';
-import type { OutageView, PendingRebootView, ResourceView, Snapshot } from './snapshot-model.js';
+import {
+  type OutageView,
+  type PendingRebootView,
+  type RecoveryState,
+  type ResourceView,
+  recoveryStates,
+  type Snapshot,
+} from './snapshot-model.js';
 import { type MachineState, outageOf, type ResourceState } from './state.js';
 
 const dayMs = 86_400_000;
@@ -18,6 +27,8 @@ export interface SnapshotInfo {
   readonly policy: Policy;
   /** Why the journal cannot be written, in a sentence; null = it can. */
   readonly journalFault: string | null;
+  /** As it was found at the start: it does not change. */
+  readonly lastBoot: LastBoot;
 }
 
 export function snapshot(state: MachineState, history: History, now: Instant, info: SnapshotInfo): Snapshot {
@@ -33,8 +44,15 @@ export function snapshot(state: MachineState, history: History, now: Instant, in
     version: info.version,
     at: isoTime(now.wallMs),
     started_at: isoTime(wallMsAt(info.started.bootMs, now)),
-    boot: { id: now.bootId, at: isoTime(wallMsAt(0, now)) },
+    boot: {
+      id: now.bootId,
+      at: isoTime(wallMsAt(0, now)),
+      reason: bootWords(info.lastBoot),
+      by: info.lastBoot.by,
+    },
     status: isRecovering(state) ? 'recovering' : 'online',
+    recovery: recoveryOf(state, history, now),
+    held: heldOf(state).map(({ policy }) => policy.id),
     detection: { quality: state.faults.length === 0 ? 'full' : 'degraded', notes: state.faults },
     resources: Object.fromEntries(
       [...state.resources].map(([id, resource]) => [id, viewResource(resource, history, now)]),
@@ -46,7 +64,7 @@ export function snapshot(state: MachineState, history: History, now: Instant, in
     uptime_30d_pct: uptimePct(ofStack, history, from, 30 * dayMs),
     pause: pausedUntil('', history, now),
     problems: [...problemsOf(state, now), ...(info.journalFault === null ? [] : [info.journalFault])],
-    reboot: { ...viewReboot(info.policy), pending: pendingReboot(state, history, now) },
+    reboot: { ...viewReboot(info.policy, history, now), pending: pendingReboot(state, history, now) },
   };
 }
 
@@ -81,6 +99,23 @@ export function viewOutage(outage: OutageHistory, from: Vantage, role: Role): Ou
 function pausedUntil(resource: string, history: History, now: Instant): string | null {
   const untilMs = history.pausedUntilMs(resource, now);
   return untilMs === null ? null : isoTime(wallMsAt(untilMs, now));
+}
+
+/** The worst of all; deliberate work on everything is told as such. */
+function recoveryOf(state: MachineState, history: History, now: Instant): RecoveryState {
+  if (history.pausedUntilMs('', now) !== null) return 'paused';
+  const names = [...state.resources.values()].map(({ phase }) =>
+    phase.name === 'up'
+      ? 'watching'
+      : phase.name === 'held' && phase.why === 'paused'
+        ? 'paused'
+        : phase.name,
+  );
+  return recoveryStates.findLast(name => names.includes(name)) ?? 'watching';
+}
+
+function heldOf(state: MachineState): ResourceState[] {
+  return [...state.resources.values()].filter(({ phase }) => phase.name === 'held' && phase.why !== 'paused');
 }
 
 /** Held for a pause is what somebody wanted; held for anything else is nothing to sleep on. */
@@ -183,10 +218,10 @@ function uptimePct(
   return Math.round((1 - down / span) * 100_000) / 1000;
 }
 
-function viewReboot(policy: Policy): Omit<Snapshot['reboot'], 'pending'> {
+function viewReboot(policy: Policy, history: History, now: Instant): Omit<Snapshot['reboot'], 'pending'> {
   const { allowed, command } = policy.reboot;
   const detail = allowed
     ? `allowed, by: ${command.join(' ')}`
     : 'off; set reboot.allowed or start with --allow-reboot';
-  return { allowed, detail };
+  return { allowed, detail, left: rebootsLeft(policy.reboot, history, now) };
 }

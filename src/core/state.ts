@@ -163,6 +163,8 @@ export interface PendingReboot {
 export interface MachineState {
   readonly resources: ReadonlyMap<string, ResourceState>;
   readonly reboot: PendingReboot | null;
+  /** When the next pause ends: that is news by itself. */
+  readonly pauseEndsMs: number | null;
   /** Sensors that cannot work here, in words: degraded detection. */
   readonly faults: readonly string[];
 }

@@ -1,10 +1,13 @@
 /** Home Assistant's device discovery: one retained message for all entities of a node (Home Assistant 2025.10 or newer). Pure. */
-import { type Entity, type EntityContext, entitiesOf, type Platform, type Watched } from './entities.js';
+import { entitiesOf } from './entities.js';
+import type { Entity, EntityContext, Platform, Watched } from './entity.js';
 
 export interface DiscoveryInput extends EntityContext {
   readonly node: string;
   readonly version: string;
   readonly watched: readonly Watched[];
+  /** Where Home Assistant puts the device when it meets it first; null = nowhere. */
+  readonly area?: string | null;
   /** Entities told before that are gone now: leaving one out does not remove it. */
   readonly gone?: ReadonlyMap<string, Platform>;
 }
@@ -27,6 +30,7 @@ export function discoveryOf(input: DiscoveryInput): Discovery {
       manufacturer: 'sockmon',
       model: 'Linux gateway',
       sw_version: input.version,
+      ...(input.area ? { suggested_area: input.area } : {}),
     },
     origin: { name: 'sockmon', sw_version: input.version },
     components: Object.fromEntries([

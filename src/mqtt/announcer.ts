@@ -1,32 +1,54 @@
-/** The discovery payload of this node as the configuration changes under it. Lives as long as the process. */
+/** The discovery payload of this node as the configuration changes, under it and between its starts. */
 import type { Snapshot } from '../core/snapshot-model.js';
 import { discoveryOf, platformsOf } from '../homeassistant/discovery.js';
-import type { EntityContext, Platform, Watched } from '../homeassistant/entities.js';
+import type { EntityContext, Platform, Watched } from '../homeassistant/entity.js';
 import { press } from './commands.js';
 import { eventTypes } from './messages.js';
 import type { Topics } from './topics.js';
 
-export class Announcer {
-  readonly #node: string;
-  readonly #context: EntityContext;
-  readonly #told = new Map<string, Platform>();
+export interface Announcement {
+  readonly payload: string;
+  /** As the journal keeps it: `key platform`. */
+  readonly entities: readonly string[];
+}
 
-  constructor(node: string, topics: Topics) {
-    this.#node = node;
-    this.#context = { topics, eventTypes, press };
+export interface AnnouncerOptions {
+  readonly node: string;
+  readonly topics: Topics;
+  /** Where Home Assistant puts the device at first; null = nowhere. */
+  readonly area: string | null;
+  /** What Home Assistant knows of, as `key platform`. */
+  readonly known: readonly string[];
+}
+
+export class Announcer {
+  readonly #options: AnnouncerOptions;
+  readonly #context: EntityContext;
+  /** Ever told, so that what is gone is removed, not left out. */
+  readonly #told: Map<string, Platform>;
+
+  constructor(options: AnnouncerOptions) {
+    this.#options = options;
+    this.#context = { topics: options.topics, eventTypes, press };
+    this.#told = new Map(options.known.map(entity => entity.split(' ') as [string, Platform]));
   }
 
-  payload(snapshot: Snapshot): string {
-    const watched: Watched[] = Object.entries(snapshot.resources).map(([id, view]) => ({
-      id,
-      role: view.role,
-      restartable: view.restart !== null,
-    }));
+  announcement(snapshot: Snapshot): Announcement {
+    const { node, area } = this.#options;
+    const watched = watchedIn(snapshot);
     const present = platformsOf(watched, this.#context);
     const gone = new Map([...this.#told].filter(([key]) => !present.has(key)));
     for (const [key, platform] of present) this.#told.set(key, platform);
-    return JSON.stringify(
-      discoveryOf({ ...this.#context, node: this.#node, version: snapshot.version, watched, gone }),
-    );
+    const payload = discoveryOf({ ...this.#context, node, area, version: snapshot.version, watched, gone });
+    const entities = [...present].map(([key, platform]) => `${key} ${platform}`);
+    return { payload: JSON.stringify(payload), entities };
   }
+}
+
+function watchedIn({ resources }: Snapshot): Watched[] {
+  return Object.entries(resources).map(([id, view]) => ({
+    id,
+    role: view.role,
+    restartable: view.restart !== null,
+  }));
 }

@@ -29,7 +29,7 @@ export class MqttReporter implements Reporter {
   readonly topics: Topics;
   readonly #options: ReporterOptions;
   readonly #link: Link;
-  readonly #announcer: Announcer;
+  #announcer: Announcer | null = null;
   readonly #answers = new Set<CommandAnswer>();
   #telling: Telling | null = null;
   #conversation: Conversation | null = null;
@@ -41,7 +41,6 @@ export class MqttReporter implements Reporter {
     this.#options = options;
     const { settings, node, log } = options;
     this.topics = topicsOf(settings.base, node, settings.discoveryPrefix);
-    this.#announcer = new Announcer(node, this.topics);
     this.#link = new Link({
       settings,
       log,
@@ -56,6 +55,9 @@ export class MqttReporter implements Reporter {
   }
 
   start(telling: Telling): void {
+    const { node, settings } = this.#options;
+    const known = telling.announced();
+    this.#announcer = new Announcer({ node, topics: this.topics, area: settings.suggestedArea, known });
     this.#telling = telling;
     this.#link.start();
   }
@@ -104,7 +106,8 @@ export class MqttReporter implements Reporter {
 
   #connected(connection: Attempt): void {
     const telling = this.#telling;
-    if (telling === null) return;
+    const announcer = this.#announcer;
+    if (telling === null || announcer === null) return;
     const { log } = this.#options;
     this.#since = isoTime(telling.now().wallMs);
     const conversation = new Conversation({
@@ -112,7 +115,7 @@ export class MqttReporter implements Reporter {
       telling,
       log,
       topics: this.topics,
-      announcer: this.#announcer,
+      announcer,
       connectionView: pending => this.#view(pending),
       judge: command => this.#judge(telling, command),
       random: this.#options.random ?? Math.random,

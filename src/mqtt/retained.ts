@@ -1,4 +1,5 @@
 /** The retained topics of a node over one connection: told when they change, and only then. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Log, Telling } from '../core/ports.js';
 import type { ConnectionView, Snapshot } from '../core/snapshot-model.js';
 import type { Announcer } from './announcer.js';
@@ -61,10 +62,13 @@ export class Retained {
   #tellDiscovery(snapshot: Snapshot): void {
     const { topics, announcer } = this.#options;
     if (topics.discovery === null) return;
-    const payload = announcer.payload(snapshot);
+    const { payload, entities } = announcer.announcement(snapshot);
     if (payload === this.#discovery) return;
     this.#discovery = payload;
-    this.#retain('discovery', topics.discovery, payload);
+    this.#retain('discovery', topics.discovery, payload, () => {
+      const { telling } = this.#options;
+      if (!isDeepStrictEqual(entities, telling.announced())) telling.noteAnnounced(entities);
+    });
   }
 
   #tellStatus({ status }: Snapshot): void {
@@ -97,12 +101,14 @@ export class Retained {
     outbox.add(make, this.#settledAs('the state', topics.state));
   }
 
-  #retain(what: string, topic: string, payload: string): void {
-    this.#options.outbox.add(() => ({ topic, payload, retain: true }), this.#settledAs(what, topic));
+  #retain(what: string, topic: string, payload: string, acknowledged?: () => void): void {
+    const settled = this.#settledAs(what, topic, acknowledged);
+    this.#options.outbox.add(() => ({ topic, payload, retain: true }), settled);
   }
 
-  #settledAs(what: string, topic: string): Settled {
+  #settledAs(what: string, topic: string, acknowledged?: () => void): Settled {
     return error => {
+      if (error === null) acknowledged?.();
       if (error === null || this.#refused.has(topic)) return;
       this.#refused.add(topic);
       this.#options.log.warn(

@@ -7,7 +7,7 @@ import { version } from '../../src/version.js';
 import { programIn } from './program.js';
 
 const commands = [
-  ...['run', 'check', 'status', 'history', 'explain', 'replay'],
+  ...['run', 'check', 'status', 'history', 'explain', 'replay', 'discovery'],
   ...['restart', 'reboot', 'pause', 'resume', 'drill'],
 ];
 
@@ -49,6 +49,7 @@ test('a command line that makes no sense', async context => {
     [['pause', '--for', '10'], /--for 10: expected a duration with its unit/],
     [['drill', 'dns'], /without a terminal say --yes/],
     [['replay'], /missing required argument 'file'/],
+    [['discovery'], /required option '--config <files\.\.\.>' not specified/],
     [['history', 'nowhere-1'], /no outage "nowhere-1" in the journal/],
     [['./a', './b'], /too many arguments/],
   ];

@@ -259,6 +259,7 @@ test('the environment reaches every kind of scalar', context => {
     keepaliveS: 60,
     base: 'sockmon',
     discoveryPrefix: null,
+    suggestedArea: null,
   });
 });
 

@@ -1,6 +1,7 @@
 /** The machine with a clock that the test turns and a journal in memory: what the supervisor does, without the world. */
 import type { Instant } from '../../src/core/clock.js';
 import { History } from '../../src/core/history.js';
+import { lastBootOf } from '../../src/core/last-boot.js';
 import { emptyState, next, nextDeadlineMs } from '../../src/core/machine.js';
 import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
 import type { Policy, RebootPolicy, ResourcePolicy, RestartStep } from '../../src/core/policy.js';
@@ -174,7 +175,15 @@ export class World {
   }
 
   look(journalFault: string | null = null): Snapshot {
-    const info = { node: 'gw', version: '1', started: this.now(), policy: this.policy, journalFault };
+    const lastBoot = lastBootOf(this.entries, this.now());
+    const info = {
+      node: 'gw',
+      version: '1',
+      started: this.now(),
+      policy: this.policy,
+      journalFault,
+      lastBoot,
+    };
     return snapshot(this.state, this.history, this.now(), info);
   }
 

@@ -1,6 +1,6 @@
 /** The discovery payload: refused by nobody, and what we promise. The validator first has to show that it refuses. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -126,6 +126,8 @@ describe('the discovery payload', () => {
 
   it('is the golden one', () => {
     const path = 'test/homeassistant/discovery.golden.json';
+    if (process.env.SOCKMON_GOLDEN === 'write')
+      writeFileSync(fromRoot(path), `${JSON.stringify(payload, null, 2)}\n`);
     assert.deepEqual(JSON.parse(JSON.stringify(payload)), JSON.parse(readFileSync(fromRoot(path), 'utf8')));
   });
 
@@ -161,10 +163,15 @@ describe('the discovery payload', () => {
     assert.deepEqual(lasting.sort(), [
       'alive',
       'event',
+      'last_boot',
+      'last_boot_reason',
       'last_outage',
+      'last_outage_attempts',
       'last_outage_cause',
       'last_outage_duration',
+      'last_outage_outcome',
       'outages_24h',
+      'outages_total',
     ]);
   });
 

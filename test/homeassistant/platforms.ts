@@ -12,6 +12,7 @@ export interface PlatformRules {
 }
 
 const text: Check = { expected: 'a string', accepts: value => typeof value === 'string' };
+const number: Check = { expected: 'a number', accepts: value => typeof value === 'number' };
 const bool: Check = { expected: 'a boolean', accepts: value => typeof value === 'boolean' };
 export const topicCheck: Check = {
   expected: 'a topic without wildcards',
@@ -109,6 +110,42 @@ export const platforms: Readonly<Record<string, PlatformRules>> = {
       entity_category: oneOf('diagnostic', 'config'),
     },
     rules: ({ retain }) => (retain === true ? ['a retained press is pressed again at every connect'] : []),
+  },
+  switch: {
+    required: ['command_topic', 'unique_id'],
+    options: {
+      command_topic: topicCheck,
+      command_template: text,
+      state_topic: topicCheck,
+      value_template: text,
+      payload_on: text,
+      payload_off: text,
+      state_on: text,
+      state_off: text,
+      optimistic: bool,
+      retain: bool,
+      device_class: oneOf('outlet', 'switch'),
+      entity_category: oneOf('diagnostic', 'config'),
+    },
+    rules: ({ retain }) => (retain === true ? ['a retained command is carried out at every connect'] : []),
+  },
+  number: {
+    required: ['command_topic', 'unique_id'],
+    options: {
+      command_topic: topicCheck,
+      command_template: text,
+      state_topic: topicCheck,
+      value_template: text,
+      min: number,
+      max: number,
+      step: number,
+      mode: oneOf('auto', 'box', 'slider'),
+      unit_of_measurement: text,
+      optimistic: bool,
+      retain: bool,
+      entity_category: oneOf('diagnostic', 'config'),
+    },
+    rules: ({ min = 1, max = 100 }) => (Number(min) < Number(max) ? [] : ['min must be less than max']),
   },
 };
 

@@ -355,3 +355,30 @@ describe('exactly once in effect', { skip: skipWithoutMosquitto }, () => {
     assert.deepEqual([...new Set(seqs)].length, 60);
   });
 });
+
+describe('reporter, a resource that is gone', { skip: skipWithoutMosquitto }, () => {
+  const discovery = 'homeassistant/device/sockmon_gw1/config';
+  const components = (listener: Listener) =>
+    listener.json<{ components: Record<string, object> }>(discovery).at(-1)?.components ?? {};
+
+  it('is taken back from Home Assistant, also when it went while sockmon was not running', async t => {
+    const { listener, gate, telling } = await stage(t);
+    const before = started(t, telling, gate.port);
+    await eventually('discovery', () => telling.announcedNow.includes('running_dnsmasq binary_sensor'));
+    await before.stop();
+
+    const { dnsmasq: _, ...kept } = telling.snapshot().resources;
+    telling.change({ resources: kept });
+    const after = started(t, telling, gate.port);
+    await eventually(
+      'the removal is known',
+      () => !telling.announcedNow.includes('running_dnsmasq binary_sensor'),
+    );
+    assert.deepEqual(components(listener).running_dnsmasq, { platform: 'binary_sensor' });
+    assert.deepEqual(components(listener).restart_dnsmasq, { platform: 'button' });
+    await after.stop();
+
+    started(t, telling, gate.port);
+    await eventually('discovery without it', () => components(listener).running_dnsmasq === undefined);
+  });
+});

@@ -16,6 +16,7 @@ export const settingsFor = (port: number, more: Partial<MqttSettings> = {}): Mqt
   keepaliveS: 15,
   base: 'sockmon',
   discoveryPrefix: 'homeassistant',
+  suggestedArea: null,
   ...more,
 });
 
@@ -62,6 +63,7 @@ export class FakeTelling implements Telling {
   cursor = 0;
   nowMs = 5_000_000;
   snapshotNow: Snapshot;
+  announcedNow: readonly string[] = [];
   /** How a command is judged. */
   judge: (command: ReceivedCommand) => CommandAnswer = command => ({
     id: command.id,
@@ -78,8 +80,10 @@ export class FakeTelling implements Telling {
       version: '0.1.0',
       at: '',
       started_at: '2026-01-01T00:00:00.000Z',
-      boot: { id: bootId, at: '2026-01-01T00:00:00.000Z' },
+      boot: { id: bootId, at: '2026-01-01T00:00:00.000Z', reason: null, by: 'unknown' },
       status: 'online',
+      recovery: 'watching',
+      held: [],
       detection: { quality: 'full', notes: [] },
       resources: { tcpip: resourceView(), dnsmasq: resourceView({ role: 'service', carrier: null }) },
       last_outage: null,
@@ -89,7 +93,7 @@ export class FakeTelling implements Telling {
       uptime_30d_pct: 100,
       pause: null,
       problems: [],
-      reboot: { allowed: false, detail: 'reboot.allowed is off', pending: null },
+      reboot: { allowed: false, detail: 'reboot.allowed is off', left: 0, pending: null },
     };
   }
 
@@ -146,6 +150,14 @@ export class FakeTelling implements Telling {
 
   snapshot(): Snapshot {
     return { ...this.snapshotNow, at: new Date(this.now().wallMs).toISOString() };
+  }
+
+  announced(): readonly string[] {
+    return this.announcedNow;
+  }
+
+  noteAnnounced(entities: readonly string[]): void {
+    this.announcedNow = entities;
   }
 
   role(resource: string): 'stack' | 'service' {

@@ -1,0 +1,72 @@
+/** `sockmon discovery`: what Home Assistant is told, and how it forgets the device again. */
+import { loadConfig } from '../config.js';
+import { ask } from '../control/client.js';
+import { SockmonError } from '../core/errors.js';
+import { type Config, type MqttSettings, roleOf } from '../core/policy.js';
+import { discoveryOf } from '../homeassistant/discovery.js';
+import { press } from '../mqtt/commands.js';
+import { eventTypes } from '../mqtt/messages.js';
+import { topicsOf } from '../mqtt/topics.js';
+import { version } from '../version.js';
+import type { Io } from './io.js';
+
+export interface DiscoveryOptions {
+  readonly config: readonly string[];
+  readonly print?: true;
+  readonly remove?: true;
+}
+
+const answerMs = 5000;
+
+/** @throws SockmonError USAGE, BROKER; ConfigError. */
+export async function discovery(options: DiscoveryOptions, io: Io): Promise<number> {
+  if (options.print && options.remove)
+    throw new SockmonError('USAGE', '--print and --remove do not go together; choose one.');
+  const config = loadConfig({
+    files: options.config,
+    env: io.env,
+    cwd: io.cwd,
+    checkOnly: options.remove !== true,
+  });
+  const { mqtt } = config;
+  if (mqtt === null)
+    throw new SockmonError('USAGE', 'The configuration names no broker (mqtt.url), so nothing is announced.');
+  return options.remove ? remove(config, mqtt, io) : print(config, mqtt, io);
+}
+
+function print({ node, policy }: Config, mqtt: MqttSettings, io: Io): number {
+  const topics = topicsOf(mqtt.base, node, mqtt.discoveryPrefix);
+  if (topics.discovery === null)
+    throw new SockmonError('USAGE', 'mqtt.discovery_prefix is false, so nothing is announced.');
+  const watched = policy.resources.map(resource => ({
+    id: resource.id,
+    role: roleOf(resource),
+    restartable: resource.steps.length > 0,
+  }));
+  const area = mqtt.suggestedArea;
+  const payload = discoveryOf({ node, version, topics, eventTypes, press, watched, area });
+  io.err(`${topics.discovery} (retained):\n`);
+  io.out(`${JSON.stringify(payload, null, 2)}\n`);
+  return 0;
+}
+
+async function remove({ node, stateDir }: Config, mqtt: MqttSettings, io: Io): Promise<number> {
+  if (await isRunning(stateDir)) {
+    const words =
+      'sockmon is running and would announce the device again. Stop it first: systemctl stop sockmon';
+    throw new SockmonError('USAGE', words);
+  }
+  const { erase } = await import('../mqtt/erase.js');
+  await erase(mqtt, topicsOf(mqtt.base, node, mqtt.discoveryPrefix));
+  io.out(`The device ${node} is gone from the broker and from Home Assistant. The journal stays.\n`);
+  return 0;
+}
+
+async function isRunning(stateDir: string): Promise<boolean> {
+  try {
+    await ask(stateDir, { v: 1, request: 'status' }, answerMs);
+    return true;
+  } catch (error) {
+    return !(error instanceof SockmonError && error.code === 'NOT_RUNNING');
+  }
+}

@@ -1,0 +1,82 @@
+/** What a person can press, switch and set. Everything goes through the guard. Pure. */
+import { commandTemplate, type Entity, type EntityContext, type Watched } from './entity.js';
+
+export function reboot({ topics, press }: EntityContext): Entity {
+  return {
+    key: 'reboot',
+    platform: 'button',
+    name: 'Reboot',
+    needsNode: true,
+    options: {
+      device_class: 'restart',
+      entity_category: 'config',
+      command_topic: topics.reboot,
+      payload_press: press,
+      retain: false,
+    },
+  };
+}
+
+export function restart({ id }: Watched, { topics }: EntityContext): Entity {
+  return {
+    key: `restart_${id}`,
+    platform: 'button',
+    name: `Restart ${id}`,
+    needsNode: true,
+    options: {
+      device_class: 'restart',
+      entity_category: 'config',
+      command_topic: topics.run,
+      command_template: commandTemplate(`"action":"restart","target":"${id}"`),
+      retain: false,
+    },
+  };
+}
+
+/** Leaves everything alone, for as long as the number beside it says; then it goes off by itself. */
+export function pause({ topics }: EntityContext): Entity[] {
+  return [
+    {
+      key: 'pause',
+      platform: 'switch',
+      name: 'Pause',
+      needsNode: true,
+      options: {
+        entity_category: 'config',
+        icon: 'mdi:pause-octagon-outline',
+        state_topic: topics.state,
+        value_template: "{{ 'ON' if value_json.pause else 'OFF' }}",
+        state_on: 'ON',
+        state_off: 'OFF',
+        payload_on: 'pause',
+        payload_off: 'resume',
+        command_topic: topics.run,
+        command_template: commandTemplate('"action":"{{ value }}"'),
+        json_attributes_topic: topics.state,
+        json_attributes_template: "{{ {'until': value_json.pause} | tojson }}",
+        optimistic: false,
+        retain: false,
+      },
+    },
+    {
+      key: 'pause_time',
+      platform: 'number',
+      name: 'Pause time',
+      needsNode: true,
+      options: {
+        entity_category: 'config',
+        icon: 'mdi:timer-pause-outline',
+        min: 1,
+        max: 1440,
+        step: 1,
+        mode: 'box',
+        unit_of_measurement: 'min',
+        state_topic: topics.state,
+        value_template: '{{ (value_json.pause_time_s / 60) | round(0) | int }}',
+        command_topic: topics.run,
+        command_template: commandTemplate('"action":"pause_time","for_s":{{ (value | float * 60) | int }}'),
+        retain: false,
+      },
+    },
+  ];
+}

@@ -1,0 +1,70 @@
+/** What an entity is, and what the table's parts share. Pure. */
+import type { Role } from '../core/policy.js';
+
+export type Platform = 'binary_sensor' | 'sensor' | 'event' | 'button' | 'switch' | 'number';
+
+/** What the table is made from. */
+export interface Watched {
+  readonly id: string;
+  readonly role: Role;
+  readonly restartable: boolean;
+}
+
+export interface EntityTopics {
+  readonly status: string;
+  readonly state: string;
+  readonly event: string;
+  readonly lastOutage: string;
+  readonly reboot: string;
+  readonly run: string;
+}
+
+export interface Entity {
+  /** Unique within the node. */
+  readonly key: string;
+  readonly platform: Platform;
+  /** Without the device's: Home Assistant puts that in front. */
+  readonly name: string;
+  /**
+   * Whether it is unavailable while the node is offline. Facts about the past are not: they stay true; nor is the entity that
+   * says whether the node lives, which would show `unavailable` in place of `off`.
+   */
+  readonly needsNode: boolean;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export interface EntityContext {
+  readonly topics: EntityTopics;
+  readonly eventTypes: readonly string[];
+  /** What the reboot button sends. */
+  readonly press: string;
+}
+
+/** Home Assistant refuses longer states. */
+export const maxStateChars = 255;
+
+/** null renders as `None`, which Home Assistant shows as unknown. */
+export function shortText(field: string): string {
+  return `{{ ${field}[:${maxStateChars}] if ${field} else none }}`;
+}
+
+/** A sensor that reads one field of the state. */
+export function stateSensor(
+  topics: EntityTopics,
+  key: string,
+  name: string,
+  template: string,
+  options: Entity['options'],
+  needsNode = true,
+): Entity {
+  const common = { state_topic: topics.state, value_template: template };
+  return { key, platform: 'sensor', name, needsNode, options: { ...common, ...options } };
+}
+
+/** An id that no other press has; a time, since a command without one is refused. */
+const stamp = `"v":1,"id":"ha-{{ now().timestamp() }}-{{ range(100000, 1000000) | random }}","issued_at":"{{ now().isoformat() }}"`;
+
+/** A command for `…/cmd/run` as a template. @param fields JSON members, may hold templates. */
+export function commandTemplate(fields: string): string {
+  return `{${stamp},${fields}}`;
+}

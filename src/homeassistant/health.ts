@@ -1,0 +1,113 @@
+/** How the node is now: alive, in need of a person, what recovery does, how much it may still do. Pure. */
+import { recoveryStates } from '../core/snapshot-model.js';
+import { type Entity, type EntityContext, shortText, stateSensor, type Watched } from './entity.js';
+
+export function alive({ topics }: EntityContext): Entity {
+  return {
+    key: 'alive',
+    platform: 'binary_sensor',
+    name: 'Stack alive',
+    needsNode: false,
+    options: {
+      device_class: 'connectivity',
+      state_topic: topics.status,
+      // `recovering` is not alive, although the node can still be reached.
+      value_template: "{{ 'online' if value == 'online' else 'offline' }}",
+      payload_on: 'online',
+      payload_off: 'offline',
+    },
+  };
+}
+
+export function running({ id }: Watched, { topics }: EntityContext): Entity {
+  return {
+    key: `running_${id}`,
+    platform: 'binary_sensor',
+    name: `${id} running`,
+    needsNode: true,
+    options: {
+      device_class: 'running',
+      state_topic: topics.state,
+      value_template: `{{ 'ON' if value_json.resources.get('${id}', {}).get('state') == 'up' else 'OFF' }}`,
+      json_attributes_topic: topics.state,
+      json_attributes_template: `{{ value_json.resources.get('${id}', {}) | tojson }}`,
+    },
+  };
+}
+
+export function health(context: EntityContext): Entity[] {
+  const { topics } = context;
+  const diagnostic = { entity_category: 'diagnostic' } as const;
+  return [
+    problem('problem', 'Needs attention', 'problems', context),
+    problem('held', 'Recovery held', 'held', context),
+    stateSensor(topics, 'recovery', 'Recovery', '{{ value_json.recovery }}', {
+      device_class: 'enum',
+      options: [...recoveryStates],
+      icon: 'mdi:shield-sync-outline',
+      json_attributes_topic: topics.state,
+      json_attributes_template: "{{ {'resources': value_json.resources} | tojson }}",
+    }),
+    stateSensor(topics, 'reboots_left', 'Reboots left', '{{ value_json.reboot.left }}', {
+      ...diagnostic,
+      state_class: 'measurement',
+      icon: 'mdi:restart-alert',
+      json_attributes_topic: topics.state,
+      json_attributes_template: '{{ value_json.reboot | tojson }}',
+    }),
+    stateSensor(topics, 'detection', 'Detection', '{{ value_json.detection.quality }}', {
+      ...diagnostic,
+      device_class: 'enum',
+      options: ['full', 'degraded'],
+      icon: 'mdi:radar',
+      json_attributes_topic: topics.state,
+      json_attributes_template: "{{ {'notes': value_json.detection.notes} | tojson }}",
+    }),
+  ];
+}
+
+/** On while a list in the state has something in it. */
+function problem(key: string, name: string, field: 'problems' | 'held', { topics }: EntityContext): Entity {
+  return {
+    key,
+    platform: 'binary_sensor',
+    name,
+    needsNode: true,
+    options: {
+      device_class: 'problem',
+      state_topic: topics.state,
+      value_template: `{{ 'ON' if value_json.${field} else 'OFF' }}`,
+      json_attributes_topic: topics.state,
+      json_attributes_template: `{{ {'${field}': value_json.${field}} | tojson }}`,
+    },
+  };
+}
+
+/** A boot is a fact about the past, however long nobody has heard of the node. */
+export function lastBoot({ topics }: EntityContext): Entity[] {
+  const sensor = (key: string, name: string, template: string, options: Entity['options']) =>
+    stateSensor(topics, key, name, template, { entity_category: 'diagnostic', ...options }, false);
+  return [
+    sensor('last_boot', 'Last boot', '{{ value_json.boot.at }}', {
+      device_class: 'timestamp',
+      json_attributes_topic: topics.state,
+      json_attributes_template: "{{ {'reason': value_json.boot.reason, 'by': value_json.boot.by} | tojson }}",
+    }),
+    sensor('last_boot_reason', 'Last boot reason', shortText('value_json.boot.reason'), {
+      icon: 'mdi:comment-question-outline',
+    }),
+  ];
+}
+
+export function connection({ topics }: EntityContext): Entity[] {
+  const sensor = (key: string, name: string, field: string, options: Entity['options']) =>
+    stateSensor(topics, key, name, `{{ value_json.connection.${field} }}`, {
+      entity_category: 'diagnostic',
+      ...options,
+    });
+  return [
+    sensor('mqtt_protocol', 'MQTT protocol', 'protocol', { icon: 'mdi:protocol' }),
+    sensor('connected_since', 'Connected since', 'since', { device_class: 'timestamp' }),
+    sensor('connects', 'Connects', 'connects', { state_class: 'total_increasing', icon: 'mdi:lan-connect' }),
+  ];
+}

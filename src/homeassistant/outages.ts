@@ -1,0 +1,76 @@
+/** What has happened: the last outage, the counters, the event. Facts about the past stay true while nobody hears of the node. Pure. */
+import { type Entity, type EntityContext, shortText, stateSensor } from './entity.js';
+
+export function lastOutage({ topics }: EntityContext): Entity[] {
+  const sensor = (key: string, name: string, template: string, options: Entity['options']): Entity => ({
+    key,
+    platform: 'sensor',
+    name,
+    needsNode: false,
+    options: { state_topic: topics.lastOutage, value_template: template, ...options },
+  });
+  return [
+    sensor('last_outage', 'Last outage', '{{ value_json.began_at }}', {
+      device_class: 'timestamp',
+      json_attributes_topic: topics.lastOutage,
+    }),
+    sensor('last_outage_duration', 'Last outage duration', '{{ value_json.duration_s }}', {
+      device_class: 'duration',
+      unit_of_measurement: 's',
+      suggested_display_precision: 1,
+    }),
+    sensor('last_outage_cause', 'Last outage cause', shortText('value_json.cause'), {
+      icon: 'mdi:comment-alert-outline',
+    }),
+    sensor('last_outage_attempts', 'Last outage attempts', '{{ value_json.attempts }}', {
+      icon: 'mdi:counter',
+    }),
+    sensor('last_outage_outcome', 'Last outage outcome', '{{ value_json.outcome }}', {
+      device_class: 'enum',
+      // forgotten: its resource was taken out of the configuration meanwhile.
+      options: ['recovered', 'forgotten'],
+      icon: 'mdi:flag-checkered',
+    }),
+  ];
+}
+
+export function counters({ topics }: EntityContext): Entity[] {
+  const uptime = (key: string, name: string, field: string) =>
+    stateSensor(topics, key, name, `{{ value_json.${field} }}`, {
+      state_class: 'measurement',
+      unit_of_measurement: '%',
+      suggested_display_precision: 2,
+      icon: 'mdi:timeline-check-outline',
+    });
+  return [
+    stateSensor(
+      topics,
+      'outages_24h',
+      'Outages in 24 h',
+      '{{ value_json.outages_24h }}',
+      { state_class: 'measurement', icon: 'mdi:lan-disconnect' },
+      false,
+    ),
+    stateSensor(
+      topics,
+      'outages_total',
+      'Outages',
+      '{{ value_json.outages_total }}',
+      { state_class: 'total_increasing', icon: 'mdi:lan-disconnect' },
+      false,
+    ),
+    uptime('uptime_24h', 'Uptime in 24 h', 'uptime_24h_pct'),
+    uptime('uptime_30d', 'Uptime in 30 days', 'uptime_30d_pct'),
+  ];
+}
+
+export function stackEvent({ topics, eventTypes }: EntityContext): Entity {
+  return {
+    key: 'event',
+    platform: 'event',
+    name: 'Stack event',
+    // Coming back from `unavailable` would look to an automation like the last event happening again.
+    needsNode: false,
+    options: { state_topic: topics.event, event_types: [...eventTypes], icon: 'mdi:history' },
+  };
+}
