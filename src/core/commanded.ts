@@ -31,6 +31,8 @@ export function onCommand(state: MachineState, command: ReceivedCommand, ctx: Co
     case 'pause':
     case 'resume':
       return { state, effects: pauseEffects(command, command.action, ctx) };
+    case 'pause_time':
+      return { state, effects: pauseTimeEffects(command, ctx) };
     case 'drill':
       return drill(state, command, ctx);
     default:
@@ -53,11 +55,19 @@ function pauseEffects(command: ReceivedCommand, action: 'pause' | 'resume', ctx:
   const what = resource ?? 'everything';
   if (action === 'resume')
     return [...accepted(command, `${what} is recovered again`, ctx), record({ type: 'resume', resource })];
-  const forMs = command.forMs ?? 0;
+  const forMs = command.forMs ?? ctx.history.pauseTimeMs;
   const words = `${what} is left alone for ${durationWords(forMs)}`;
   return [
     ...accepted(command, words, ctx),
     record({ type: 'pause', resource, untilMs: ctx.now.bootMs + forMs }),
+  ];
+}
+
+function pauseTimeEffects(command: ReceivedCommand, ctx: Context): Effect[] {
+  const forMs = command.forMs ?? ctx.history.pauseTimeMs;
+  return [
+    ...accepted(command, `a pause lasts ${durationWords(forMs)} from now on`, ctx),
+    record({ type: 'pause_time', forMs }),
   ];
 }
 

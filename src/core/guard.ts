@@ -103,6 +103,8 @@ export function judgeRestart(policy: ResourcePolicy, history: History, now: Inst
 
 /** Longest pause: a forgotten one must not leave the house unwatched for ever. */
 const longestPauseMs = 24 * 3_600_000;
+/** Shortest time that may be set for pauses to come. */
+const shortestPauseTimeMs = 60_000;
 /** An automatic reboot whose intent cannot be written: uptime is the guard that needs no disk. */
 const unrecordedUptimeMs = 24 * 3_600_000;
 
@@ -135,6 +137,7 @@ export function judgeCommand(
 
 function judgeAction(command: ReceivedCommand, policy: Policy, history: History, now: Instant): Verdict {
   if (command.action === 'reboot') return judgeReboot(policy.reboot, history, now);
+  if (command.action === 'pause_time') return judgePauseTime(command);
   const forEverything =
     command.target === undefined && (command.action === 'pause' || command.action === 'resume');
   const target = policy.resources.find(resource => resource.id === command.target);
@@ -144,7 +147,7 @@ function judgeAction(command: ReceivedCommand, policy: Policy, history: History,
   }
   switch (command.action) {
     case 'pause': {
-      const forMs = command.forMs ?? 0;
+      const forMs = command.forMs ?? history.pauseTimeMs;
       if (forMs > 0 && forMs <= longestPauseMs) return allowed;
       return refuse('invalid', `a pause lasts from a moment to ${durationWords(longestPauseMs)}`);
     }
@@ -162,6 +165,13 @@ function judgeAction(command: ReceivedCommand, policy: Policy, history: History,
   }
 }
 
+function judgePauseTime({ forMs = 0, target }: ReceivedCommand): Verdict {
+  if (target !== undefined) return refuse('invalid', 'the pause time is the same for all; leave out target');
+  if (forMs >= shortestPauseTimeMs && forMs <= longestPauseMs) return allowed;
+  const words = `${durationWords(shortestPauseTimeMs)} to ${durationWords(longestPauseMs)}`;
+  return refuse('invalid', `the pause time may be ${words}`);
+}
+
 /** Somebody works on it. What an automation wants then can wait; a person at the machine knows what he does. */
 function judgePause(command: ReceivedCommand, history: History, now: Instant): Verdict {
   const isAct = command.action === 'reboot' || command.action === 'restart' || command.action === 'drill';
@@ -174,7 +184,7 @@ function judgePause(command: ReceivedCommand, history: History, now: Instant): V
 
 /** A pause may be prolonged at any time; what kills, restarts or reboots may not. A person at the machine is no automation. */
 function judgeRate(command: ReceivedCommand, history: History, now: Instant): Verdict {
-  const isHarmless = command.action === 'pause' || command.action === 'resume';
+  const isHarmless = ['pause', 'resume', 'pause_time'].includes(command.action ?? '');
   if (isHarmless || !command.origin.startsWith('mqtt')) return allowed;
   const last = history.lastWish(command);
   if (last === undefined || ageMs(last, history, now) >= betweenWishesMs) return allowed;

@@ -25,6 +25,8 @@ function wishKey({ action, target }: { action: Action | null; target?: string | 
 const rememberedCommands = 500;
 /** More than any sensible restart budget. */
 const rememberedAttempts = 1000;
+/** How long a pause lasts when nobody has said so. */
+const usualPauseMs = 600_000;
 
 export class History {
   lastSeq = 0;
@@ -44,6 +46,7 @@ export class History {
   private readonly pauses = new Map<string, { bootId: string; untilMs: number }>();
   /** Intents that were taken back; with the others they number the next. */
   private cancelled = 0;
+  pauseTimeMs = usualPauseMs;
   /** How hard a way the pending intent has been taken. */
   pendingLevel: 'command' | 'force' | 'kernel' = 'command';
   /** The intent whose fate is not known yet. */
@@ -95,6 +98,9 @@ export class History {
       case 'resume':
         if (entry.resource === null) this.pauses.clear();
         else this.pauses.delete(entry.resource);
+        return;
+      case 'pause_time':
+        this.pauseTimeMs = entry.forMs;
         return;
       case 'reboot_forced':
         this.pendingLevel = entry.level;

@@ -72,7 +72,7 @@ export const refusalCodes = [
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];
 
-export const actions = ['reboot', 'restart', 'pause', 'resume', 'drill'] as const;
+export const actions = ['reboot', 'restart', 'pause', 'resume', 'drill', 'pause_time'] as const;
 export type Action = (typeof actions)[number];
 
 export const recordShape = tagged('type', {
@@ -204,6 +204,8 @@ export const recordShape = tagged('type', {
   /** Deliberate work: nothing is restarted or rebooted until then (ms of CLOCK_BOOTTIME; a reboot ends it). null = everything. */
   pause: { resource: nullable(resource), untilMs: number },
   resume: { resource: nullable(resource) },
+  /** How long a pause lasts that does not say. */
+  pause_time: { forMs: number },
   /** First start after an intent, in another boot. */
   rebooted: {
     intent: string,

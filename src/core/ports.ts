@@ -86,7 +86,7 @@ export interface ReceivedCommand {
   readonly issuedWallMs?: number;
   readonly expiresWallMs?: number;
   readonly dryRun?: boolean;
-  /** With pause: how long. */
+  /** With pause and pause_time: how long. A pause without it lasts as long as was set last. */
   readonly forMs?: number;
 }
 

@@ -24,7 +24,10 @@ export function compact(entries: readonly JournalEntry[], wallMs: number): Journ
   return withoutOldBulk(entries, wallMs).filter(entry => {
     if ('outage' in entry && entry.outage !== undefined && open.has(entry.outage))
       return entry.seq >= oldest || !isRetry(entry, given);
-    if (isSuperseded(entry) && lastOf.get(supersedeKey(entry)) !== entry.seq) return false;
+    const isLast = lastOf.get(supersedeKey(entry)) === entry.seq;
+    if (isSuperseded(entry) && !isLast) return false;
+    // A setting, not an event.
+    if (entry.type === 'pause_time') return true;
     if (entry.seq > acknowledged && entry.seq >= oldest) return true;
     return entry.seq >= oldest && wallMs - entry.wallMs < keptMs;
   });
@@ -75,13 +78,7 @@ function isRetry(entry: JournalEntry, given: ReadonlyMap<string, number>): boole
 }
 
 function isSuperseded(entry: JournalEntry): boolean {
-  return (
-    entry.type === 'published' ||
-    entry.type === 'announced' ||
-    entry.type === 'seen' ||
-    entry.type === 'start' ||
-    entry.type === 'stop'
-  );
+  return ['published', 'announced', 'seen', 'start', 'stop', 'pause_time'].includes(entry.type);
 }
 
 /** A `seen` after the last `stop` must survive, and so must their order: keys are kept apart. */

@@ -114,6 +114,8 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
       };
     case 'resume':
       return { level: 'info', text: `${entry.resource ?? 'everything'} is recovered again` };
+    case 'pause_time':
+      return { level: 'info', text: `a pause lasts ${durationWords(entry.forMs)} from now on` };
     case 'reboot_forced':
       return {
         level: 'warn',

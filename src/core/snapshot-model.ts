@@ -115,6 +115,8 @@ export interface Snapshot {
   readonly uptime_30d_pct: number;
   /** Everything is left alone until then, RFC 3339; null = no pause of everything. */
   readonly pause: string | null;
+  /** How long a pause lasts that does not say. */
+  readonly pause_time_s: number;
   /** What wants a person: a sentence each. Empty = nothing. */
   readonly problems: readonly string[];
   readonly reboot: {

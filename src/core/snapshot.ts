@@ -63,6 +63,7 @@ export function snapshot(state: MachineState, history: History, now: Instant, in
     uptime_24h_pct: uptimePct(ofStack, history, from, dayMs),
     uptime_30d_pct: uptimePct(ofStack, history, from, 30 * dayMs),
     pause: pausedUntil('', history, now),
+    pause_time_s: history.pauseTimeMs / 1000,
     problems: [...problemsOf(state, now), ...(info.journalFault === null ? [] : [info.journalFault])],
     reboot: { ...viewReboot(info.policy, history, now), pending: pendingReboot(state, history, now) },
   };

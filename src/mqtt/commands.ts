@@ -41,7 +41,7 @@ export const runCommandShape = strictObject({
   expires_at: optional(time),
   reason: optional(atMost(256)),
   dry_run: optional(boolean),
-  /** With pause, one of the two: how long, as `10m` or in seconds. */
+  /** With pause and pause_time, one of the two: how long, as `10m` or in seconds. */
   for: optional(text(value => parseDuration(value) !== null, 'a duration such as 10m or 1h30m')),
   for_s: optional(number),
 });
@@ -101,6 +101,7 @@ function runOf(payload: Uint8Array, common: Common, newId: () => string): Receiv
   }
   const misfit = forMisfit(data);
   if (misfit !== null) return invalid(common, data.id, misfit);
+  const forMs = forMsOf(data);
   return {
     ...common,
     id: data.id,
@@ -110,20 +111,23 @@ function runOf(payload: Uint8Array, common: Common, newId: () => string): Receiv
     issuedWallMs: Date.parse(data.issued_at),
     ...(data.expires_at === undefined ? {} : { expiresWallMs: Date.parse(data.expires_at) }),
     ...(data.dry_run === undefined ? {} : { dryRun: data.dry_run }),
-    ...(data.action === 'pause' ? { forMs: forMsOf(data) } : {}),
+    ...(forMs === null ? {} : { forMs }),
   };
 }
 
-/** A pause without an end would be forgotten; a time with anything else is a misunderstanding. How long is the guard's affair. */
+/** A time with anything else than a pause is a misunderstanding. How long is the guard's affair. */
 function forMisfit(data: RunCommand): string | null {
   const given = [data.for, data.for_s].filter(value => value !== undefined).length;
-  if (data.action !== 'pause')
-    return given === 0 ? null : `for: goes with pause only, not with ${data.action}`;
-  return given === 1 ? null : 'for: a pause needs for ("10m") or for_s (600), one of the two';
+  if (given > 1) return 'for: give for ("10m") or for_s (600), one of the two';
+  if (data.action === 'pause_time') return given === 1 ? null : 'for: pause_time needs for ("10m") or for_s';
+  return data.action === 'pause' || given === 0
+    ? null
+    : `for: goes with pause and pause_time only, not with ${data.action}`;
 }
 
-function forMsOf(data: RunCommand): number {
-  return data.for === undefined ? Math.round((data.for_s ?? 0) * 1000) : (parseDuration(data.for) ?? 0);
+function forMsOf(data: RunCommand): number | null {
+  if (data.for !== undefined) return parseDuration(data.for);
+  return data.for_s === undefined ? null : Math.round(data.for_s * 1000);
 }
 
 function invalid(common: Common, commandId: string, detail: string): ReceivedCommand {

@@ -235,6 +235,43 @@ describe('a pause', () => {
     assert.deepEqual(new Set(world.of('command').map(entry => entry.code)), new Set(['invalid']));
   });
 
+  it('lasts as long as was set last, also after a restart of sockmon and of the machine', () => {
+    const world = new World();
+    const left = (): number => (world.history.pausedUntilMs('', world.now()) ?? 0) - world.bootMs;
+    const lasts = (): number => {
+      world.advance(1);
+      world.command({ id: `p${world.bootMs}`, action: 'pause', press: false });
+      return left();
+    };
+    assert.equal(lasts(), 10 * minuteMs);
+    assert.equal(world.look().pause_time_s, 600);
+    world.command({ id: 't1', action: 'pause_time', press: false, forMs: 3 * minuteMs });
+    assert.equal(left(), 10 * minuteMs, 'what is paused stays so');
+    assert.deepEqual([lasts(), world.look().pause_time_s], [3 * minuteMs, 180]);
+    world.restart();
+    assert.equal(lasts(), 3 * minuteMs);
+    world.restart('another');
+    assert.equal(lasts(), 3 * minuteMs);
+  });
+
+  it('has a time to be set within bounds, for everything only', () => {
+    const world = new World();
+    const set = (forMs: number, target?: string) => {
+      world.command({
+        id: `t${forMs}`,
+        action: 'pause_time',
+        press: false,
+        forMs,
+        ...(target && { target }),
+      });
+      return world.of('command').at(-1)?.code ?? 'accepted';
+    };
+    const cases = [minuteMs - 1, minuteMs, 24 * hourMs, 24 * hourMs + 1, Number.NaN].map(ms => set(ms));
+    assert.deepEqual(cases, ['invalid', 'accepted', 'accepted', 'invalid', 'invalid']);
+    assert.equal(set(5 * minuteMs, 'tcpip'), 'invalid');
+    assert.equal(world.look().pause_time_s, 24 * 3600);
+  });
+
   it('also keeps the reboot away', () => {
     const world = dead(new World());
     pause(world, hourMs);

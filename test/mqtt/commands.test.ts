@@ -68,7 +68,7 @@ describe('commands by payload', () => {
     });
   });
 
-  it('takes pause, resume and drill, with or without a target', () => {
+  it('takes pause, resume, drill and the time of a pause, with or without a target', () => {
     const cases: [object, Partial<ReceivedCommand>][] = [
       [
         { action: 'pause', for: '1h30m' },
@@ -77,6 +77,11 @@ describe('commands by payload', () => {
       [
         { action: 'pause', for_s: 0.5, target: 'dns' },
         { action: 'pause', forMs: 500, target: 'dns' },
+      ],
+      [{ action: 'pause' }, { action: 'pause' }],
+      [
+        { action: 'pause_time', for_s: 900 },
+        { action: 'pause_time', forMs: 900_000 },
       ],
       [{ action: 'resume' }, { action: 'resume' }],
       [
@@ -93,14 +98,17 @@ describe('commands by payload', () => {
     }
   });
 
-  it('refuses a pause without an end, with two, and an end without a pause', () => {
+  it('refuses a pause with two ends, an end without a pause, and no pause time at all', () => {
     const cases: [object, RegExp][] = [
-      [{ action: 'pause' }, /^for: a pause needs for/],
+      [{ action: 'pause_time' }, /^for: pause_time needs for/],
       [{ action: 'pause', for: '10m', for_s: 600 }, /one of the two/],
       [{ action: 'pause', for: 'ever' }, /^for: expected a duration such as 10m/],
       [{ action: 'pause', for: 600 }, /^for: expected a duration/],
       [{ action: 'pause', for_s: '600' }, /^for_s: expected number/],
-      [{ action: 'restart', target: 'dns', for: '10m' }, /^for: goes with pause only, not with restart/],
+      [
+        { action: 'restart', target: 'dns', for: '10m' },
+        /^for: goes with pause and pause_time only, not with restart/,
+      ],
     ];
     for (const [body, detail] of cases) {
       const command = run({ ...good, ...body });

@@ -362,14 +362,14 @@ describe('reporter, a resource that is gone', { skip: skipWithoutMosquitto }, ()
     listener.json<{ components: Record<string, object> }>(discovery).at(-1)?.components ?? {};
 
   it('is taken back from Home Assistant, also when it went while sockmon was not running', async t => {
-    const { listener, gate, telling } = await stage(t);
-    const before = started(t, telling, gate.port);
+    const { broker, listener, telling } = await stage(t);
+    const before = started(t, telling, broker.port);
     await eventually('discovery', () => telling.announcedNow.includes('running_dnsmasq binary_sensor'));
     await before.stop();
 
     const { dnsmasq: _, ...kept } = telling.snapshot().resources;
     telling.change({ resources: kept });
-    const after = started(t, telling, gate.port);
+    const after = started(t, telling, broker.port);
     await eventually(
       'the removal is known',
       () => !telling.announcedNow.includes('running_dnsmasq binary_sensor'),
@@ -378,7 +378,7 @@ describe('reporter, a resource that is gone', { skip: skipWithoutMosquitto }, ()
     assert.deepEqual(components(listener).restart_dnsmasq, { platform: 'button' });
     await after.stop();
 
-    started(t, telling, gate.port);
+    started(t, telling, broker.port);
     await eventually('discovery without it', () => components(listener).running_dnsmasq === undefined);
   });
 });

@@ -92,6 +92,7 @@ export class FakeTelling implements Telling {
       uptime_24h_pct: 100,
       uptime_30d_pct: 100,
       pause: null,
+      pause_time_s: 600,
       problems: [],
       reboot: { allowed: false, detail: 'reboot.allowed is off', left: 0, pending: null },
     };
