@@ -186,7 +186,7 @@ describe('the discovery payload', () => {
     assert.equal(restart.command_topic, topics.run);
     const pressed = String(restart.command_template)
       .replace('{{ now().timestamp() }}', '1790000000.123456')
-      .replace('{{ range(100000, 1000000) | random }}', '654321')
+      .replace('{{ range(10000, 99999) | random }}', '654321')
       .replace('{{ now().isoformat() }}', '2026-09-21T15:33:20.123456+02:00');
     assert.doesNotMatch(pressed, /\{\{|\}\}/);
     const command = runCommandShape(JSON.parse(pressed));

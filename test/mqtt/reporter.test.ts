@@ -374,6 +374,7 @@ describe('reporter, a resource that is gone', { skip: skipWithoutMosquitto }, ()
       'the removal is known',
       () => !telling.announcedNow.includes('running_dnsmasq binary_sensor'),
     );
+    await listener.settle();
     assert.deepEqual(components(listener).running_dnsmasq, { platform: 'binary_sensor' });
     assert.deepEqual(components(listener).restart_dnsmasq, { platform: 'button' });
     await after.stop();

@@ -1,0 +1,266 @@
+/** The gateway in a running Home Assistant: the stack of the lab dies, a person presses, brokers and houses restart. */
+import assert from 'node:assert/strict';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import { rebootBy, rebootStub } from '../chaos/chaos.js';
+import type { Broker } from '../lab/broker.js';
+import type { Daemon } from '../lab/daemon.js';
+import { Lab } from '../lab/lab.js';
+import type { Recorder } from '../lab/recorder.js';
+import type { RestartScript } from '../lab/restart-script.js';
+import { becomeRoot, skipWithoutLab } from '../lab/root.js';
+import { until } from '../lab/wait.js';
+import { HomeAssistant, type State } from './instance.js';
+
+await becomeRoot();
+
+interface Registered {
+  readonly entity_id: string;
+  readonly unique_id: string;
+  readonly entity_category: string | null;
+}
+interface Component {
+  readonly platform: string;
+  readonly unique_id: string;
+  readonly default_entity_id: string;
+  readonly device_class?: string;
+  readonly unit_of_measurement?: string;
+  readonly state_class?: string;
+  readonly icon?: string;
+  readonly entity_category?: string;
+  readonly name: string;
+}
+
+const alive = 'binary_sensor.lab_stack_alive';
+const event = 'event.lab_stack_event';
+const lastOutage = 'sensor.lab_last_outage';
+/** What Home Assistant says of a broker that goes away, which it does here on purpose. */
+const brokerGone =
+  /Disconnected from MQTT server|Failed to connect to MQTT server|failed to receive on socket|The connection was lost|Connection refused/;
+/** What has no state before something has happened, or none at all. */
+const stateless = /^(button|event)\.|last_outage|last_boot_reason/;
+
+function birthsOf(recorder: Recorder): number {
+  return recorder.messages.filter(
+    ({ topic, payload }) => topic === 'homeassistant/status' && payload === 'online',
+  ).length;
+}
+
+describe('the gateway in Home Assistant', { skip: skipWithoutLab() }, () => {
+  let lab: Lab;
+  let broker: Broker;
+  let recorder: Recorder;
+  let home: HomeAssistant;
+  let script: RestartScript;
+  let stub: ReturnType<typeof rebootStub>;
+  let daemon: Daemon;
+  let blocker: string;
+
+  const config = () => ({
+    resources: {
+      tcpip: lab.resource(script),
+      clock: { watch: { process: { pidfile: `/run/sockmon-test-${process.pid}.pid` } } },
+    },
+    reboot: rebootBy(stub),
+    mqtt: { url: lab.brokerUrl(broker), suggested_area: 'Basement' },
+  });
+  const components = async (): Promise<Component[]> => {
+    const topic = 'homeassistant/device/sockmon_lab/config';
+    const message = await recorder.until('discovery', one => one.topic === topic);
+    return Object.values(JSON.parse(message.payload).components);
+  };
+  /** Every event that the event entity has shown, by its type. */
+  const shown = async (types: readonly string[]): Promise<string[]> => {
+    const seen = recorder.events().map(({ event_type }) => event_type);
+    return seen.filter(type => types.includes(type));
+  };
+
+  before(async () => {
+    lab = await Lab.open();
+    ({ broker, recorder } = await lab.startLastingBroker());
+    home = await HomeAssistant.start({ mqttPort: broker.port });
+    blocker = `${lab.directory}/blocker`;
+    script = lab.restartScript({ first: `while [ -e '${blocker}' ]; do sleep 0.05; done` });
+    stub = rebootStub(lab);
+    daemon = lab.run(config());
+    await daemon.watching();
+  });
+
+  after(async () => {
+    await home?.stop();
+    await lab?.close();
+  });
+
+  it('shows every entity under its id, with its class, unit, category and icon, and a state', async () => {
+    await home.waitForState(alive, 'on');
+    const registered = await home.call<Registered[]>({ type: 'config/entity_registry/list' });
+    for (const component of await components()) {
+      const id = component.default_entity_id;
+      const entry = registered.find(({ unique_id }) => unique_id === component.unique_id);
+      assert.equal(entry?.entity_id, id);
+      assert.equal(entry?.entity_category ?? undefined, component.entity_category, id);
+      const { state, attributes } = await home.waitForState(id, one => one.state !== 'unavailable');
+      if (!stateless.test(id)) assert.notEqual(state, 'unknown', id);
+      for (const key of ['device_class', 'unit_of_measurement', 'state_class', 'icon'] as const)
+        assert.equal(attributes[key], component[key], `${id} ${key}`);
+      assert.equal(attributes.friendly_name, `lab ${component.name}`);
+    }
+  });
+
+  it('is one device, in its area', async () => {
+    const [devices, areas] = await Promise.all([
+      home.call<{ name: string; area_id: string; manufacturer: string }[]>({
+        type: 'config/device_registry/list',
+      }),
+      home.call<{ area_id: string; name: string }[]>({ type: 'config/area_registry/list' }),
+    ]);
+    const device = devices.find(({ name }) => name === 'lab');
+    assert.equal(device?.manufacturer, 'sockmon');
+    assert.equal(areas.find(({ area_id }) => area_id === device?.area_id)?.name, 'Basement');
+  });
+
+  it('goes off while the stack is dead, and on when it is back; the event fires once each', async () => {
+    const changes = await home.subscribeEvents<{ entity_id: string; new_state: State }>('state_changed');
+    writeFileSync(blocker, '');
+    const kill = lab.killStack('SIGKILL');
+    await home.waitForState(alive, 'off');
+    rmSync(blocker);
+    await home.waitForState(alive, 'on');
+    const outage = await home.waitForState(
+      lastOutage,
+      ({ attributes }) => typeof attributes.ended_at === 'string',
+    );
+    await home.waitForState(event, ({ attributes }) => attributes.event_type === 'stack_recovered');
+
+    assert.ok(Math.abs(Date.parse(outage.state) - kill.wallMs) < 2000, outage.state);
+    const { began_at, ended_at, duration_s, cause, attempts, outcome } = outage.attributes;
+    const lasted = Date.parse(String(ended_at)) - Date.parse(String(began_at));
+    assert.ok(Math.abs(Number(duration_s) * 1000 - lasted) < 1000);
+    assert.deepEqual([cause, attempts, outcome], ['killed by SIGKILL', 1, 'recovered']);
+    assert.equal((await home.state('sensor.lab_last_outage_cause'))?.state, 'killed by SIGKILL');
+    assert.equal((await home.waitForState('sensor.lab_outages_24h', '1')).state, '1');
+    const fired = changes
+      .filter(({ data }) => data.entity_id === event)
+      .map(({ data }) => data.new_state.attributes.event_type);
+    assert.deepEqual(fired, ['stack_down', 'stack_recovered']);
+    const lived = changes
+      .filter(({ data }) => data.entity_id === alive)
+      .map(({ data }) => data.new_state.state);
+    assert.deepEqual(lived, ['off', 'on']);
+  });
+
+  it('goes off when sockmon is killed, and on when it is there again', async () => {
+    daemon.kill('SIGKILL');
+    await daemon.ended;
+    await home.waitForState(alive, 'off');
+    await home.waitForState('sensor.lab_recovery', 'unavailable');
+    daemon = lab.run(config());
+    await home.waitForState(alive, 'on');
+    await home.waitForState('sensor.lab_recovery', one => one.state === 'watching' || one.state === 'absent');
+  });
+
+  it('restarts a resource by its button', async () => {
+    const before = script.calls().length;
+    await home.callService('button', 'press', {}, { entity_id: 'button.lab_restart_tcpip' });
+    await until('the script to run', () => script.calls().length > before);
+    await recorder.until('the result', ({ topic, payload }) => {
+      if (!topic.startsWith('sockmon/lab/result/ha-')) return false;
+      return JSON.parse(payload).action === 'restart' && JSON.parse(payload).status === 'accepted';
+    });
+    await home.waitForState(alive, 'on');
+  });
+
+  it('pauses for as long as is set, and the switch goes off by itself', async () => {
+    const set = { entity_id: 'number.lab_pause_time' };
+    await home.callService('number', 'set_value', { value: 25 }, set);
+    await home.waitForState('number.lab_pause_time', '25');
+    await home.callService('switch', 'turn_on', {}, { entity_id: 'switch.lab_pause' });
+    const paused = await home.waitForState('switch.lab_pause', 'on');
+    const leftMs = Date.parse(String(paused.attributes.until)) - Date.now();
+    assert.ok(leftMs > 20 * 60_000 && leftMs <= 25 * 60_000, String(paused.attributes.until));
+    await home.waitForState('sensor.lab_recovery', 'paused');
+    await home.callService('switch', 'turn_off', {}, { entity_id: 'switch.lab_pause' });
+    await home.waitForState('switch.lab_pause', 'off');
+
+    const issued_at = new Date().toISOString();
+    const short = { v: 1, id: 'a-short-pause', action: 'pause', for_s: 2, issued_at };
+    await recorder.publish('sockmon/lab/cmd/run', JSON.stringify(short));
+    await home.waitForState('switch.lab_pause', 'on');
+    await home.waitForState('switch.lab_pause', 'off');
+  });
+
+  it('does not reboot by a retained press, and once by a pressed button', async () => {
+    await recorder.publish('sockmon/lab/cmd/reboot', 'PRESS', { retain: true });
+    const refused = ({ topic, payload }: { topic: string; payload: string }) =>
+      topic.startsWith('sockmon/lab/result/') && JSON.parse(payload).code === 'retained';
+    await recorder.until('the refusal', refused);
+    const since = (await home.state('sensor.lab_connected_since'))?.state ?? '';
+    await until('ten seconds since the connection', () => Date.now() - Date.parse(since) > 10_500, {
+      deadlineMs: 30_000,
+    });
+    await home.callService('button', 'press', {}, { entity_id: 'button.lab_reboot' });
+    await until('the reboot', () => stub.calls() > 0);
+    await home.waitForState(event, ({ attributes }) => attributes.event_type === 'reboot');
+    assert.equal(stub.calls(), 1);
+    assert.equal(daemon.entries('reboot_intent').length, 1);
+  });
+
+  it('fires nothing again and stays available when Home Assistant restarts', async () => {
+    const before = await home.state(event);
+    const events = recorder.events().length;
+    const births = birthsOf(recorder);
+    await home.restart();
+    await home.waitForState(alive, 'on');
+    await everythingAvailable();
+    // Said some seconds after the start; a broker that goes away before is its own trouble.
+    await until('the birth message', () => birthsOf(recorder) > births);
+    assert.equal((await home.state(event))?.state, before?.state);
+    assert.equal(recorder.events().length, events);
+    assert.equal(stub.calls(), 1);
+    assert.deepEqual(home.complaints(), []);
+  });
+
+  it('fires nothing again and stays available when the broker restarts, also one that forgets', async () => {
+    const before = await home.state(event);
+    const events = (await shown(['stack_down', 'stack_recovered', 'reboot'])).length;
+    const complaints = home.complaints().length;
+    await broker.stop();
+    rmSync(`${lab.directory}/broker/mosquitto.db`, { force: true });
+    await home.waitForState(alive, 'unavailable');
+    await broker.start();
+    await home.waitForState(alive, 'on');
+    await everythingAvailable();
+    assert.equal((await home.state(event))?.state, before?.state);
+    assert.equal((await shown(['stack_down', 'stack_recovered', 'reboot'])).length, events);
+    assert.equal(stub.calls(), 1);
+    const others = home
+      .complaints()
+      .slice(complaints)
+      .filter(line => !brokerGone.test(line));
+    assert.deepEqual(others, []);
+  });
+
+  it('forgets a resource that is taken out of the configuration while sockmon does not run', async () => {
+    assert.ok(await home.state('binary_sensor.lab_running_clock'), 'it was there');
+    await daemon.stop();
+    const { clock: _, ...resources } = config().resources;
+    daemon = lab.run({ ...config(), resources });
+    await until(
+      'its entity to be gone',
+      async () => (await home.state('binary_sensor.lab_running_clock')) === undefined,
+    );
+    await home.waitForState(alive, 'on');
+  });
+
+  const everythingAvailable = async (): Promise<void> => {
+    for (const { default_entity_id } of await components())
+      await home.waitForState(default_entity_id, ({ state }) => state !== 'unavailable');
+  };
+
+  it('was never a reason for Home Assistant to complain', () => {
+    const about = /mqtt|discovery|sockmon/i;
+    const complaints = home.complaints().filter(line => about.test(line) && !brokerGone.test(line));
+    assert.deepEqual(complaints, []);
+    assert.equal(existsSync(blocker), false);
+  });
+});
