@@ -18,6 +18,7 @@ import { ServiceManager, statusSentence } from './notify.js';
 import { writePlan } from './plan.js';
 import { Supervisor } from './supervisor.js';
 import { scriptEnvironment, systemClock, systemReboot } from './system.js';
+import { holdWords } from './thread-state.js';
 import { version } from './version.js';
 
 export interface DaemonOptions {
@@ -127,8 +128,10 @@ class Daemon {
       tick: () => supervisor.tick(),
       ping: () => watcher.ping(),
       onAnswer: () => manager.alive(),
-      onSilence: waitedMs =>
-        this.alarm('monitor_hangs', `the monitor thread has not answered for ${durationWords(waitedMs)}`),
+      onSilence: waitedMs => {
+        const words = `the monitor thread has not answered for ${durationWords(waitedMs)}`;
+        this.alarm('monitor_hangs', `${words}${holdWords()}`);
+      },
     });
     this.heartbeat.start();
   }

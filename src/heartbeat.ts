@@ -5,6 +5,11 @@ const everyMs = 60_000;
 /** The first look is soon after the start: a thread that hangs at once must not be found a minute later. */
 const firstMs = 15_000;
 const longestAnswerMs = 10_000;
+/**
+ * The wait for an answer goes in so many parts. A part in which this thread itself stood still (fdatasync on a card that stalls, the
+ * whole process frozen) is over late, but it is one part: whatever happens, the monitor thread has had half of the time to answer.
+ */
+const partsOfWait = 2;
 
 export interface HeartbeatOptions {
   /** How long the service manager waits for a sign of life; null = it does not. */
@@ -20,6 +25,8 @@ export interface HeartbeatOptions {
 
 export class Heartbeat {
   private timer: NodeJS.Timeout | null = null;
+  /** Whatever was begun under an earlier number is over. */
+  private turn = 0;
   private readonly periodMs: number;
   private readonly answerMs: number;
 
@@ -35,27 +42,38 @@ export class Heartbeat {
   }
 
   stop(): void {
+    this.turn++;
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
   }
 
   private look(): void {
     this.options.tick();
-    const silence = this.wait(this.answerMs, () => {
-      this.stop();
-      this.options.onSilence(this.answerMs);
-    });
+    const { turn } = this;
+    this.listen(partsOfWait);
     void this.options.ping().then(() => {
       // Stopped meanwhile, or too late.
-      if (this.timer !== silence) return;
-      this.options.onAnswer();
+      if (this.turn !== turn) return;
+      this.stop();
       this.wait(this.periodMs, () => this.look());
+      this.options.onAnswer();
     });
   }
 
-  private wait(ms: number, then: () => void): NodeJS.Timeout {
-    this.stop();
+  private listen(parts: number): void {
+    const { turn } = this;
+    this.wait(this.answerMs / partsOfWait, () => {
+      // Timers come before the poll for what other threads have sent: an answer may lie there for as long as this thread stood still.
+      setImmediate(() => {
+        if (this.turn !== turn) return;
+        if (parts > 1) return this.listen(parts - 1);
+        this.stop();
+        this.options.onSilence(this.answerMs);
+      });
+    });
+  }
+
+  private wait(ms: number, then: () => void): void {
     this.timer = setTimeout(then, ms);
-    return this.timer;
   }
 }

@@ -32,10 +32,10 @@ export interface WatcherOptions {
 }
 
 /**
- * Where one of these is, the machine is going down and is left alone. `/run/nologin` is made by systemd-user-sessions.service, which is
- * ordered after network.target and so stops before the network does; by shutdown(8) five minutes before a shutdown for a set time.
- * At boot it is there until logins are allowed: the unit starts sockmon after that. Not `/run/systemd/shutdown/scheduled`: it is there
- * for as long as a shutdown at night is planned, and `systemctl reboot` does not make it.
+ * Where one of these is, the machine is going down and is left alone. `/run/nologin` is made by shutdown(8) five minutes before a
+ * shutdown for a set time. At "systemctl reboot" it comes after sockmon's own end: there the order of the units is the bound, see
+ * docs/SYSTEMD.md. At boot it is there until logins are allowed: the unit starts sockmon after that. Not
+ * `/run/systemd/shutdown/scheduled`: it is there for as long as a shutdown at night is planned.
  */
 const signsOfShutdown = ['/run/nologin'];
 

@@ -7,26 +7,32 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import type { JournalEntry } from '../../src/core/model.js';
+import type { Instant } from '../../src/core/clock.js';
+import { History } from '../../src/core/history.js';
+import type { JournalEntry, RefusalCode } from '../../src/core/model.js';
+import { timesOf } from '../../src/core/outage-history.js';
 import { policy, resource, step } from '../core/world.js';
-import { type Cut, House, type Point } from './house.js';
+import { type Cut, fairWeather, House, type Point, type Weather } from './house.js';
 
-const story = policy([
-  resource('tcpip', {
-    sensors: [{ kind: 'link', interface: 'tap0' }],
-    steps: [
-      step('restart', { attempts: 3, everyMs: 10_000 }),
-      step('reload-driver', { attempts: 1, everyMs: 10_000 }),
-    ],
-  }),
-]);
+const story = policy(
+  [
+    resource('tcpip', {
+      sensors: [{ kind: 'link', interface: 'tap0' }],
+      steps: [
+        step('restart', { attempts: 3, everyMs: 10_000 }),
+        step('reload-driver', { attempts: 1, everyMs: 10_000 }),
+      ],
+    }),
+  ],
+  { holdOffMs: [1_200_000] },
+);
 
 /** Long enough for the slowest way on: killed between intent and command, the machine is rebooted by force 5 minutes later. */
-const longestS = 900;
+const longestS = 1500;
+/** Two kills, one upon the other. */
+const longestAwayMs = 10_000;
 /** After the end, to see that it is one. */
 const quietS = 90;
-/** Killed again while it takes up what the first kill has left. */
-const doubleKills = 300;
 
 interface Told {
   readonly points: readonly Point[];
@@ -36,21 +42,30 @@ interface Told {
   readonly orders: readonly string[];
   readonly unrecorded: readonly string[];
   readonly kills: number;
+  /** How the resource stood in each second of the second boot before the network was back. */
+  readonly phases: readonly (string | null)[];
+  readonly trueTimes: { readonly beganMs: number | null; readonly endedMs: number | null };
+  readonly now: Instant;
 }
 
-async function tell(t: TestContext, cut: Cut | null): Promise<Told> {
+async function tell(t: TestContext, weather: Weather, cut: Cut | null): Promise<Told> {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'sockmon-cut-'));
   t.mock.timers.enable({ apis: ['setTimeout'] });
-  const house = new House(t, directory, story, cut);
+  const house = new House(t, directory, story, cut, weather);
+  const phases: (string | null)[] = [];
   try {
     let over = 0;
     for (let second = 0; second < longestS && over < quietS; second++) {
       await house.second();
       const isOver = house.entries.some(({ type }) => type === 'outage_end');
       over = isOver ? over + 1 : 0;
+      if (house.reboots.length > 0 && house.cameMs === null) phases.push(house.phase);
     }
     const { points, broker, reboots, orders, unrecorded, kills } = house;
-    return { points, broker, reboots, orders, unrecorded, kills, entries: [...house.entries] };
+    const trueTimes = { beganMs: house.wentMs, endedMs: house.cameMs };
+    const entries = [...house.entries];
+    const now = house.now();
+    return { points, broker, reboots, orders, unrecorded, kills, entries, phases, trueTimes, now };
   } finally {
     house.close();
     fs.rmSync(directory, { recursive: true });
@@ -62,7 +77,7 @@ function of<T extends JournalEntry['type']>(told: Told, type: T): Extract<Journa
 }
 
 /** What must be true wherever it was cut. */
-function assertRight(told: Told): void {
+function assertRight(told: Told, refusals: readonly RefusalCode[]): void {
   assert.equal(of(told, 'outage_begin').length, 1, 'one outage');
   assert.equal(of(told, 'outage_end').length, 1, 'which is closed');
   const [begin] = of(told, 'outage_begin');
@@ -76,8 +91,16 @@ function assertRight(told: Told): void {
   assert.equal(of(told, 'rebooted').length, 1, 'reported as done once');
   assert.equal(of(told, 'recovery_failed').length, 1);
   const attempts = of(told, 'attempt').map(({ attempt }) => attempt);
-  assert.deepEqual(attempts, [...new Set(attempts)].sort(), 'no attempt has the number of another');
-  assert.equal(of(told, 'attempt').at(-1)?.step, 'reload-driver');
+  assert.deepEqual(
+    attempts,
+    [...new Set(attempts)].sort((a, b) => a - b),
+    'no attempt has the number of another',
+  );
+  const [intent] = of(told, 'reboot_intent');
+  const before = of(told, 'attempt').filter(({ seq }) => seq < (intent?.seq ?? 0));
+  assert.equal(before.at(-1)?.step, 'reload-driver', 'the ladder was climbed before the reboot');
+  const refused = of(told, 'reboot_refused').map(({ code }) => code);
+  assert.deepEqual([...new Set(refused)], refusals, 'no second reboot, and why');
   assertToldOnce(told);
 }
 
@@ -93,6 +116,7 @@ function assertToldOnce(told: Told): void {
   // Killed between intent and command: the machine was still up after 5 minutes, which is told before it is rebooted by force.
   const failed = of(told, 'reboot_forced').map(() => 'reboot_failed');
   assert.ok(failed.length <= 1);
+  const refused = of(told, 'reboot_refused').map(({ type }) => type);
   const numbers = firsts.map(({ seq }) => seq);
   assert.deepEqual(
     numbers,
@@ -101,7 +125,7 @@ function assertToldOnce(told: Told): void {
   );
   assert.deepEqual(
     firsts.map(({ type }) => type),
-    ['outage_begin', 'recovery_failed', 'reboot_intent', ...failed, 'rebooted', 'outage_end'],
+    ['outage_begin', 'recovery_failed', 'reboot_intent', ...failed, 'rebooted', ...refused, 'outage_end'],
     'each fact once, none lost',
   );
 }
@@ -116,36 +140,88 @@ function random(): number {
   return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
 }
 
-describe('sockmon killed at any point of a complete story', () => {
-  it('goes on rightly from every one', async t => {
-    const whole = await tell(t, null);
-    assertRight(whole);
-    assert.equal(of(whole, 'attempt').length, 4, 'three attempts and the alternate step');
-    assert.ok(whole.points.length > 60, `${whole.points.length} points`);
-    const cuts = whole.points.flatMap(({ written }, point): Cut[] => [
-      { points: [point], torn: null },
-      ...(written ? [0.001, random(), random(), 0.999].map(torn => ({ points: [point], torn })) : []),
-    ]);
-    const twice = Array.from({ length: doubleKills }, (): Cut => {
-      const first = Math.floor(random() * whole.points.length);
-      return {
-        points: [first, first + 1 + Math.floor(random() * 30)],
-        torn: random() < 0.3 ? random() : null,
-      };
-    });
-    for (const cut of [...cuts, ...twice]) {
-      const told = await tell(t, cut);
-      const where = `${cut.points.map(point => `${point} ${told.points[point]?.name}`).join(' and ')}${cut.torn === null ? '' : `, torn at ${cut.torn}`}`;
-      try {
-        assert.ok(told.kills >= 1);
-        assertRight(told);
-      } catch (error) {
-        const journal = told.entries.map(entry => JSON.stringify(entry)).join('\n');
-        throw new Error(`cut ${where}: ${(error as Error).message}\n${journal}`);
+interface Tale {
+  readonly name: string;
+  readonly weather: Weather;
+  /** Pairs of cuts: killed again while it takes up what the first kill has left. */
+  readonly doubleKills: number;
+  /** Why no second reboot was done, in this order. */
+  readonly refusals: readonly RefusalCode[];
+  readonly alsoRight: (told: Told) => void;
+}
+
+const tales: readonly Tale[] = [
+  {
+    name: 'that ends with the reboot',
+    weather: fairWeather,
+    doubleKills: 300,
+    refusals: [],
+    alsoRight: () => {},
+  },
+  {
+    name: 'whose network is back only when the ladder of the second boot has run out as well',
+    weather: { ...fairWeather, networkStartsMs: 500_000 },
+    doubleKills: 100,
+    refusals: ['uptime_floor', 'hold_off'],
+    alsoRight: ({ phases, kills }) => {
+      // Between the uptime floor, 300 s, and the hold-off. Who was killed just now has to find its place again.
+      const last = phases.slice(-100);
+      assert.ok(last.includes('held'), `the state is held, not ${[...new Set(last)].join(', ')}`);
+      if (kills === 0) assert.deepEqual([...new Set(last)], ['held']);
+    },
+  },
+  {
+    name: 'after whose reboot it is 1970 for a minute',
+    weather: { ...fairWeather, clockIsSetMs: 60_000 },
+    doubleKills: 100,
+    refusals: [],
+    alsoRight: ({ entries, trueTimes, now, kills }) => {
+      const history = new History(entries);
+      const [outage] = history.outages;
+      assert.ok(outage);
+      const { beganMs, endedMs, certain } = timesOf(outage, history.seenFrom(now));
+      // Nobody was there when it began, or ended: it is told so, with the time at which sockmon was back.
+      const lateMs = [beganMs - (trueTimes.beganMs ?? 0), (endedMs ?? 0) - (trueTimes.endedMs ?? 0)];
+      const mayBeLateMs = certain || kills === 0 ? 0 : longestAwayMs;
+      for (const late of lateMs)
+        assert.ok(late >= 0 && late <= mayBeLateMs, `begin and end are ${lateMs.join(' and ')} ms late`);
+    },
+  },
+];
+
+describe('sockmon killed at any point of a story', () => {
+  for (const { name, weather, doubleKills, refusals, alsoRight } of tales) {
+    it(`${name} goes on rightly from every one`, async t => {
+      const whole = await tell(t, weather, null);
+      assertRight(whole, refusals);
+      alsoRight(whole);
+      assert.ok(whole.points.length > 60, `${whole.points.length} points`);
+      const cuts = whole.points.flatMap(({ written }, point): Cut[] => [
+        { points: [point], torn: null },
+        ...(written ? [0.001, random(), random(), 0.999].map(torn => ({ points: [point], torn })) : []),
+      ]);
+      const twice = Array.from({ length: doubleKills }, (): Cut => {
+        const first = Math.floor(random() * whole.points.length);
+        return {
+          points: [first, first + 1 + Math.floor(random() * 30)],
+          torn: random() < 0.3 ? random() : null,
+        };
+      });
+      for (const cut of [...cuts, ...twice]) {
+        const told = await tell(t, weather, cut);
+        const where = `${cut.points.map(point => `${point} ${told.points[point]?.name}`).join(' and ')}${cut.torn === null ? '' : `, torn at ${cut.torn}`}`;
+        try {
+          assert.ok(told.kills >= 1);
+          assertRight(told, refusals);
+          alsoRight(told);
+        } catch (error) {
+          const journal = told.entries.map(entry => JSON.stringify(entry)).join('\n');
+          throw new Error(`cut ${where}: ${(error as Error).message}\n${journal}`);
+        }
       }
-    }
-    const torn = cuts.filter(cut => cut.torn !== null).length;
-    const words = `${whole.points.length} points of the story, ${cuts.length} cuts, ${torn} of them through a write`;
-    t.diagnostic(`${words}, and ${doubleKills} pairs of cuts (seed ${seed}): every one resumed rightly`);
-  });
+      const torn = cuts.filter(cut => cut.torn !== null).length;
+      const words = `${whole.points.length} points of the story, ${cuts.length} cuts, ${torn} of them through a write`;
+      t.diagnostic(`${words}, and ${doubleKills} pairs of cuts (seed ${seed}): every one resumed rightly`);
+    });
+  }
 });

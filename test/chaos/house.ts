@@ -21,8 +21,17 @@ const shutdownMs = 8 * secondMs;
 const bootMs = 40 * secondMs;
 /** Times within a boot. */
 const sockmonStartsMs = 15 * secondMs;
-const networkStartsMs = 25 * secondMs;
 const diesMs = hourMs + 60 * secondMs;
+
+/** How the house is after the reboot. */
+export interface Weather {
+  /** When the network is back, as uptime. */
+  readonly networkStartsMs: number;
+  /** Without a clock chip: 1970 until the time has come from the network, at this uptime. null = right from the start. */
+  readonly clockIsSetMs: number | null;
+}
+
+export const fairWeather: Weather = { networkStartsMs: 25 * secondMs, clockIsSetMs: null };
 
 /** Where sockmon is killed: at the n-th point that it comes to, of all its lives together. */
 export interface Cut {
@@ -47,8 +56,12 @@ interface Life {
 export class House {
   bootId = 'b0000001-boot';
   upMs = hourMs;
-  wallMs = Date.parse('2026-11-22T07:00:00Z');
+  /** By a clock that is right. */
+  trueMs = Date.parse('2026-11-22T07:00:00Z');
   networkUp = true;
+  /** When the network went and came back, by a clock that is right. */
+  wentMs: number | null = null;
+  cameMs: number | null = null;
   /** Reboots that the machine has really done, by the boot that they ended. */
   readonly reboots: string[] = [];
   readonly points: Point[] = [];
@@ -70,12 +83,21 @@ export class House {
     readonly directory: string,
     private readonly policy: Policy,
     private readonly cut: Cut | null,
+    private readonly weather: Weather = fairWeather,
   ) {
     this.start();
   }
 
   now(): Instant {
-    return { bootId: this.bootId, bootMs: this.upMs, wallMs: this.wallMs, synced: true };
+    const { clockIsSetMs } = this.weather;
+    const synced = this.reboots.length === 0 || clockIsSetMs === null || this.upMs >= clockIsSetMs;
+    return { bootId: this.bootId, bootMs: this.upMs, wallMs: synced ? this.trueMs : this.upMs, synced };
+  }
+
+  /** How the resource stands; null while sockmon is not there. */
+  get phase(): string | null {
+    const { life } = this;
+    return life === null || life.killed ? null : (life.supervisor?.snapshot().resources.tcpip?.state ?? null);
   }
 
   get entries(): readonly JournalEntry[] {
@@ -85,7 +107,7 @@ export class House {
   /** One second of the house. */
   async second(): Promise<void> {
     this.upMs += secondMs;
-    this.wallMs += secondMs;
+    this.trueMs += secondMs;
     if (this.goesDownAtMs !== null && this.upMs >= this.goesDownAtMs) this.reboot();
     if (this.startsAtMs !== null && this.upMs >= this.startsAtMs) this.start();
     this.world();
@@ -104,13 +126,15 @@ export class House {
   private world(): void {
     if (this.upMs === diesMs && this.reboots.length === 0) {
       this.networkUp = false;
+      this.wentMs = this.trueMs;
       const reflex = this.armed.get('tcpip') ?? null;
       if (this.life !== null && reflex !== null) this.startRun(reflex, this.life);
       this.armed.delete('tcpip');
       this.sense('down', reflex?.id ?? null);
     }
-    if (this.upMs === networkStartsMs && this.reboots.length > 0) {
+    if (this.upMs === this.weather.networkStartsMs && this.reboots.length > 0) {
       this.networkUp = true;
+      this.cameMs ??= this.trueMs;
       this.sense('up');
     }
     for (const one of this.running.filter(({ endsMs }) => endsMs <= this.upMs)) {
@@ -152,7 +176,7 @@ export class House {
     this.networkUp = false;
     this.goesDownAtMs = null;
     this.bootId = `b000000${this.reboots.length + 1}-boot`;
-    this.wallMs += bootMs;
+    this.trueMs += bootMs;
     this.upMs = secondMs;
     this.startsAtMs = sockmonStartsMs;
   }

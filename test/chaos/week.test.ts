@@ -5,6 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { RefusalCode } from '../../src/core/model.js';
+import type { RebootPolicy } from '../../src/core/policy.js';
 import type { ReceivedCommand } from '../../src/core/ports.js';
 import { policy, resource, World } from '../core/world.js';
 
@@ -16,6 +18,8 @@ const weekMs = 7 * dayMs;
 /** As the configuration has them where the owner says nothing. */
 const holdOffMs = [10 * minuteMs, hourMs, 6 * hourMs];
 const budget = { max: 3, perMs: dayMs };
+/** From the order to reboot until sockmon is stopped: what comes then must not be a second one. */
+const goesDownMs = 8 * secondMs;
 /** Firmware, kernel, services. */
 const bootTakesMs = 40 * secondMs;
 const startsAtMs = 20 * secondMs;
@@ -30,8 +34,13 @@ interface Way {
   readonly clockAtBoot?: (loop: Loop) => { wallMs: number; synced: boolean };
   /** How often it loses the broker without a reboot. */
   readonly reconnectsEveryMs?: number;
-  /** At least so many reboots: a way that never gets through proves nothing about the budget. */
-  readonly atLeast: number;
+  /** A power cut so often. */
+  readonly powerFailsEveryMs?: number;
+  readonly rebootPolicy?: Partial<RebootPolicy>;
+  /** How many reboots: 'some' = up to the budget, but at least a day's worth, since a way that never gets through proves nothing about it. */
+  readonly reboots: number | 'some';
+  /** Why, and for no other reason, its commands are refused. */
+  readonly refusedAs?: readonly RefusalCode[];
 }
 
 interface Sent {
@@ -45,15 +54,18 @@ class Loop {
   trueMs = 0;
   readonly reboots: number[] = [];
   boots = 1;
+  /** Orders to reboot: one for each reboot. */
+  orders = 0;
   sent = 0;
-  refused = 0;
   private readonly inbox: { atMs: number; command: Partial<ReceivedCommand>; connectedMs: number }[] = [];
   private connectAtMs: number | null = null;
   private seen = 0;
   private connectedMs = 0;
+  private powerFailsAtMs: number;
 
   constructor(private readonly way: Way) {
-    this.world = new World(policy([resource('tcpip')], { holdOffMs, budget }));
+    this.world = new World(policy([resource('tcpip')], { holdOffMs, budget, ...way.rebootPolicy }));
+    this.powerFailsAtMs = way.powerFailsEveryMs ?? Infinity;
     this.world.synced = this.way.clockAtBoot?.(this).synced ?? true;
     this.world.up();
     this.connectAtMs = this.trueMs;
@@ -67,8 +79,12 @@ class Loop {
   /** To the next thing that happens. */
   private step(): void {
     const { world } = this;
-    const due = [this.trueMs + hourMs, this.connectAtMs ?? Infinity, this.inbox[0]?.atMs ?? Infinity];
-    const untilMs = Math.min(...due);
+    const untilMs = Math.min(
+      this.trueMs + hourMs,
+      this.connectAtMs ?? Infinity,
+      this.inbox[0]?.atMs ?? Infinity,
+      this.powerFailsAtMs,
+    );
     for (;;) {
       const phase = world.phase();
       if (phase.name === 'restarting') world.runEnded(phase.running.run, 1);
@@ -81,19 +97,31 @@ class Loop {
     }
     world.advance(untilMs - this.trueMs);
     this.trueMs = untilMs;
+    if (this.trueMs >= this.powerFailsAtMs) {
+      this.failPower();
+      return;
+    }
     this.deliver();
     this.rebootIfOrdered();
   }
 
+  private failPower(): void {
+    this.boot();
+    this.powerFailsAtMs = this.trueMs + (this.way.powerFailsEveryMs ?? Infinity);
+  }
+
   private deliver(): void {
     if (this.connectAtMs !== null && this.trueMs >= this.connectAtMs) this.connect();
-    for (let one = this.inbox[0]; one !== undefined && one.atMs <= this.trueMs; one = this.inbox[0]) {
+    this.deliverDue(this.trueMs);
+  }
+
+  private deliverDue(untilMs: number): void {
+    for (let one = this.inbox[0]; one !== undefined && one.atMs <= untilMs; one = this.inbox[0]) {
       this.inbox.shift();
       this.sent++;
-      const sinceConnectMs = this.trueMs - one.connectedMs;
+      const sinceConnectMs = one.atMs - one.connectedMs;
       const effects = this.world.command({ id: `c${this.sent}`, sinceConnectMs, ...one.command });
       if (effects.some(({ do: kind }) => kind === 'reboot')) return;
-      this.refused++;
     }
   }
 
@@ -112,6 +140,14 @@ class Loop {
     this.seen = effects.length;
     if (!ordered) return false;
     this.reboots.push(this.trueMs);
+    this.deliverDue(this.trueMs + goesDownMs);
+    this.seen = effects.length;
+    this.orders = effects.filter(({ do: kind }) => kind === 'reboot').length;
+    this.boot();
+    return true;
+  }
+
+  private boot(): void {
     this.trueMs += bootTakesMs + startsAtMs;
     this.world.advance(bootTakesMs + startsAtMs);
     this.boots++;
@@ -125,94 +161,167 @@ class Loop {
     this.world.sensor('tcpip', 'absent');
     if (this.way.networkUp) this.world.up();
     this.connectAtMs = this.trueMs + connectsAtMs - startsAtMs;
-    return true;
   }
 }
 
 const press = (afterMs: number, more: Partial<ReceivedCommand> = {}): Sent => ({ afterMs, command: more });
+/** Long enough after the connect not to be taken for an answer to it. */
+const run = (command: Partial<ReceivedCommand>): Sent => press(20_000, { press: false, ...command });
 const every = (everyMs: number, count: number, more: Partial<ReceivedCommand> = {}): Sent[] =>
   Array.from({ length: count }, (_, n) => press((n + 1) * everyMs, more));
 const often = 10 * minuteMs;
 const fakeClockMs = Date.parse('2026-11-22T07:00:00Z');
 
 const ways: readonly Way[] = [
-  { name: 'the network never comes back', networkUp: false, atLeast: 3 },
+  { name: 'the network never comes back', networkUp: false, reboots: 'some' },
   {
     name: 'it never comes back, and the clock starts at the same moment at every boot',
     networkUp: false,
     clockAtBoot: () => ({ wallMs: fakeClockMs, synced: false }),
-    atLeast: 3,
+    reboots: 'some',
   },
   {
     name: 'it never comes back, and the clock jumps on by years at every boot',
     networkUp: false,
     clockAtBoot: ({ boots }) => ({ wallMs: fakeClockMs + boots * 400 * dayMs, synced: false }),
-    atLeast: 3,
+    reboots: 'some',
   },
   {
     name: 'it never comes back, and the clock falls back by years at every boot',
     networkUp: false,
     clockAtBoot: ({ boots }) => ({ wallMs: fakeClockMs - boots * 400 * dayMs, synced: false }),
-    atLeast: 3,
+    reboots: 'some',
   },
   {
     name: 'a retained press comes at each connect',
     networkUp: true,
     reconnectsEveryMs: often,
     sends: () => [press(5, { retained: true }), press(30_000, { retained: true })],
-    atLeast: 0,
+    reboots: 0,
+    refusedAs: ['retained'],
   },
   {
     name: 'a session of the broker gives back the presses of hours ago',
     networkUp: true,
     reconnectsEveryMs: often,
     sends: () => every(200, 20),
-    atLeast: 0,
+    reboots: 0,
+    refusedAs: ['too_soon'],
   },
   {
     name: 'a run command of hours ago comes at each connect',
     networkUp: true,
     reconnectsEveryMs: often,
     sends: ({ world }) => [
-      press(20_000, { id: 'old', press: false, issuedWallMs: world.wallMs - 3 * hourMs }),
-      press(20_000, { id: `old${world.wallMs}`, press: false, issuedWallMs: world.wallMs - 3 * hourMs }),
+      run({ id: 'old', issuedWallMs: world.wallMs - 3 * hourMs }),
+      run({ id: `old${world.wallMs}`, issuedWallMs: world.wallMs - 3 * hourMs }),
     ],
-    atLeast: 0,
+    reboots: 0,
+    refusedAs: ['stale'],
   },
   {
-    name: 'one run command is redelivered at each connect, first as new',
+    name: 'a run command that has expired comes at each connect',
     networkUp: true,
     reconnectsEveryMs: often,
-    sends: () => [
-      press(20_000, { id: 'once', press: false }),
-      press(20_100, { id: 'once', press: false, duplicate: true }),
+    sends: ({ world: { wallMs } }) => [
+      run({ id: `old${wallMs}`, issuedWallMs: wallMs - 3 * hourMs, expiresWallMs: wallMs }),
     ],
-    atLeast: 1,
+    reboots: 0,
+    refusedAs: ['expired'],
+  },
+  {
+    name: 'run commands come from a sender whose clock is ahead',
+    networkUp: true,
+    reconnectsEveryMs: often,
+    sends: ({ world: { wallMs } }) => [run({ id: `ahead${wallMs}`, issuedWallMs: wallMs + hourMs })],
+    reboots: 0,
+    refusedAs: ['stale'],
+  },
+  {
+    name: 'run commands come while the own clock is wrong',
+    networkUp: true,
+    reconnectsEveryMs: often,
+    clockAtBoot: () => ({ wallMs: fakeClockMs, synced: false }),
+    sends: ({ world: { wallMs } }) => [run({ id: `new${wallMs}`, issuedWallMs: wallMs + 20_000 })],
+    reboots: 0,
+    refusedAs: ['clock_unsynced'],
+  },
+  {
+    name: 'a broker redelivers presses at each connect, marked as duplicates',
+    networkUp: true,
+    reconnectsEveryMs: often,
+    sends: () => [press(20_000, { duplicate: true })],
+    reboots: 0,
+    refusedAs: ['duplicate'],
+  },
+  {
+    name: 'one run command is redelivered at each connect, as new',
+    networkUp: true,
+    reconnectsEveryMs: often,
+    sends: () => [run({ id: 'once' }), run({ id: 'once' })],
+    reboots: 1,
+    refusedAs: ['duplicate'],
   },
   {
     name: 'every press comes twice, by overlapping filters',
     networkUp: true,
     reconnectsEveryMs: hourMs,
     sends: ({ sent }) => [press(20_000, { id: `twice${sent}` }), press(20_001, { id: `twice${sent}` })],
-    atLeast: 3,
+    reboots: 'some',
+  },
+  {
+    name: 'every press is three, and two come while the machine goes down',
+    networkUp: true,
+    reconnectsEveryMs: hourMs,
+    sends: () => [press(20_000), press(21_000, { origin: 'control' }), press(22_000)],
+    reboots: 'some',
+    refusedAs: ['budget_exhausted', 'busy', 'hold_off', 'rate_limited', 'uptime_floor'],
   },
   {
     name: 'an automation presses when the gateway comes online',
     networkUp: true,
     sends: () => every(minuteMs, 5),
-    atLeast: 0,
+    // The first, which nothing tells from a wish.
+    reboots: 1,
+  },
+  {
+    name: 'the power fails every 20 minutes and an automation presses when the gateway comes online',
+    networkUp: true,
+    powerFailsEveryMs: 20 * minuteMs,
+    sends: ({ boots }) => (boots === 1 ? [] : every(minuteMs, 4)),
+    reboots: 0,
+    refusedAs: ['uptime_floor'],
+  },
+  {
+    name: 'recovery is paused and an automation presses all the time',
+    networkUp: true,
+    reconnectsEveryMs: often,
+    sends: ({ world: { bootMs } }) => [
+      run({ id: `pause${bootMs}`, action: 'pause', forMs: hourMs }),
+      ...every(61_000, 9),
+    ],
+    reboots: 0,
+    refusedAs: ['paused'],
+  },
+  {
+    name: 'reboots are not allowed, whoever asks',
+    networkUp: false,
+    rebootPolicy: { allowed: false },
+    sends: () => every(61_000, 1000),
+    reboots: 0,
+    refusedAs: ['not_allowed'],
   },
   {
     name: 'an automation presses ten minutes after every connect, and again whenever it is refused',
     networkUp: true,
     sends: () => every(10 * minuteMs, 7 * 24 * 6),
-    atLeast: 3,
+    reboots: 'some',
   },
   {
     name: 'somebody leans on the button',
     networkUp: true,
     sends: () => every(61_000, 10_000),
-    atLeast: 3,
+    reboots: 'some',
   },
   {
     name: 'run commands with new ids and good times come all the time',
@@ -223,20 +332,20 @@ const ways: readonly Way[] = [
         afterMs: n * 10_000,
         command: { id: `run${sent}-${n}`, press: false, issuedWallMs: world.wallMs + n * 10_000 },
       })),
-    atLeast: 3,
+    reboots: 'some',
   },
   {
     name: 'the network never comes back and an automation presses every ten minutes',
     networkUp: false,
     sends: () => every(10 * minuteMs, 7 * 24 * 6),
-    atLeast: 3,
+    reboots: 'some',
   },
   {
     name: 'the same, with a clock that jumps on by years at every boot',
     networkUp: false,
     sends: () => every(10 * minuteMs, 7 * 24 * 6),
     clockAtBoot: ({ boots }) => ({ wallMs: fakeClockMs + boots * 400 * dayMs, synced: false }),
-    atLeast: 3,
+    reboots: 'some',
   },
 ];
 
@@ -246,10 +355,15 @@ describe('the reboots of a week', () => {
       const loop = new Loop(way);
       loop.run();
       const { reboots } = loop;
-      t.diagnostic(
-        `${way.name}: ${reboots.length} reboots in 7 days, ${loop.refused} of ${loop.sent} commands refused`,
-      );
-      assert.ok(reboots.length >= way.atLeast, `${reboots.length} reboots only`);
+      const refusals = loop.world.of('command').filter(({ status }) => status === 'rejected');
+      const codes = [...new Set(refusals.map(({ code }) => code))].sort();
+      const count = `${reboots.length} reboots in 7 days`;
+      const refused = `${refusals.length} of ${loop.sent} commands refused`;
+      t.diagnostic(`${way.name}: ${count}, ${refused}${codes.length > 0 ? `: ${codes.join(', ')}` : ''}`);
+      if (way.reboots === 'some') assert.ok(reboots.length >= budget.max, count);
+      else assert.equal(reboots.length, way.reboots);
+      if (way.refusedAs !== undefined) assert.deepEqual(codes, [...way.refusedAs].sort());
+      assert.equal(loop.orders, reboots.length, 'ordered while the machine was going down already');
       reboots.forEach((at, n) => {
         const within = reboots.slice(n).filter(other => other - at < budget.perMs);
         assert.ok(

@@ -67,6 +67,10 @@ describe('sockmon-step', () => {
     readonly start: number;
     readonly code: string;
     readonly status: string;
+    /** InvocationID before and after the start; given anew where not said. */
+    readonly runs?: readonly [before: string, after: string];
+    /** ActiveState before the start. */
+    readonly was?: string;
   }
 
   function prepare(
@@ -75,10 +79,13 @@ describe('sockmon-step', () => {
     starting = '',
   ): { folder: string; env: NodeJS.ProcessEnv } {
     const folder = scratch(test);
+    const [before, after] = ending.runs ?? ['a1', 'b2'];
     const systemctl = `#!/bin/sh
 echo "$*" >>${folder}/calls
 case $* in
-  start*) ${starting} exit ${ending.start} ;;
+  start*) touch ${folder}/started; ${starting} exit ${ending.start} ;;
+  *InvocationID*) [ -e ${folder}/started ] && echo ${after} || echo ${before} ;;
+  *ActiveState*) echo ${ending.was ?? 'inactive'} ;;
   *ExecMainStatus*) echo ${ending.status} ;;
   *ExecMainCode*) echo ${ending.code} ;;
 esac
@@ -93,20 +100,25 @@ esac
     return { folder, env };
   }
 
+  const veto = { start: 1, code: '1', status: '100' };
   const endings: [what: string, ending: Ending, expected: number][] = [
     ['what the step says when all is well', { start: 0, code: '1', status: '0' }, 0],
-    ['the step that asks for no reboot', { start: 1, code: '1', status: '100' }, 100],
+    ['the step that asks for no reboot', veto, 100],
     ['the step that has no hope', { start: 1, code: '1', status: '125' }, 125],
     ['a step that was killed', { start: 1, code: '2', status: '9' }, 1],
     ['a unit that systemd does not know', { start: 5, code: '0', status: '0' }, 5],
-    ['a service manager that does not answer', { start: 1, code: '', status: '' }, 1],
+    ['a start that is refused, not as the run before', { ...veto, runs: ['a1', 'a1'] }, 1],
+    ['a start that is refused, of a unit that never ran', { ...veto, runs: ['', ''] }, 1],
+    ['the first run of a unit', { ...veto, runs: ['', 'b2'] }, 100],
+    ['the run that it finds under way', { ...veto, runs: ['a1', 'a1'], was: 'activating' }, 100],
+    ['a service manager that does not answer', { start: 1, code: '', status: '', runs: ['', ''] }, 1],
   ];
   for (const [what, ending, expected] of endings) {
     it(`ends as ${what}`, test => {
       const { folder, env } = prepare(test, ending);
       const { status, stderr } = spawnSync(unit('sockmon-step'), ['net'], { env, encoding: 'utf8' });
       assert.equal(status, expected, stderr);
-      assert.match(readFileSync(join(folder, 'calls'), 'utf8'), /^start sockmon-step@net\.service\n/);
+      assert.match(readFileSync(join(folder, 'calls'), 'utf8'), /^start sockmon-step@net\.service$/m);
     });
   }
 

@@ -1,0 +1,88 @@
+/** The hint of `sockmon check` about the order of a shutdown: real processes, found by the real addon, in control groups of the test's. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { type Machine, orderingHint } from '../../src/cli/ordering.js';
+import { loadConfig } from '../../src/config.js';
+import { pidfileOf, scratch, startVictim } from '../native/helpers.js';
+
+/** `count` services, each with a process. */
+function watching(t: TestContext, count = 1) {
+  const victims = Array.from({ length: count }, () => startVictim(t));
+  const resources = Object.fromEntries(
+    victims.map(({ pid }, n) => [`r${n}`, { watch: { process: { pidfile: pidfileOf(t, pid) } } }]),
+  );
+  const file = join(scratch(t), 'sockmon.yaml');
+  writeFileSync(file, JSON.stringify({ node: 'gw', resources }));
+  const config = loadConfig({ files: [file], env: {}, cwd: '/', checkOnly: true });
+  return { config, victims };
+}
+
+function machine(cgroup: string, properties: Record<string, readonly string[]> = {}): Machine {
+  return {
+    runsSystemd: true,
+    cgroupOf: () => cgroup,
+    property: (unit, name) => properties[`${unit} ${name}`] ?? [],
+  };
+}
+
+const dnsmasq = '0::/system.slice/dnsmasq.service\n';
+
+describe('what systemd may stop before sockmon', () => {
+  const places: [what: string, cgroup: string, unit: string | null][] = [
+    ['a service', dnsmasq, 'dnsmasq.service'],
+    [
+      'a service under the old control groups',
+      '3:pids:/x\n1:name=systemd:/system.slice/dnsmasq.service\n',
+      'dnsmasq.service',
+    ],
+    ['an instance', '0::/system.slice/system-wg.slice/wg@a.service\n', 'wg@a.service'],
+    ['a service with groups of its own', '0::/system.slice/a.service/b.service\n', 'a.service'],
+    ['a container', '0::/system.slice/docker-1.scope\n', null],
+    ["a user's service", '0::/user.slice/user-0.slice/user@0.service/app.slice/x.service\n', null],
+    ['what a script has left behind', '0::/system.slice/sockmon.service\n', null],
+    ['no unit', '0::/\n', null],
+  ];
+  for (const [what, cgroup, unit] of places) {
+    it(`${what}: ${unit ?? 'no hint'}`, t => {
+      const { config } = watching(t);
+      const [, after] = /^ {2}\[Unit\]\n {2}After=(.*)$/m.exec(orderingHint(config, machine(cgroup))) ?? [];
+      assert.equal(after ?? null, unit);
+    });
+  }
+
+  it('is named once each', t => {
+    const { config, victims } = watching(t, 3);
+    const cgroupOf = (pid: number): string =>
+      pid === victims[0]?.pid ? '0::/system.slice/a.service\n' : dnsmasq;
+    assert.match(
+      orderingHint(config, { ...machine(''), cgroupOf }),
+      /^ {2}After=a\.service dnsmasq\.service$/m,
+    );
+  });
+
+  it('is not named when it is in order already', t => {
+    const { config } = watching(t);
+    const direct = machine(dnsmasq, { 'sockmon.service After': ['dnsmasq.service'] });
+    assert.equal(orderingHint(config, direct), '');
+    const between = {
+      'sockmon.service After': ['network.target'],
+      'dnsmasq.service Before': ['x.target', 'network.target'],
+    };
+    assert.equal(orderingHint(config, machine(dnsmasq, between)), '');
+  });
+
+  it('cannot be known without systemd, without the process and without its control group', async t => {
+    const { config, victims } = watching(t);
+    assert.equal(orderingHint(config, { ...machine(dnsmasq), runsSystemd: false }), '');
+    const unreadable = (): string => {
+      throw new Error('ENOENT');
+    };
+    assert.equal(orderingHint(config, { ...machine(''), cgroupOf: unreadable }), '');
+    const gone = new Promise(resolve => victims[0]?.once('exit', resolve));
+    victims[0]?.kill('SIGKILL');
+    await gone;
+    assert.equal(orderingHint(config, machine(dnsmasq)), '');
+  });
+});
