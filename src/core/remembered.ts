@@ -16,7 +16,7 @@ export const rememberedAttempts = 1000;
 
 export interface Remembered {
   readonly seqs: ReadonlySet<number>;
-  /** The last outage of each resource: its number counts on, its cause may be learned late. */
+  /** Whose stories stay, such as the last of each resource: its number counts on, its cause may be learned late. */
   readonly outages: ReadonlySet<string>;
 }
 
@@ -51,7 +51,10 @@ class Memory implements Remembered {
   }
 
   look(entry: JournalEntry): void {
-    if (this.isKept(entry)) this.seqs.add(entry.seq);
+    if (!this.isKept(entry)) return;
+    this.seqs.add(entry.seq);
+    // A begin without its end would be an open outage.
+    if (entry.type === 'outage_begin') this.outages.add(entry.outage);
   }
 
   private isKept(entry: JournalEntry): boolean {
@@ -72,7 +75,7 @@ class Memory implements Remembered {
       case 'seen':
         return this.first(`seen ${entry.resource}`);
       case 'outage_begin':
-        return this.isOutageKept(entry.outage, entry.resource);
+        return this.first(`outage ${entry.resource}`);
       case 'outage_end':
         return entry.outcome === 'recovered' && this.first(`back ${entry.resource}`);
       case 'command':
@@ -85,12 +88,6 @@ class Memory implements Remembered {
       default:
         return false;
     }
-  }
-
-  private isOutageKept(outage: string, resource: string): boolean {
-    const isLast = this.first(`outage ${resource}`);
-    if (isLast) this.outages.add(outage);
-    return isLast;
   }
 
   private isCommandKept(entry: Extract<JournalEntry, { type: 'command' }>): boolean {

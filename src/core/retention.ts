@@ -2,6 +2,7 @@
 import type { Instant } from './clock.js';
 import { History } from './history.js';
 import type { JournalEntry } from './model.js';
+import { isVeto } from './outage-history.js';
 import { remembered } from './remembered.js';
 import { type Witness, witness, witnessedMsAt } from './witness.js';
 
@@ -28,8 +29,11 @@ export function compact(
   const memory = remembered(entries, entry => ages.witnessedMs(entry));
   const open = openOutages(entries);
   const given = givenUp(entries);
+  const last = lastWords(entries);
   const acknowledged = Math.max(0, ...entries.map(entry => (entry.type === 'published' ? entry.upTo : 0)));
   const oldest = entries.at(-recentEntries)?.seq ?? 0;
+  // What is before an old entry is no younger, whatever the clock of then: half a story would be an outage without an end.
+  const old = entries.findLast(entry => ages.ms(entry) >= keptMs)?.seq ?? 0;
   const light = withoutOldBulk(entries, ages);
   const kept = light.filter(entry => {
     if (memory.seqs.has(entry.seq)) return true;
@@ -37,9 +41,9 @@ export function compact(
     const isRecent = entry.seq >= oldest;
     if ('outage' in entry && entry.outage !== undefined) {
       const isWhole = open.has(entry.outage) || memory.outages.has(entry.outage);
-      if (isWhole) return isRecent || !isRetry(entry, given);
+      if (isWhole) return isRecent || !isRetry(entry, given) || last.has(entry.seq);
     }
-    return isRecent && (entry.seq > acknowledged || ages.ms(entry) < keptMs);
+    return isRecent && (entry.seq > acknowledged || entry.seq > old);
   });
   return ages.stamped(withTotal(entries, withClocks(light, kept)));
 }
@@ -164,6 +168,17 @@ function givenUp(entries: readonly JournalEntry[]): Map<string, number> {
 function isRetry(entry: JournalEntry, given: ReadonlyMap<string, number>): boolean {
   if (entry.type !== 'attempt' && entry.type !== 'attempt_end') return false;
   return entry.seq > (given.get(entry.outage) ?? Number.POSITIVE_INFINITY);
+}
+
+/** By outage the last attempt, the last end of one, and the last veto: what an outage that goes on is judged by. */
+function lastWords(entries: readonly JournalEntry[]): Set<number> {
+  const last = new Map<string, number>();
+  for (const entry of entries) {
+    if (entry.type !== 'attempt' && entry.type !== 'attempt_end') continue;
+    last.set(`${entry.type} ${entry.outage}`, entry.seq);
+    if (entry.type === 'attempt_end' && isVeto(entry.result)) last.set(`veto ${entry.outage}`, entry.seq);
+  }
+  return new Set(last.values());
 }
 
 function isSuperseded(entry: JournalEntry): boolean {
