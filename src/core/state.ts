@@ -136,6 +136,8 @@ export interface ResourceState {
   readonly outagesBegun: number;
   /** Deaths in a row, each soon after a recovery. */
   readonly relapses: number;
+  /** The latest deaths, in ms of CLOCK_BOOTTIME: as many as make a flapping one, no older than their time. */
+  readonly deaths: readonly number[];
   readonly recoveredMs: number | null;
   /** It keeps dying; that has been told, its single deaths are not. */
   readonly flapping: boolean;
