@@ -30,17 +30,19 @@ const drillMs = 10_000;
 export function onSensor(before: ResourceState, input: SensorInput, ctx: Context): Step<ResourceState> {
   const old = before.sensors[input.sensor];
   if (old === undefined) return { state: before, effects: [] };
-  const sensor: SensorState = {
+  const now: SensorState = {
     name: old.name,
     state: input.state,
     detail: input.detail,
     carrier: input.carrier,
+    twitches: old.twitches,
     interface: input.interface ?? old.interface,
     diedMs: input.state === 'down' ? input.atMs : old.diedMs,
     waiting: waitingFor(old, input),
   };
+  const { sensor, effects } = notices(before, old, now, input.atMs);
   const state = { ...before, sensors: before.sensors.with(input.sensor, sensor) };
-  const told = [...notices(state, old, sensor, input.atMs), ...changed(state, old, sensor)];
+  const told = [...effects, ...changed(state, old, sensor)];
   const step = judge(state, sensor, input, ctx);
   return { state: step.state, effects: [...told, ...step.effects] };
 }

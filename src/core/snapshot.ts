@@ -1,4 +1,5 @@
 /** The picture of now, derived from the machine's state and the history. Pure. */
+import { isMissed, lateMs } from './absence.js';
 import { type Instant, isoTime, wallMsAt } from './clock.js';
 import { viewEvidence } from './evidence.js';
 import { figuresOf } from './figures.js';
@@ -45,7 +46,7 @@ export function snapshot(state: MachineState, history: History, now: Instant, in
       reason: bootWords(info.lastBoot),
       by: info.lastBoot.by,
     },
-    status: isRecovering(state) ? 'recovering' : 'online',
+    status: isRecovering(state, now) ? 'recovering' : 'online',
     recovery: recoveryOf(state, history, now),
     held: heldOf(state).map(({ policy }) => policy.id),
     detection: { quality: state.faults.length === 0 ? 'full' : 'degraded', notes: state.faults },
@@ -56,15 +57,20 @@ export function snapshot(state: MachineState, history: History, now: Instant, in
     ...figures,
     pause: pausedUntil('', history, now),
     pause_time_s: history.pauseTimeMs / 1000,
-    problems: [...problemsOf(state, now), ...(info.journalFault === null ? [] : [info.journalFault])],
+    problems: [
+      ...problemsOf(state, history, now),
+      ...(info.journalFault === null ? [] : [info.journalFault]),
+    ],
     reboot: { ...viewReboot(info.policy, history, now), pending: pendingReboot(state, history, now) },
   };
 }
 
-/** Whether (part of) the network itself is down. */
-export function isRecovering(state: MachineState): boolean {
+/** Whether (part of) the network itself is down, or has not come up since sockmon watches it. */
+export function isRecovering(state: MachineState, now: Instant): boolean {
   return [...state.resources.values()].some(
-    resource => roleOf(resource.policy) === 'stack' && outageOf(resource.phase) !== null,
+    resource =>
+      roleOf(resource.policy) === 'stack' &&
+      (outageOf(resource.phase) !== null || isMissed(resource, now.bootMs)),
   );
 }
 
@@ -112,12 +118,22 @@ function heldOf(state: MachineState): ResourceState[] {
 }
 
 /** Held for a pause is what somebody wanted; held for anything else is nothing to sleep on. */
-function problemsOf(state: MachineState, now: Instant): string[] {
+function problemsOf(state: MachineState, history: History, now: Instant): string[] {
   return [...state.resources.values()].flatMap(resource => {
-    const { phase, policy, flapping } = resource;
+    const { phase, policy, flapping, sensors } = resource;
     if (phase.name === 'held' && phase.why !== 'paused')
       return [`${policy.id} is down and left alone: ${reasonWords(resource, now)}`];
-    return flapping ? [`${policy.id} keeps dying`] : [];
+    if (isMissed(resource, now.bootMs) && history.pausedUntilMs(policy.id, now) === null)
+      return [
+        `${policy.id} has not been seen alive since sockmon watches it, for more than ${durationWords(lateMs)}: ${missingWords(resource)}; start it, or mend its "watch" in the configuration`,
+      ];
+    const twitching = sensors.find(({ twitches }) => twitches.isNamed);
+    return [
+      ...(flapping ? [`${policy.id} keeps dying`] : []),
+      ...(twitching === undefined
+        ? []
+        : [`${policy.id}: the carrier of ${twitching.interface ?? 'the interface'} keeps coming and going`]),
+    ];
   });
 }
 
@@ -148,15 +164,16 @@ function viewResource(resource: ResourceState, history: History, now: Instant): 
   };
 }
 
+function missingWords({ sensors }: ResourceState): string {
+  const missing = sensors.filter(({ state }) => state !== 'up').map(({ detail, name }) => detail || name);
+  return missing.join(', ');
+}
+
 function reasonWords(resource: ResourceState, now: Instant): string {
   const { phase, sensors, policy } = resource;
   switch (phase.name) {
-    case 'absent': {
-      const missing = sensors
-        .filter(sensor => sensor.state !== 'up')
-        .map(sensor => sensor.detail || sensor.name);
-      return `not seen alive yet: ${missing.join(', ')}`;
-    }
+    case 'absent':
+      return `not seen alive yet: ${missingWords(resource)}`;
     case 'up':
       return sensors.every(sensor => sensor.carrier !== false)
         ? 'every sensor is up'
