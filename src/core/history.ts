@@ -1,10 +1,15 @@
 /** What the journal says, folded: outages, reboots, commands, the cursor. Rebuilt at every start, so nothing of it can be reset by one. */
 import type { Instant } from './clock.js';
-import { evidenceOf } from './evidence.js';
 import { isHeldBack } from './ladder.js';
 import type { Action, JournalEntry, RecordOf } from './model.js';
 import type { Vantage } from './moment.js';
-import { isCounted, isVeto, type OutageHistory } from './outage-history.js';
+import {
+  addToOutage,
+  begunOutage,
+  isCounted,
+  type OutageEntry,
+  type OutageHistory,
+} from './outage-history.js';
 import { Past } from './past.js';
 import { rememberedAttempts, rememberedCommands, rememberedIntents } from './remembered.js';
 import { type Witness, witness, witnessedMsAt } from './witness.js';
@@ -152,26 +157,7 @@ export class History {
 
   private begin(entry: JournalEntry & RecordOf<'outage_begin'>): void {
     this.begun.set(entry.resource, numbered(entry.outage, this.outagesOf(entry.resource) + 1));
-    this.outages.push({
-      id: entry.outage,
-      resource: entry.resource,
-      begin: entry,
-      beganWitnessedMs: this.witnessedMsAt(entry),
-      root: entry.root ?? null,
-      cause: entry.cause,
-      sensor: entry.sensor,
-      attempts: 0,
-      lastAttemptMs: null,
-      lastAttemptBootId: null,
-      lastResult: null,
-      step: null,
-      stepAttempts: 0,
-      stepBeganMs: 0,
-      vetoed: false,
-      failed: false,
-      evidence: { before: null, after: null },
-      end: null,
-    });
+    this.outages.push(begunOutage(entry, this.witnessedMsAt(entry)));
     this.forgetOutages();
   }
 
@@ -197,60 +183,14 @@ export class History {
     return this.past.outages + this.outages.filter(isCounted).length;
   }
 
-  private applyToOutage(
-    entry: JournalEntry &
-      RecordOf<
-        | 'outage_cause'
-        | 'outage_root'
-        | 'attempt'
-        | 'attempt_end'
-        | 'recovery_failed'
-        | 'evidence'
-        | 'outage_end'
-      >,
-  ): void {
+  private applyToOutage(entry: OutageEntry): void {
     // These count, also when the story that they were a part of has left the journal.
     if (entry.type === 'attempt') this.noteAttempt(entry);
     if (entry.type === 'attempt_end' && isHeldBack(entry.result)) this.forgetAttempt(entry);
     if (entry.type === 'outage_end' && entry.outcome === 'recovered')
       this.seen.set(entry.resource, { ...this.seen.get(entry.resource), bootId: entry.bootId });
     const outage = this.outages.findLast(o => o.id === entry.outage);
-    if (outage === undefined) return;
-    switch (entry.type) {
-      case 'outage_cause':
-        outage.cause = entry.cause;
-        outage.sensor = entry.sensor;
-        return;
-      case 'outage_root':
-        outage.root = entry.root;
-        return;
-      case 'attempt':
-        if (outage.stepAttempts === 0 || outage.step !== (entry.step ?? null)) {
-          outage.step = entry.step ?? null;
-          outage.stepAttempts = 0;
-          outage.stepBeganMs = entry.atMs;
-        }
-        outage.stepAttempts += 1;
-        outage.attempts = entry.attempt;
-        outage.lastAttemptMs = entry.atMs;
-        outage.lastAttemptBootId = entry.bootId;
-        outage.lastResult = null;
-        return;
-      case 'attempt_end':
-        if (isHeldBack(entry.result)) outage.stepAttempts = Math.max(0, outage.stepAttempts - 1);
-        outage.lastResult = entry.result;
-        outage.vetoed ||= isVeto(entry.result);
-        return;
-      case 'recovery_failed':
-        outage.failed = true;
-        return;
-      case 'evidence':
-        outage.evidence[entry.when] = evidenceOf(entry);
-        return;
-      case 'outage_end':
-        outage.end = entry;
-        return;
-    }
+    if (outage !== undefined) addToOutage(outage, entry);
   }
 
   private applyCommand(entry: JournalEntry & RecordOf<'command'>): void {
