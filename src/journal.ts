@@ -235,7 +235,7 @@ class FileJournal implements OpenJournal {
 
   /** Not again before the file has doubled: what must be kept may be more than the limit, and a full disk has no room for a copy. */
   private compact(fd: number): void {
-    const kept = compact(this.list, this.clock.now().wallMs);
+    const kept = compact(this.list, this.clock.now());
     try {
       this.replace(fd, kept.map(encodeLine));
       this.list = kept;

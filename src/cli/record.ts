@@ -2,7 +2,7 @@
 import { loadAddon } from '../addon.js';
 import { type Instant, isoTime } from '../core/clock.js';
 import { SockmonError } from '../core/errors.js';
-import { History } from '../core/history.js';
+import { wholeHistory } from '../core/history.js';
 import type { JournalEntry } from '../core/model.js';
 import type { OutageHistory } from '../core/outage-history.js';
 import { viewOutage } from '../core/snapshot.js';
@@ -34,7 +34,7 @@ export function lastKnown(stateDir: string): LastKnown {
     last_entry_at: last ? isoTime(last.wallMs) : null,
     stopped: last?.type === 'stop' ? last.reason : null,
     last_outage: outages.at(-1) ?? null,
-    outages_total: outages.length,
+    outages_total: wholeHistory(entries).outagesTotal,
   };
 }
 
@@ -57,7 +57,7 @@ export function readStory(
   wanted: string,
 ): { readonly story: Story; readonly others: readonly string[] } {
   const { entries, now } = readEntries(stateDir);
-  const history = new History(entries);
+  const history = wholeHistory(entries);
   const found = findOutages([...history.outages], wanted);
   const outage = found.pop();
   if (outage === undefined) {
@@ -69,7 +69,7 @@ export function readStory(
 }
 
 function outagesOf(entries: readonly JournalEntry[], now: Instant): OutageView[] {
-  const history = new History(entries);
+  const history = wholeHistory(entries);
   const from = history.seenFrom(now);
   return history.outages.map(outage => viewOutage(outage, from, roleBySensor(outage)));
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { loadConfig, policyOf } from '../config.js';
 import { SockmonError } from '../core/errors.js';
-import { History } from '../core/history.js';
+import { wholeHistory } from '../core/history.js';
 import type { JournalEntry } from '../core/model.js';
 import type { Policy } from '../core/policy.js';
 import { factsOf } from '../core/recording.js';
@@ -25,7 +25,7 @@ export interface ReplayOptions {
 /** @throws SockmonError RECORDING, ConfigError. */
 export function replay(file: string, options: ReplayOptions, io: Io): number {
   const entries = readRecording(file, io);
-  const recorded = new History(entries).outages;
+  const recorded = wholeHistory(entries).outages;
   const named = policyFor(options, entries, io);
   const policy = options.allowReboot ? { ...named, reboot: { ...named.reboot, allowed: true } } : named;
   const known = new Set(policy.resources.map(({ id }) => id));
@@ -68,7 +68,7 @@ function defaultPolicy(entries: readonly JournalEntry[]): Policy {
       .flatMap(entry => (entry.type === 'attempt' ? [[entry.resource, entry.script] as const] : []))
       .reverse(),
   );
-  const resources = new History(entries).outages.map(outage => {
+  const resources = wholeHistory(entries).outages.map(outage => {
     const { resource: id } = outage;
     const watch = roleBySensor(outage) === 'stack' ? [{ stack: {} }] : [{ process: { name: id } }];
     const script = scripts.get(id);

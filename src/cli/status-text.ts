@@ -32,7 +32,7 @@ function resourceText(id: string, view: ResourceView): string {
   const sensors = view.sensors.map(sensor => [`  ${sensor.name}`, sensor.state, printable(sensor.detail)]);
   const marks = [
     ...(view.paused_until === null ? [] : [['  paused', `until ${localTime(view.paused_until)}`]]),
-    ...(view.flapping ? [['  flapping', 'it keeps dying; told once, restarted ever later']] : []),
+    ...(view.flapping ? [['  flapping', 'it keeps dying; told once, not death by death']] : []),
     ...(view.root === null ? [] : [['  part of', `the outage ${view.root} of something that it needs`]]),
   ];
   const restart = [

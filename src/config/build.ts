@@ -100,6 +100,7 @@ export class Builder {
       steps: this.steps(['resources', id, 'restart'], settings.restart),
       rebootWhenFailed: false,
       restartBudget: { max: settings.restart_budget.max, perMs: settings.restart_budget.per },
+      flapping: { max: settings.flapping.deaths, perMs: settings.flapping.per },
       needs: settings.needs,
       fallMs: settings.fall,
       riseMs: settings.rise,

@@ -73,6 +73,10 @@ const resource = section({
     max: whole(1, 1000).prefault(30),
     per: duration('1m', '30d').prefault('1h'),
   }).prefault({}),
+  flapping: section({
+    deaths: whole(2, 1000).prefault(4),
+    per: duration('1m', '1d').prefault('10m'),
+  }).prefault({}),
   needs: z
     .array(text('the name of a resource', idPattern), { error: expected('a list of names such as [tcpip]') })
     .prefault([]),

@@ -1,6 +1,15 @@
 /** What the sensors' reports mean together, before anybody decides what to do. Pure. */
 import { noteAlive } from './evidence.js';
-import { type Effect, type ResourceState, record, type SensorInput, type SensorState } from './state.js';
+import {
+  type Context,
+  type Effect,
+  noTwitches,
+  type ResourceState,
+  record,
+  type SensorInput,
+  type SensorState,
+  type Step,
+} from './state.js';
 
 /** How long a link may be without address or route after its carrier came back: DHCP with a slow modem takes half a minute. */
 export const wholeAfterCarrierMs = 60_000;
@@ -14,28 +23,70 @@ export function waitingFor(old: SensorState, input: SensorInput): SensorState['w
   return { for: input.cause, sinceMs: old.waiting?.sinceMs ?? input.atMs };
 }
 
-export function notices(state: ResourceState, old: SensorState, sensor: SensorState, atMs: number): Effect[] {
-  if (sensor.state !== 'up' || old.state !== 'up') return [];
+export interface Noticed {
+  readonly sensor: SensorState;
+  readonly effects: readonly Effect[];
+}
+
+export function notices(state: ResourceState, old: SensorState, sensor: SensorState, atMs: number): Noticed {
+  if (sensor.state !== 'up' || old.state !== 'up') return { sensor, effects: [] };
   const resource = state.policy.id;
   if (old.interface !== null && sensor.interface !== null && old.interface !== sensor.interface) {
     const detail = `the default route moved from ${old.interface} to ${sensor.interface}`;
-    return [
-      record({ type: 'notice', resource, atMs, what: 'route_moved', detail }),
-      { do: 'network', state: 'back' },
-    ];
+    const moved = record({ type: 'notice', resource, atMs, what: 'route_moved', detail });
+    return { sensor, effects: [moved, { do: 'network', state: 'back' }] };
   }
-  if (old.carrier === true && sensor.carrier === false) {
-    const detail = `${sensor.interface ?? 'the interface'} lost its carrier (a cable, or the box at its other end); nothing is restarted for that`;
-    return [record({ type: 'notice', resource, atMs, what: 'carrier_lost', detail })];
-  }
-  if (old.carrier === false && sensor.carrier === true) {
-    const detail = `${sensor.interface ?? 'the interface'} has its carrier back`;
-    return [
-      record({ type: 'notice', resource, atMs, what: 'carrier_back', detail }),
-      { do: 'network', state: 'back' },
-    ];
-  }
-  return [];
+  const isLost = old.carrier === true && sensor.carrier === false;
+  const isBack = old.carrier === false && sensor.carrier === true;
+  if (!isLost && !isBack) return { sensor, effects: [] };
+  const noticed = noticeCarrier(resource, sensor, atMs);
+  return isBack ? { ...noticed, effects: [...noticed.effects, { do: 'network', state: 'back' }] } : noticed;
+}
+
+/** A plug that does not sit well twitches many times a second; each notice is a write to the disk and a message. */
+const toldTwitches = 4;
+const stillMs = 60_000;
+
+function noticeCarrier(resource: string, sensor: SensorState, atMs: number): Noticed {
+  const { twitches } = sensor;
+  const name = sensor.interface ?? 'the interface';
+  const told = twitches.toldMs.filter(at => atMs - at < stillMs);
+  if (twitches.isNamed)
+    return { sensor: { ...sensor, twitches: { ...twitches, lastMs: atMs } }, effects: [] };
+  const isNamed = told.length >= toldTwitches;
+  const lost = `${name} lost its carrier (a cable, or the box at its other end); nothing is restarted for that`;
+  const back = `${name} has its carrier back`;
+  const named = `the carrier of ${name} keeps coming and going (a cable, or the box at its other end); that is told again when it has been still for a minute`;
+  const [what, detail] = isNamed
+    ? (['flapping', named] as const)
+    : sensor.carrier === true
+      ? (['carrier_back', back] as const)
+      : (['carrier_lost', lost] as const);
+  return {
+    sensor: { ...sensor, twitches: { toldMs: [...told, atMs], lastMs: atMs, isNamed } },
+    effects: [record({ type: 'notice', resource, atMs, what, detail })],
+  };
+}
+
+/** When a carrier that keeps coming and going counts as still. */
+export function stillAtMs({ twitches }: SensorState): number | null {
+  return twitches.isNamed ? twitches.lastMs + stillMs : null;
+}
+
+/** Says how it stands with a carrier that has come to rest. */
+export function calm(state: ResourceState, ctx: Context): Step<ResourceState> {
+  const { bootMs } = ctx.now;
+  const effects: Effect[] = [];
+  const sensors = state.sensors.map(sensor => {
+    const atMs = stillAtMs(sensor);
+    if (atMs === null || bootMs < atMs) return sensor;
+    const name = sensor.interface ?? 'the interface';
+    const rest = sensor.carrier === false ? 'is without a carrier' : 'has its carrier';
+    const detail = `${name} ${rest}, and has been still for a minute; single changes are told again`;
+    effects.push(record({ type: 'notice', resource: state.policy.id, atMs: bootMs, what: 'steady', detail }));
+    return { ...sensor, twitches: noTwitches };
+  });
+  return effects.length === 0 ? { state, effects } : { state: { ...state, sensors }, effects };
 }
 
 export function aliveWords(state: ResourceState): string {

@@ -1,9 +1,11 @@
 /** Why a dead resource is left alone for now, and whether the reflex may be armed. Pure. */
+import { missedAtMs } from './absence.js';
+import { steady, steadyAtMs } from './flapping.js';
 import { judgeRestart } from './guard.js';
 import { relapseDelayMs } from './ladder.js';
-import type { ResourcePolicy } from './policy.js';
+import { everyMs, type ResourcePolicy } from './policy.js';
 import { attemptRun, outageId } from './run.js';
-import { type Context, type Effect, outageOf, type ResourceState, record, type Step } from './state.js';
+import { type Context, type Effect, outageOf, type ResourceState, type Step } from './state.js';
 
 export type Hindrance =
   | { readonly kind: 'paused'; readonly untilMs: number }
@@ -40,11 +42,6 @@ export function downBelow(
   return null;
 }
 
-/** The pace of its first step: within it a death after a recovery counts as a relapse. */
-export function everyMs(policy: ResourcePolicy): number {
-  return policy.steps[0]?.everyMs ?? 0;
-}
-
 /**
  * Brings the monitor thread's reflex in line with what is wanted: armed while the resource lives and nothing stands against a restart.
  * Called after every input; what is right already costs nothing.
@@ -66,13 +63,19 @@ export function review(state: ResourceState, ctx: Context): Step<ResourceState> 
 }
 
 function wish(state: ResourceState, ctx: Context): Pick<ResourceState, 'armed' | 'reviewAtMs'> {
+  const { armed, reviewAtMs } = wishToArm(state, ctx);
+  const moments = [reviewAtMs, steadyAtMs(state), missedAtMs(state)].filter(
+    at => at !== null && at > ctx.now.bootMs,
+  ) as number[];
+  return { armed, reviewAtMs: moments.length === 0 ? null : Math.min(...moments) };
+}
+
+function wishToArm(state: ResourceState, ctx: Context): Pick<ResourceState, 'armed' | 'reviewAtMs'> {
   const { policy, phase, recoveredMs } = state;
   const nowMs = ctx.now.bootMs;
   const alive = phase.name === 'up' || phase.name === 'absent';
-  const steadyAtMs = state.flapping && recoveredMs !== null ? recoveredMs + everyMs(policy) : null;
-  if (!alive || state.expected || policy.steps.length === 0 || policy.fallMs > 0) {
-    return { armed: null, reviewAtMs: alive ? steadyAtMs : null };
-  }
+  if (!alive || state.expected || policy.steps.length === 0 || policy.fallMs > 0)
+    return { armed: null, reviewAtMs: null };
   const hindrance = hindranceOf(policy, ctx);
   if (hindrance !== null) {
     const againMs =
@@ -87,21 +90,5 @@ function wish(state: ResourceState, ctx: Context): Pick<ResourceState, 'armed' |
   if (nowMs < untilMs && relapseDelayMs(state.relapses + 1, everyMs(policy)) > 0) {
     return { armed: null, reviewAtMs: untilMs };
   }
-  return { armed: outageId(ctx.now.bootId, policy.id, state.outagesBegun + 1), reviewAtMs: steadyAtMs };
-}
-
-/** A flapping resource that has lived for a whole `every` is steady again. */
-function steady(state: ResourceState, ctx: Context): Step<ResourceState> {
-  const { flapping, phase, recoveredMs, policy } = state;
-  if (!flapping || phase.name !== 'up' || recoveredMs === null) return { state, effects: [] };
-  if (ctx.now.bootMs < recoveredMs + everyMs(policy)) return { state, effects: [] };
-  const detail = 'it has stopped dying again and again; single deaths are told again';
-  const notice = record({
-    type: 'notice',
-    resource: policy.id,
-    atMs: ctx.now.bootMs,
-    what: 'steady',
-    detail,
-  });
-  return { state: { ...state, flapping: false, relapses: 0 }, effects: [notice] };
+  return { armed: outageId(ctx.now.bootId, policy.id, state.outagesBegun + 1), reviewAtMs: null };
 }

@@ -1,10 +1,18 @@
 /** What the journal says, folded: outages, reboots, commands, the cursor. Rebuilt at every start, so nothing of it can be reset by one. */
 import type { Instant } from './clock.js';
-import { evidenceOf } from './evidence.js';
 import { isHeldBack } from './ladder.js';
 import type { Action, JournalEntry, RecordOf } from './model.js';
 import type { Vantage } from './moment.js';
-import { isVeto, type OutageHistory } from './outage-history.js';
+import {
+  addToOutage,
+  begunOutage,
+  isCounted,
+  type OutageEntry,
+  type OutageHistory,
+} from './outage-history.js';
+import { Past } from './past.js';
+import { rememberedAttempts, rememberedCommands, rememberedIntents } from './remembered.js';
+import { type Witness, witness, witnessedMsAt } from './witness.js';
 
 /** Where a resource was last seen alive, and by which sensors. */
 interface Sighting {
@@ -17,16 +25,22 @@ export interface Acted extends Instant {
   readonly witnessedMs: number;
 }
 
+/** The number at the end of an id counts, not the entries: old ones leave the journal. */
+function numbered(id: string, counted: number): number {
+  const number = Number(id.slice(id.lastIndexOf('-') + 1));
+  return Number.isSafeInteger(number) ? Math.max(number, counted) : counted;
+}
+
 function wishKey({ action, target }: { action: Action | null; target?: string | undefined }): string {
   return `${action} ${target ?? ''}`;
 }
 
-/** Ids are remembered this long at least: a broker may redeliver, nobody redelivers older ones. */
-const rememberedCommands = 500;
-/** More than any sensible restart budget. */
-const rememberedAttempts = 1000;
 /** How long a pause lasts when nobody has said so. */
 const usualPauseMs = 600_000;
+/** With a daemon that dies every 35 s they are the last ten hours. */
+const keptOutagesOfDaemon = 1000;
+/** Evidence is most of an outage, and what is told of the last one. */
+const keptEvidence = 20;
 
 export class History {
   lastSeq = 0;
@@ -34,7 +48,10 @@ export class History {
   /** See the record of this name. */
   announced: readonly string[] = [];
   firstWallMs: number | null = null;
+  /** Open ones and the latest of the others; how many have gone is in `past`. */
   readonly outages: OutageHistory[] = [];
+  /** What is left of the older ones. */
+  readonly past = new Past();
   /** Resources known to be alive, with the boot they were seen in. A clean stop empties it: what dies later is nobody's business. */
   readonly seen = new Map<string, Sighting>();
   readonly intents: (Acted & RecordOf<'reboot_intent'>)[] = [];
@@ -44,8 +61,8 @@ export class History {
   private readonly attempts = new Map<string, (Acted & { readonly run: string })[]>();
   /** Ends of pauses by resource, '' = all; in ms of CLOCK_BOOTTIME of their boot. */
   private readonly pauses = new Map<string, { bootId: string; untilMs: number }>();
-  /** Intents that were taken back; with the others they number the next. */
-  private cancelled = 0;
+  /** How many reboots have been intended, ever: numbers their ids. */
+  intended = 0;
   pauseTimeMs = usualPauseMs;
   /** How hard a way the pending intent has been taken. */
   pendingLevel: 'command' | 'force' | 'kernel' = 'command';
@@ -56,15 +73,19 @@ export class History {
   private readonly begun = new Map<string, number>();
 
   /** The last entry's moment, by the clock that needs no wall clock. */
-  private witnessed: { readonly bootId: string; readonly bootMs: number; readonly ms: number } | null = null;
+  private witnessed: Witness | null = null;
 
-  constructor(entries: Iterable<JournalEntry> = []) {
+  /** @param keptOutages A process that lives for years must not keep all that it has ever seen; who reads and ends may. */
+  constructor(
+    entries: Iterable<JournalEntry> = [],
+    private readonly keptOutages: number = keptOutagesOfDaemon,
+  ) {
     for (const entry of entries) this.apply(entry);
   }
 
   apply(entry: JournalEntry): void {
     this.lastSeq = entry.seq;
-    this.witnessed = { bootId: entry.bootId, bootMs: entry.bootMs, ms: this.witnessedMsAt(entry) };
+    this.witnessed = witness(this.witnessed, entry);
     this.firstWallMs ??= entry.wallMs;
     if (entry.synced) this.clocks.set(entry.bootId, entry.wallMs - entry.bootMs);
     switch (entry.type) {
@@ -107,6 +128,8 @@ export class History {
         return;
       case 'reboot_intent':
         this.intents.push(this.acted(entry));
+        if (this.intents.length > rememberedIntents) this.intents.shift();
+        this.intended = numbered(entry.intent, this.intended + 1);
         this.pendingIntent = entry;
         this.pendingLevel = 'command';
         return;
@@ -123,93 +146,51 @@ export class History {
       case 'published':
         this.publishedSeq = Math.max(this.publishedSeq, entry.upTo);
         return;
+      case 'compacted':
+        this.firstWallMs = entry.wallMs;
+        this.past.outages += entry.outages;
+        return;
       default:
         return;
     }
   }
 
   private begin(entry: JournalEntry & RecordOf<'outage_begin'>): void {
-    // The number in the id counts, not the entries: old ones leave the journal.
-    const number = Number(entry.outage.slice(entry.outage.lastIndexOf('-') + 1));
-    const counted = this.outagesOf(entry.resource) + 1;
-    this.begun.set(entry.resource, Number.isSafeInteger(number) ? Math.max(number, counted) : counted);
-    this.outages.push({
-      id: entry.outage,
-      resource: entry.resource,
-      begin: entry,
-      beganWitnessedMs: this.witnessedMsAt(entry),
-      root: entry.root ?? null,
-      cause: entry.cause,
-      sensor: entry.sensor,
-      attempts: 0,
-      lastAttemptMs: null,
-      lastAttemptBootId: null,
-      lastResult: null,
-      step: null,
-      stepAttempts: 0,
-      stepBeganMs: 0,
-      vetoed: false,
-      failed: false,
-      evidence: { before: null, after: null },
-      end: null,
-    });
+    this.begun.set(entry.resource, numbered(entry.outage, this.outagesOf(entry.resource) + 1));
+    this.outages.push(begunOutage(entry, this.witnessedMsAt(entry)));
+    this.forgetOutages();
   }
 
-  private applyToOutage(
-    entry: JournalEntry &
-      RecordOf<
-        | 'outage_cause'
-        | 'outage_root'
-        | 'attempt'
-        | 'attempt_end'
-        | 'recovery_failed'
-        | 'evidence'
-        | 'outage_end'
-      >,
-  ): void {
+  /** Not at every outage: it costs a walk through all of them. */
+  private forgetOutages(): void {
+    const { outages, keptOutages } = this;
+    const faded = outages.at(-1 - Math.min(keptEvidence, keptOutages));
+    if (faded !== undefined && faded.end !== null && Number.isFinite(keptOutages))
+      faded.evidence = { before: null, after: null };
+    if (outages.length < keptOutages * 1.1) return;
+    let tooMany = outages.length - keptOutages;
+    const kept = outages.filter(outage => {
+      if (tooMany <= 0 || outage.end === null) return true;
+      tooMany--;
+      if (isCounted(outage)) this.past.add(outage);
+      return false;
+    });
+    outages.splice(0, outages.length, ...kept);
+  }
+
+  /** How many outages have counted, ever. */
+  get outagesTotal(): number {
+    return this.past.outages + this.outages.filter(isCounted).length;
+  }
+
+  private applyToOutage(entry: OutageEntry): void {
+    // These count, also when the story that they were a part of has left the journal.
+    if (entry.type === 'attempt') this.noteAttempt(entry);
+    if (entry.type === 'attempt_end' && isHeldBack(entry.result)) this.forgetAttempt(entry);
+    if (entry.type === 'outage_end' && entry.outcome === 'recovered')
+      this.seen.set(entry.resource, { ...this.seen.get(entry.resource), bootId: entry.bootId });
     const outage = this.outages.findLast(o => o.id === entry.outage);
-    if (outage === undefined) return;
-    switch (entry.type) {
-      case 'outage_cause':
-        outage.cause = entry.cause;
-        outage.sensor = entry.sensor;
-        return;
-      case 'outage_root':
-        outage.root = entry.root;
-        return;
-      case 'attempt':
-        if (outage.stepAttempts === 0 || outage.step !== (entry.step ?? null)) {
-          outage.step = entry.step ?? null;
-          outage.stepAttempts = 0;
-          outage.stepBeganMs = entry.atMs;
-        }
-        outage.stepAttempts += 1;
-        outage.attempts = entry.attempt;
-        outage.lastAttemptMs = entry.atMs;
-        outage.lastAttemptBootId = entry.bootId;
-        this.noteAttempt(entry);
-        outage.lastResult = null;
-        return;
-      case 'attempt_end':
-        if (isHeldBack(entry.result)) {
-          this.forgetAttempt(entry);
-          outage.stepAttempts = Math.max(0, outage.stepAttempts - 1);
-        }
-        outage.lastResult = entry.result;
-        outage.vetoed ||= isVeto(entry.result);
-        return;
-      case 'recovery_failed':
-        outage.failed = true;
-        return;
-      case 'evidence':
-        outage.evidence[entry.when] = evidenceOf(entry);
-        return;
-      case 'outage_end':
-        outage.end = entry;
-        if (entry.outcome === 'recovered')
-          this.seen.set(entry.resource, { ...this.seen.get(entry.resource), bootId: entry.bootId });
-        return;
-    }
+    if (outage !== undefined) addToOutage(outage, entry);
   }
 
   private applyCommand(entry: JournalEntry & RecordOf<'command'>): void {
@@ -228,7 +209,6 @@ export class History {
   private takeBack(intentId: string): void {
     const at = this.intents.findLastIndex(({ intent }) => intent === intentId);
     const [intent] = at === -1 ? [] : this.intents.splice(at, 1);
-    this.cancelled++;
     if (intent?.command !== undefined) this.wishes.delete(wishKey({ action: 'reboot' }));
   }
 
@@ -254,14 +234,9 @@ export class History {
     this.attempts.set(resource, kept);
   }
 
-  /**
-   * Time that has passed for certain, counted from the journal's first entry: within a boot by CLOCK_BOOTTIME, of another boot what it
-   * had lasted at its first entry. Whatever the wall clock did meanwhile, at least so much lies between two moments.
-   */
-  witnessedMsAt({ bootId, bootMs }: Pick<Instant, 'bootId' | 'bootMs'>): number {
-    const { witnessed } = this;
-    if (witnessed === null) return 0;
-    return witnessed.ms + Math.max(0, witnessed.bootId === bootId ? bootMs - witnessed.bootMs : bootMs);
+  /** Time that has passed for certain, counted from the journal's first entry. */
+  witnessedMsAt(at: Pick<Instant, 'bootId' | 'bootMs'>): number {
+    return witnessedMsAt(this.witnessed, at);
   }
 
   seenFrom(now: Instant): Vantage {
@@ -270,11 +245,6 @@ export class History {
 
   private acted<T extends Instant>(entry: T): T & Acted {
     return { ...entry, witnessedMs: this.witnessedMsAt(entry) };
-  }
-
-  /** How many reboots have been intended, ever since the journal's first entry: numbers their ids. */
-  get intended(): number {
-    return this.intents.length + this.cancelled;
   }
 
   attemptsOf(resource: string): readonly Acted[] {
@@ -308,4 +278,9 @@ export class History {
   openOutage(resource: string): OutageHistory | undefined {
     return this.outages.findLast(o => o.resource === resource && o.end === null);
   }
+}
+
+/** With every outage of the entries. */
+export function wholeHistory(entries: Iterable<JournalEntry>): History {
+  return new History(entries, Number.POSITIVE_INFINITY);
 }

@@ -2,7 +2,7 @@
 import { isBetterCause } from './cause.js';
 import { onCommand, onDrillFailed } from './commanded.js';
 import { onEvidence } from './evidence.js';
-import { allUp, wholeAfterCarrierMs } from './facts.js';
+import { allUp, calm, stillAtMs, wholeAfterCarrierMs } from './facts.js';
 import { downBelow, review } from './hindrance.js';
 import { climbAfter } from './ladder.js';
 import type { JournalRecord } from './model.js';
@@ -75,7 +75,9 @@ function withPauseEnd(state: MachineState, ctx: Context): MachineState {
 
 /** The earliest moment (ms of CLOCK_BOOTTIME) at which a tick would change something; null = none. */
 export function nextDeadlineMs(state: MachineState): number | null {
-  const deadlines = [...state.resources.values()].flatMap(deadlinesOf);
+  const resources = [...state.resources.values()];
+  const still = resources.flatMap(({ sensors }) => sensors.map(stillAtMs)).filter(at => at !== null);
+  const deadlines = [...resources.flatMap(deadlinesOf), ...still];
   if (state.reboot?.nextAtMs != null) deadlines.push(state.reboot.nextAtMs);
   if (state.pauseEndsMs !== null) deadlines.push(state.pauseEndsMs);
   return deadlines.length === 0 ? null : Math.min(...deadlines);
@@ -193,8 +195,9 @@ function abandon(
 
 function onTick(before: MachineState, ctx: Context): Step<MachineState> {
   const harder = escalate(before, ctx);
-  const step = eachResource(harder.state, resource => tick(resource, ctx));
-  return { state: step.state, effects: [...harder.effects, ...step.effects] };
+  const calmed = eachResource(harder.state, resource => calm(resource, ctx));
+  const step = eachResource(calmed.state, resource => tick(resource, ctx));
+  return { state: step.state, effects: [...harder.effects, ...calmed.effects, ...step.effects] };
 }
 
 function tick(resource: ResourceState, ctx: Context): Step<ResourceState> {

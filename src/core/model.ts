@@ -216,6 +216,8 @@ export const recordShape = tagged('type', {
   announced: { entities: array(string) },
   /** Everything up to and including `upTo` has been acknowledged by the broker. */
   published: { upTo: number },
+  /** What has left the journal at its compaction: so many outages that counted. What is older than this entry is not complete any more. */
+  compacted: { outages: number },
 });
 export type JournalRecord = TypeOf<typeof recordShape>;
 export type RecordOf<T extends JournalRecord['type']> = Extract<JournalRecord, { type: T }>;
@@ -227,6 +229,8 @@ export const stampShape = object({
   bootMs: number,
   wallMs: number,
   synced: boolean,
+  /** Set by a compaction, where what is gone would have added to it: the time that the journal has seen passing until this entry. */
+  witnessedMs: optional(number),
 });
 export type Stamp = TypeOf<typeof stampShape>;
 export type JournalEntry = Stamp & JournalRecord;

@@ -1,5 +1,6 @@
 /** One outage as the journal tells it. Pure. */
-import { exitStatus } from './ladder.js';
+import { evidenceOf } from './evidence.js';
+import { exitStatus, isHeldBack } from './ladder.js';
 import type { Cause, JournalEntry, RecordOf, RunResult } from './model.js';
 import { momentOf, outageSpan, type Vantage, wallTime } from './moment.js';
 import type { Evidence } from './ports.js';
@@ -33,6 +34,80 @@ export interface OutageHistory {
 
 export function isVeto(result: RunResult): boolean {
   return result.kind === 'exit' && result.code === exitStatus.veto;
+}
+
+/** What is added to an outage after its begin. */
+export type OutageEntry = JournalEntry &
+  RecordOf<
+    'outage_cause' | 'outage_root' | 'attempt' | 'attempt_end' | 'recovery_failed' | 'evidence' | 'outage_end'
+  >;
+
+export function begunOutage(
+  begin: JournalEntry & RecordOf<'outage_begin'>,
+  beganWitnessedMs: number,
+): OutageHistory {
+  return {
+    id: begin.outage,
+    resource: begin.resource,
+    begin,
+    beganWitnessedMs,
+    root: begin.root ?? null,
+    cause: begin.cause,
+    sensor: begin.sensor,
+    attempts: 0,
+    lastAttemptMs: null,
+    lastAttemptBootId: null,
+    lastResult: null,
+    step: null,
+    stepAttempts: 0,
+    stepBeganMs: 0,
+    vetoed: false,
+    failed: false,
+    evidence: { before: null, after: null },
+    end: null,
+  };
+}
+
+export function addToOutage(outage: OutageHistory, entry: OutageEntry): void {
+  switch (entry.type) {
+    case 'outage_cause':
+      outage.cause = entry.cause;
+      outage.sensor = entry.sensor;
+      return;
+    case 'outage_root':
+      outage.root = entry.root;
+      return;
+    case 'attempt':
+      addAttempt(outage, entry);
+      return;
+    case 'attempt_end':
+      if (isHeldBack(entry.result)) outage.stepAttempts = Math.max(0, outage.stepAttempts - 1);
+      outage.lastResult = entry.result;
+      outage.vetoed ||= isVeto(entry.result);
+      return;
+    case 'recovery_failed':
+      outage.failed = true;
+      return;
+    case 'evidence':
+      outage.evidence[entry.when] = evidenceOf(entry);
+      return;
+    case 'outage_end':
+      outage.end = entry;
+      return;
+  }
+}
+
+function addAttempt(outage: OutageHistory, entry: JournalEntry & RecordOf<'attempt'>): void {
+  if (outage.stepAttempts === 0 || outage.step !== (entry.step ?? null)) {
+    outage.step = entry.step ?? null;
+    outage.stepAttempts = 0;
+    outage.stepBeganMs = entry.atMs;
+  }
+  outage.stepAttempts += 1;
+  outage.attempts = entry.attempt;
+  outage.lastAttemptMs = entry.atMs;
+  outage.lastAttemptBootId = entry.bootId;
+  outage.lastResult = null;
 }
 
 export interface OutageTimes {

@@ -47,12 +47,19 @@ export interface ResourcePolicy {
   readonly rebootWhenFailed: boolean;
   /** Attempts, over all outages; beyond it the resource is held. */
   readonly restartBudget: Budget;
+  /** So many deaths in so much time make it one that keeps dying: told as such, not death by death. */
+  readonly flapping: Budget;
   /** While one of these resources is down this one is not restarted, and its budget does not run. */
   readonly needs: readonly string[];
   /** How long it must be dead to count as dead: a process that is replaced within this time is a note. 0 = act at once, by reflex. */
   readonly fallMs: number;
   /** How long it must be up to count as back. */
   readonly riseMs: number;
+}
+
+/** The pace of its first step: within it a death after a recovery counts as a relapse. */
+export function everyMs(policy: ResourcePolicy): number {
+  return policy.steps[0]?.everyMs ?? 0;
 }
 
 export interface RebootPolicy {

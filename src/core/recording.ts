@@ -1,5 +1,5 @@
 /** The facts of a recording that hold whatever the policy was: when things died, came back, and how long scripts took. Pure. */
-import { History } from './history.js';
+import { wholeHistory } from './history.js';
 import type { JournalEntry } from './model.js';
 import { isCounted, type OutageHistory } from './outage-history.js';
 import type { Fact, RecordedAttempt } from './rehearse.js';
@@ -9,7 +9,7 @@ import type { Fact, RecordedAttempt } from './rehearse.js';
  * @param neverBack as if nothing had ever come back.
  */
 export function factsOf(entries: readonly JournalEntry[], neverBack = false): Fact[] {
-  const outages = new History(entries).outages.filter(
+  const outages = wholeHistory(entries).outages.filter(
     outage => isCounted(outage) || outage.begin.drill === true,
   );
   const own = new Set(entries.flatMap(entry => (entry.type === 'rebooted' ? [entry.bootId] : [])));

@@ -2,11 +2,12 @@
 import { isBetterCause } from './cause.js';
 import { collectFor, noteAlive } from './evidence.js';
 import { aliveWords, allUp, changed, notices, waitingFor, wholeAfterCarrierMs } from './facts.js';
-import { downBelow, everyMs } from './hindrance.js';
+import { flappingNotice, noteDeath } from './flapping.js';
+import { downBelow } from './hindrance.js';
 import { relapseDelayMs } from './ladder.js';
 import type { Cause } from './model.js';
 import { beginRecord, endRecord, newOutage } from './outage.js';
-import { roleOf, sensorsWords } from './policy.js';
+import { everyMs, roleOf, sensorsWords } from './policy.js';
 import { beginAttempt, enterHeld, scheduleNext, tryAttempt } from './recovery.js';
 import { outageId } from './run.js';
 import { causeWords, durationWords, resultWords } from './sentence.js';
@@ -23,25 +24,25 @@ import {
   type Step,
 } from './state.js';
 
-/** Deaths in a row, each soon after a recovery, that make a resource a flapping one. */
-const flappingRelapses = 3;
 /** A death later than this after the order to kill is not the drill's. */
 const drillMs = 10_000;
 
 export function onSensor(before: ResourceState, input: SensorInput, ctx: Context): Step<ResourceState> {
   const old = before.sensors[input.sensor];
   if (old === undefined) return { state: before, effects: [] };
-  const sensor: SensorState = {
+  const now: SensorState = {
     name: old.name,
     state: input.state,
     detail: input.detail,
     carrier: input.carrier,
+    twitches: old.twitches,
     interface: input.interface ?? old.interface,
     diedMs: input.state === 'down' ? input.atMs : old.diedMs,
     waiting: waitingFor(old, input),
   };
+  const { sensor, effects } = notices(before, old, now, input.atMs);
   const state = { ...before, sensors: before.sensors.with(input.sensor, sensor) };
-  const told = [...notices(state, old, sensor, input.atMs), ...changed(state, old, sensor)];
+  const told = [...effects, ...changed(state, old, sensor)];
   const step = judge(state, sensor, input, ctx);
   return { state: step.state, effects: [...told, ...step.effects] };
 }
@@ -151,8 +152,6 @@ export function waitedInVain(state: ResourceState, ctx: Context): Step<ResourceS
 function die(before: ResourceState, death: Death, ctx: Context): Step<ResourceState> {
   const { policy } = before;
   const { cause, sensor, atMs, reflex } = death;
-  const soon = before.recoveredMs !== null && atMs - before.recoveredMs < everyMs(policy);
-  const relapses = soon ? before.relapses + 1 : 0;
   const number = before.outagesBegun + 1;
   const drill = drillAt(before, atMs);
   const id =
@@ -166,12 +165,11 @@ function die(before: ResourceState, death: Death, ctx: Context): Step<ResourceSt
   };
   const state: ResourceState = {
     ...before,
+    ...noteDeath(before, atMs, drill !== null),
     outagesBegun: number,
-    relapses,
     expected: false,
     drill: null,
     armed: reflex === null ? before.armed : null,
-    flapping: before.flapping || relapses >= flappingRelapses,
   };
   const step = firstStep(state, outage, reflex, ctx);
   const told = [
@@ -181,12 +179,6 @@ function die(before: ResourceState, death: Death, ctx: Context): Step<ResourceSt
   ];
   const last = collectFor(policy.id, outage, 'before');
   return { state: step.state, effects: [...told, ...step.effects, ...last] };
-}
-
-function flappingNotice(before: ResourceState, after: ResourceState, atMs: number): Effect[] {
-  if (before.flapping || !after.flapping) return [];
-  const detail = `it keeps dying: ${after.relapses + 1} times in a row, each soon after it was back; it is restarted ever later`;
-  return [record({ type: 'notice', resource: after.policy.id, atMs, what: 'flapping', detail })];
 }
 
 function firstStep(

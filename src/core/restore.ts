@@ -12,6 +12,7 @@ import {
   type Context,
   type Effect,
   type MachineState,
+  noTwitches,
   type OpenOutage,
   outageOf,
   type ResourceState,
@@ -69,6 +70,7 @@ function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
       state: 'absent',
       detail: '',
       carrier: null,
+      twitches: noTwitches,
       interface: null,
       diedMs: null,
       waiting: null,
@@ -79,6 +81,7 @@ function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
     expected: seen?.bootId === now.bootId && seen.sensors === sensorsWords(policy),
     outagesBegun: history.outagesOf(policy.id),
     relapses: 0,
+    deaths: [],
     recoveredMs: null,
     flapping: false,
     risingMs: null,
@@ -93,8 +96,8 @@ function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
 /** A reload: a script that runs goes on, what keeps dying is still known for it. */
 function carryOver(known: ResourceState, policy: ResourcePolicy, ctx: Context): ResourceState {
   const fresh = restore(policy, ctx);
-  const { relapses, recoveredMs, flapping, drill, leftovers, phase } = known;
-  const carried = { ...fresh, relapses, recoveredMs, flapping, drill, leftovers };
+  const { relapses, deaths, recoveredMs, flapping, drill, leftovers, phase } = known;
+  const carried = { ...fresh, relapses, deaths, recoveredMs, flapping, drill, leftovers };
   return phase.name === 'restarting' ? { ...carried, expected: false, phase } : carried;
 }
 

@@ -1,9 +1,14 @@
 /** What of a long journal is kept. Pure. */
+import type { Instant } from './clock.js';
+import { History } from './history.js';
 import type { JournalEntry } from './model.js';
+import { isVeto } from './outage-history.js';
+import { remembered } from './remembered.js';
+import { type Witness, witness, witnessedMsAt } from './witness.js';
 
 const dayMs = 86_400_000;
 const keptMs = 400 * dayMs;
-/** After a compaction there must be room again, whatever the ages. */
+/** After a compaction there must be room again, whatever the ages. So many of the latest stay; of older ones what is remembered. */
 const keptEntries = 2500;
 /** Evidence and the output of scripts are the bulk of a journal and interest nobody after a month. */
 const bulkKeptMs = 30 * dayMs;
@@ -11,41 +16,129 @@ const bulkKeptMs = 30 * dayMs;
 const bulkChars = 256 * 1024;
 
 /**
- * Open outages, the unacknowledged and the recent stay; of entries that supersede one another the last. Numbers are kept. An outage that
- * goes on for weeks keeps its story and its latest attempts: the older ones are the same again every 15 minutes.
+ * What the guard and the machine remember stays, and so do open outages, the unacknowledged and the recent; of entries that supersede one
+ * another the last. Numbers are kept. An outage that goes on for weeks keeps its story and its latest attempts: the older ones are the
+ * same again every 15 minutes.
  */
-export function compact(entries: readonly JournalEntry[], wallMs: number): JournalEntry[] {
+export function compact(
+  entries: readonly JournalEntry[],
+  now: Instant,
+  recentEntries: number = keptEntries,
+): JournalEntry[] {
+  const ages = new Ages(entries, now);
+  const memory = remembered(entries, entry => ages.witnessedMs(entry));
   const open = openOutages(entries);
   const given = givenUp(entries);
-  const lastOf = new Map<string, number>();
-  for (const entry of entries) lastOf.set(supersedeKey(entry), entry.seq);
+  const last = lastWords(entries);
   const acknowledged = Math.max(0, ...entries.map(entry => (entry.type === 'published' ? entry.upTo : 0)));
-  const oldest = entries.at(-keptEntries)?.seq ?? 0;
-  return withoutOldBulk(entries, wallMs).filter(entry => {
-    if ('outage' in entry && entry.outage !== undefined && open.has(entry.outage))
-      return entry.seq >= oldest || !isRetry(entry, given);
-    const isLast = lastOf.get(supersedeKey(entry)) === entry.seq;
-    if (isSuperseded(entry) && !isLast) return false;
-    // A setting, not an event.
-    if (entry.type === 'pause_time') return true;
-    if (entry.seq > acknowledged && entry.seq >= oldest) return true;
-    return entry.seq >= oldest && wallMs - entry.wallMs < keptMs;
+  const oldest = entries.at(-recentEntries)?.seq ?? 0;
+  // What is before an old entry is no younger, whatever the clock of then: half a story would be an outage without an end.
+  const old = entries.findLast(entry => ages.ms(entry) >= keptMs)?.seq ?? 0;
+  const light = withoutOldBulk(entries, ages);
+  const kept = light.filter(entry => {
+    if (memory.seqs.has(entry.seq)) return true;
+    if (isSuperseded(entry)) return false;
+    const isRecent = entry.seq >= oldest;
+    if ('outage' in entry && entry.outage !== undefined) {
+      const isWhole = open.has(entry.outage) || memory.outages.has(entry.outage);
+      if (isWhole) return isRecent || !isRetry(entry, given) || last.has(entry.seq);
+    }
+    return isRecent && (entry.seq > acknowledged || entry.seq > old);
   });
+  return ages.stamped(withTotal(entries, withClocks(light, kept)));
+}
+
+/** Of each boot that something is kept of an entry that was written while the clock was right, if there is one: it dates the others. */
+function withClocks(light: readonly JournalEntry[], kept: readonly JournalEntry[]): JournalEntry[] {
+  const undated = new Set(kept.map(({ bootId }) => bootId));
+  for (const { bootId, synced } of kept) if (synced) undated.delete(bootId);
+  const seqs = new Set(kept.map(({ seq }) => seq));
+  for (const entry of light.toReversed()) {
+    if (!entry.synced || !changesNothing(entry) || !undated.has(entry.bootId)) continue;
+    undated.delete(entry.bootId);
+    seqs.add(entry.seq);
+  }
+  return light.filter(({ seq }) => seqs.has(seq));
+}
+
+/** What may be kept without what has followed it. */
+function changesNothing({ type }: JournalEntry): boolean {
+  return type === 'notice' || type === 'published' || type === 'start' || type === 'stop' || type === 'alarm';
+}
+
+/**
+ * How old entries are at least. A wall clock is believed only where it was synchronised at both ends: one that is 800 days ahead must not
+ * empty the journal.
+ */
+class Ages {
+  private readonly witnessed = new Map<number, number>();
+  private readonly nowMs: number;
+
+  constructor(
+    entries: readonly JournalEntry[],
+    private readonly now: Instant,
+  ) {
+    let last: Witness | null = null;
+    for (const entry of entries) {
+      last = witness(last, entry);
+      this.witnessed.set(entry.seq, last.ms);
+    }
+    this.nowMs = witnessedMsAt(last, now);
+  }
+
+  witnessedMs({ seq }: JournalEntry): number {
+    return this.nowMs - (this.witnessed.get(seq) ?? this.nowMs);
+  }
+
+  ms(entry: JournalEntry): number {
+    const witnessedMs = this.witnessedMs(entry);
+    if (entry.bootId === this.now.bootId || !entry.synced || !this.now.synced) return witnessedMs;
+    return Math.max(witnessedMs, this.now.wallMs - entry.wallMs);
+  }
+
+  /** Where something is missing before an entry, it says the time that has passed until then. */
+  stamped(kept: readonly JournalEntry[]): JournalEntry[] {
+    let last: Witness | null = null;
+    return kept.map(({ witnessedMs: _, ...bare }): JournalEntry => {
+      const ms = this.witnessed.get(bare.seq) ?? 0;
+      const isRight = Math.abs(witnessedMsAt(last, bare) - ms) < 0.5;
+      const entry = isRight ? bare : { ...bare, witnessedMs: ms };
+      last = witness(last, entry);
+      return entry;
+    });
+  }
+}
+
+/** The outages that have gone are counted on, in the place of the last entry that has. */
+function withTotal(entries: readonly JournalEntry[], kept: readonly JournalEntry[]): JournalEntry[] {
+  const stories = kept.filter(({ type }) => type !== 'compacted');
+  const seqs = new Set(stories.map(({ seq }) => seq));
+  const gone = entries.findLast(entry => !seqs.has(entry.seq) && !isSuperseded(entry) && !isBulk(entry));
+  if (gone === undefined) return stories;
+  const outages = new History(entries).outagesTotal - new History(stories).outagesTotal;
+  const { seq, bootId, bootMs, wallMs, synced } = gone;
+  const total: JournalEntry = { seq, bootId, bootMs, wallMs, synced, type: 'compacted', outages };
+  const at = stories.findIndex(entry => entry.seq > seq);
+  return stories.toSpliced(at === -1 ? stories.length : at, 0, total);
 }
 
 /** The stories stay when their evidence goes. */
-function withoutOldBulk(entries: readonly JournalEntry[], wallMs: number): JournalEntry[] {
+function withoutOldBulk(entries: readonly JournalEntry[], ages: Ages): JournalEntry[] {
   let chars = 0;
   const newestFirst = [...entries].reverse().flatMap((entry): JournalEntry[] => {
     const size = bulkOf(entry);
     if (size === 0) return [entry];
     chars += size;
-    if (chars <= bulkChars && wallMs - entry.wallMs < bulkKeptMs) return [entry];
+    if (chars <= bulkChars && ages.ms(entry) < bulkKeptMs) return [entry];
     if (entry.type !== 'attempt_end') return [];
     const { output: _, ...light } = entry;
     return [light];
   });
   return newestFirst.reverse();
+}
+
+function isBulk({ type }: JournalEntry): boolean {
+  return type === 'evidence';
 }
 
 function bulkOf(entry: JournalEntry): number {
@@ -77,15 +170,17 @@ function isRetry(entry: JournalEntry, given: ReadonlyMap<string, number>): boole
   return entry.seq > (given.get(entry.outage) ?? Number.POSITIVE_INFINITY);
 }
 
-function isSuperseded(entry: JournalEntry): boolean {
-  return ['published', 'announced', 'seen', 'start', 'stop', 'pause_time'].includes(entry.type);
+/** By outage the last attempt, the last end of one, and the last veto: what an outage that goes on is judged by. */
+function lastWords(entries: readonly JournalEntry[]): Set<number> {
+  const last = new Map<string, number>();
+  for (const entry of entries) {
+    if (entry.type !== 'attempt' && entry.type !== 'attempt_end') continue;
+    last.set(`${entry.type} ${entry.outage}`, entry.seq);
+    if (entry.type === 'attempt_end' && isVeto(entry.result)) last.set(`veto ${entry.outage}`, entry.seq);
+  }
+  return new Set(last.values());
 }
 
-/** A `seen` after the last `stop` must survive, and so must their order: keys are kept apart. */
-function supersedeKey(entry: JournalEntry): string {
-  return entry.type === 'seen'
-    ? `seen ${entry.resource}`
-    : isSuperseded(entry)
-      ? entry.type
-      : `#${entry.seq}`;
+function isSuperseded(entry: JournalEntry): boolean {
+  return ['published', 'announced', 'seen', 'start', 'stop', 'pause_time'].includes(entry.type);
 }

@@ -148,6 +148,11 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
       return { level: 'debug', text: `Home Assistant has been told of ${entry.entities.length} entities` };
     case 'published':
       return { level: 'debug', text: `the broker has everything up to entry ${entry.upTo}` };
+    case 'compacted':
+      return {
+        level: 'debug',
+        text: `what is older has left the journal, ${entry.outages} outages among it`,
+      };
   }
 }
 

@@ -99,7 +99,7 @@ export interface Snapshot {
     /** Whether sockmon ordered it. */
     readonly by: 'sockmon' | 'other' | 'unknown';
   };
-  /** recovering while any resource of role stack is in an outage. */
+  /** recovering while any resource of role stack is in an outage, or has not come up for 5 minutes since sockmon watches it. */
   readonly status: 'online' | 'recovering';
   readonly recovery: RecoveryState;
   /** Resources that are down and left alone although nobody wanted that. */

@@ -1,11 +1,13 @@
 /** The picture of now, derived from the machine's state and the history. Pure. */
+import { isMissed, lateMs } from './absence.js';
 import { type Instant, isoTime, wallMsAt } from './clock.js';
 import { viewEvidence } from './evidence.js';
+import { figuresOf } from './figures.js';
 import { rebootsLeft } from './guard.js';
 import type { History } from './history.js';
 import { bootWords, type LastBoot } from './last-boot.js';
 import type { Vantage } from './moment.js';
-import { isCounted, type OutageHistory, timesOf } from './outage-history.js';
+import { type OutageHistory, timesOf } from './outage-history.js';
 import { type Policy, type Role, roleOf } from './policy.js';
 import { causeWords, durationWords, resultWords } from './sentence.js';
 import {
@@ -17,8 +19,6 @@ import {
   type Snapshot,
 } from './snapshot-model.js';
 import { type MachineState, outageOf, type ResourceState } from './state.js';
-
-const dayMs = 86_400_000;
 
 export interface SnapshotInfo {
   readonly node: string;
@@ -32,13 +32,9 @@ export interface SnapshotInfo {
 }
 
 export function snapshot(state: MachineState, history: History, now: Instant, info: SnapshotInfo): Snapshot {
-  const role = (resource: string): Role =>
-    roleOf(info.policy.resources.find(policy => policy.id === resource));
-  const counted = history.outages.filter(isCounted);
-  const last = counted.findLast(outage => outage.end !== null);
-  const from = history.seenFrom(now);
-  const day = counted.filter(outage => timesOf(outage, from).beganMs > now.wallMs - dayMs);
-  const ofStack = counted.filter(outage => role(outage.resource) === 'stack');
+  const roles = new Map(info.policy.resources.map(policy => [policy.id, roleOf(policy)]));
+  const role = (resource: string): Role => roles.get(resource) ?? roleOf(undefined);
+  const { last, ...figures } = figuresOf(history, now, resource => role(resource) === 'stack');
   return {
     node: info.node,
     version: info.version,
@@ -50,29 +46,31 @@ export function snapshot(state: MachineState, history: History, now: Instant, in
       reason: bootWords(info.lastBoot),
       by: info.lastBoot.by,
     },
-    status: isRecovering(state) ? 'recovering' : 'online',
+    status: isRecovering(state, now) ? 'recovering' : 'online',
     recovery: recoveryOf(state, history, now),
     held: heldOf(state).map(({ policy }) => policy.id),
     detection: { quality: state.faults.length === 0 ? 'full' : 'degraded', notes: state.faults },
     resources: Object.fromEntries(
       [...state.resources].map(([id, resource]) => [id, viewResource(resource, history, now)]),
     ),
-    last_outage: last === undefined ? null : viewOutage(last, from, role(last.resource)),
-    outages_24h: day.length,
-    outages_total: counted.length,
-    uptime_24h_pct: uptimePct(ofStack, history, from, dayMs),
-    uptime_30d_pct: uptimePct(ofStack, history, from, 30 * dayMs),
+    last_outage: last === undefined ? null : viewOutage(last, history.seenFrom(now), role(last.resource)),
+    ...figures,
     pause: pausedUntil('', history, now),
     pause_time_s: history.pauseTimeMs / 1000,
-    problems: [...problemsOf(state, now), ...(info.journalFault === null ? [] : [info.journalFault])],
+    problems: [
+      ...problemsOf(state, history, now),
+      ...(info.journalFault === null ? [] : [info.journalFault]),
+    ],
     reboot: { ...viewReboot(info.policy, history, now), pending: pendingReboot(state, history, now) },
   };
 }
 
-/** Whether (part of) the network itself is down. */
-export function isRecovering(state: MachineState): boolean {
+/** Whether (part of) the network itself is down, or has not come up since sockmon watches it. */
+export function isRecovering(state: MachineState, now: Instant): boolean {
   return [...state.resources.values()].some(
-    resource => roleOf(resource.policy) === 'stack' && outageOf(resource.phase) !== null,
+    resource =>
+      roleOf(resource.policy) === 'stack' &&
+      (outageOf(resource.phase) !== null || isMissed(resource, now.bootMs)),
   );
 }
 
@@ -120,12 +118,22 @@ function heldOf(state: MachineState): ResourceState[] {
 }
 
 /** Held for a pause is what somebody wanted; held for anything else is nothing to sleep on. */
-function problemsOf(state: MachineState, now: Instant): string[] {
+function problemsOf(state: MachineState, history: History, now: Instant): string[] {
   return [...state.resources.values()].flatMap(resource => {
-    const { phase, policy, flapping } = resource;
+    const { phase, policy, flapping, sensors } = resource;
     if (phase.name === 'held' && phase.why !== 'paused')
       return [`${policy.id} is down and left alone: ${reasonWords(resource, now)}`];
-    return flapping ? [`${policy.id} keeps dying`] : [];
+    if (isMissed(resource, now.bootMs) && history.pausedUntilMs(policy.id, now) === null)
+      return [
+        `${policy.id} has not been seen alive since sockmon watches it, for more than ${durationWords(lateMs)}: ${missingWords(resource)}; start it, or mend its "watch" in the configuration`,
+      ];
+    const twitching = sensors.find(({ twitches }) => twitches.isNamed);
+    return [
+      ...(flapping ? [`${policy.id} keeps dying`] : []),
+      ...(twitching === undefined
+        ? []
+        : [`${policy.id}: the carrier of ${twitching.interface ?? 'the interface'} keeps coming and going`]),
+    ];
   });
 }
 
@@ -156,15 +164,16 @@ function viewResource(resource: ResourceState, history: History, now: Instant): 
   };
 }
 
+function missingWords({ sensors }: ResourceState): string {
+  const missing = sensors.filter(({ state }) => state !== 'up').map(({ detail, name }) => detail || name);
+  return missing.join(', ');
+}
+
 function reasonWords(resource: ResourceState, now: Instant): string {
   const { phase, sensors, policy } = resource;
   switch (phase.name) {
-    case 'absent': {
-      const missing = sensors
-        .filter(sensor => sensor.state !== 'up')
-        .map(sensor => sensor.detail || sensor.name);
-      return `not seen alive yet: ${missing.join(', ')}`;
-    }
+    case 'absent':
+      return `not seen alive yet: ${missingWords(resource)}`;
     case 'up':
       return sensors.every(sensor => sensor.carrier !== false)
         ? 'every sensor is up'
@@ -194,29 +203,6 @@ function reasonWords(resource: ResourceState, now: Instant): string {
     case 'held':
       return `${causeWords(phase.outage.cause)}; ${phase.reason}`;
   }
-}
-
-/** Union of the outages' overlaps with the window; the window begins no earlier than the journal. */
-function uptimePct(
-  outages: readonly OutageHistory[],
-  history: History,
-  now: Vantage,
-  windowMs: number,
-): number {
-  const from = Math.max(now.wallMs - windowMs, Math.min(history.firstWallMs ?? now.wallMs, now.wallMs));
-  const span = now.wallMs - from;
-  if (span <= 0) return 100;
-  let down = 0;
-  let covered = from;
-  const spans = outages.map(outage => timesOf(outage, now)).sort((a, b) => a.beganMs - b.beganMs);
-  for (const { beganMs, endedMs } of spans) {
-    const begin = Math.max(covered, beganMs);
-    const end = Math.min(now.wallMs, endedMs ?? now.wallMs);
-    if (end <= begin) continue;
-    down += end - begin;
-    covered = end;
-  }
-  return Math.round((1 - down / span) * 100_000) / 1000;
 }
 
 function viewReboot(policy: Policy, history: History, now: Instant): Omit<Snapshot['reboot'], 'pending'> {

@@ -7,6 +7,17 @@ import type { Moment } from './moment.js';
 import type { Policy, ResourcePolicy } from './policy.js';
 import type { CommandAnswer, Evidence, ReceivedCommand, Run } from './ports.js';
 
+/** Changes of a carrier of late. */
+export interface Twitches {
+  /** When they were told, one by one. */
+  readonly toldMs: readonly number[];
+  readonly lastMs: number;
+  /** Too many: that has been told, the single ones are not any more. */
+  readonly isNamed: boolean;
+}
+
+export const noTwitches: Twitches = { toldMs: [], lastMs: 0, isNamed: false };
+
 /** What a sensor said last. */
 export interface SensorState {
   readonly name: string;
@@ -14,6 +25,7 @@ export interface SensorState {
   readonly detail: string;
   /** null: not a link, or not known. */
   readonly carrier: boolean | null;
+  readonly twitches: Twitches;
   readonly interface: string | null;
   /** When it last went down, in ms of CLOCK_BOOTTIME. */
   readonly diedMs: number | null;
@@ -136,6 +148,8 @@ export interface ResourceState {
   readonly outagesBegun: number;
   /** Deaths in a row, each soon after a recovery. */
   readonly relapses: number;
+  /** The latest deaths, in ms of CLOCK_BOOTTIME: as many as make a flapping one, no older than their time. */
+  readonly deaths: readonly number[];
   readonly recoveredMs: number | null;
   /** It keeps dying; that has been told, its single deaths are not. */
   readonly flapping: boolean;

@@ -1,6 +1,6 @@
 /** The whole story of one outage, from the journal's entries. Pure. Keys as printed by `sockmon history OUTAGE --json`. */
 import { isoTime } from './clock.js';
-import { History } from './history.js';
+import { wholeHistory } from './history.js';
 import type { JournalEntry, RecordOf, RunResult } from './model.js';
 import { factWallMs, momentOf, type Vantage, wallTime } from './moment.js';
 import type { OutageHistory } from './outage-history.js';
@@ -79,7 +79,7 @@ export function storyOf(
   now: Vantage,
 ): Story {
   const { id, begin } = outage;
-  const dependants = new History(entries).outages.filter(other => other.root === id);
+  const dependants = wholeHistory(entries).outages.filter(other => other.root === id);
   const own = entries.filter(entry => belongs(entry, outage, entries));
   const of = <T extends JournalEntry['type']>(type: T) =>
     own.filter((entry): entry is Extract<JournalEntry, { type: T }> => entry.type === type);

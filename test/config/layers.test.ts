@@ -9,7 +9,13 @@ import { least, workshop } from './workshop.js';
 
 const minuteMs = 60_000;
 /** The defaults of what makes a resource's recovery a careful one. */
-const careful = { restartBudget: { max: 30, perMs: 60 * minuteMs }, needs: [], fallMs: 0, riseMs: 0 };
+const careful = {
+  restartBudget: { max: 30, perMs: 60 * minuteMs },
+  flapping: { max: 4, perMs: 10 * minuteMs },
+  needs: [],
+  fallMs: 0,
+  riseMs: 0,
+};
 const rebootWays = {
   command: ['systemctl', 'reboot'],
   forceCommand: ['systemctl', 'reboot', '--force'],

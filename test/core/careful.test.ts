@@ -121,6 +121,83 @@ describe('not every death is an outage', () => {
   });
 });
 
+describe('what dies again and again, but slowly', () => {
+  /** So many deaths, each so long after the recovery from the one before. */
+  function dying(world: World, deaths: number, livesMs: number): void {
+    for (let death = 0; death < deaths; death++) {
+      world.advance(livesMs);
+      world.input({ kind: 'tick' });
+      world.die();
+      world.advance(5000);
+      world.up();
+    }
+  }
+  const watchOnly = { steps: [], rebootWhenFailed: false };
+  const whats = (world: World) => world.of('notice').map(({ what }) => what);
+
+  it('is told once as such, 35 s after each recovery as well as within 30 s', () => {
+    const world = new World();
+    world.up();
+    dying(world, 31, 35_000);
+    assert.deepEqual(whats(world), ['flapping']);
+    assert.match(world.of('notice')[0]?.detail ?? '', /4 times within 10 min/);
+    assert.deepEqual(
+      world.of('outage_begin').map(({ quiet }) => quiet ?? false),
+      [...Array(4).fill(false), ...Array(27).fill(true)],
+    );
+    assert.deepEqual(world.look().problems, ['tcpip keeps dying']);
+    assert.ok(world.of('attempt').every((attempt, n) => attempt.atMs === world.of('outage_begin')[n]?.atMs));
+  });
+
+  it('also when it is only watched', () => {
+    const world = new World(policy([resource('tcpip', watchOnly)]));
+    world.up();
+    dying(world, 10, minuteMs);
+    assert.deepEqual(whats(world), ['flapping']);
+  });
+
+  for (const [how, more] of [
+    ['with a restart', {}],
+    ['only watched', watchOnly],
+    ['paused', {}],
+  ] as const) {
+    it(`is steady again when it has lived for the whole time, by itself: ${how}`, () => {
+      const world = new World(policy([resource('tcpip', more)]));
+      world.up();
+      dying(world, 6, 35_000);
+      const backMs = world.bootMs;
+      if (how === 'paused')
+        world.command({ id: 'p', action: 'pause', press: false, forMs: 12 * 60 * minuteMs });
+      while (world.of('notice').length < 2 && world.wait());
+      assert.deepEqual(whats(world), ['flapping', 'steady']);
+      assert.equal(world.bootMs, backMs + 10 * minuteMs);
+      dying(world, 1, minuteMs);
+      assert.equal(world.of('outage_begin').at(-1)?.quiet ?? false, false);
+    });
+  }
+
+  it('is not what dies four times in an hour, nor what is drilled', () => {
+    const world = new World();
+    world.up();
+    dying(world, 8, 4 * minuteMs);
+    assert.deepEqual(whats(world), []);
+  });
+
+  it('and not what is killed on purpose', () => {
+    const dns = resource('dns', { sensors: [{ kind: 'process', name: 'dnsmasq' }] });
+    const world = new World(policy([dns]));
+    world.up('dns');
+    for (let drill = 0; drill < 6; drill++) {
+      world.command({ id: `d${drill}`, action: 'drill', target: 'dns', press: false });
+      world.die('dns');
+      world.up('dns');
+      world.advance(70_000);
+    }
+    assert.equal(world.of('outage_begin').filter(({ drill }) => drill).length, 6);
+    assert.deepEqual(whats(world), []);
+  });
+});
+
 describe('what needs something else', () => {
   const two = () =>
     policy([

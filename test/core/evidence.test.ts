@@ -150,6 +150,8 @@ describe('evidence', () => {
 });
 
 describe('a journal that is compacted', () => {
+  const at = (day: number) => ({ bootId: 'b-later', bootMs: 0, wallMs: day * dayMs, synced: true });
+
   function journal(days: readonly number[], outputChars = 100): JournalEntry[] {
     const world = new World();
     for (const age of days) {
@@ -169,7 +171,7 @@ describe('a journal that is compacted', () => {
 
   it('loses evidence and output of outages older than 30 days, not their stories', () => {
     const entries = journal([0, 50]);
-    const kept = compact(entries, 51 * dayMs);
+    const kept = compact(entries, at(51));
     assert.equal(kept.filter(({ type }) => type === 'evidence').length, 1);
     assert.deepEqual(
       kept.flatMap(entry => (entry.type === 'attempt_end' ? [entry.output?.length ?? 0] : [])),
@@ -184,7 +186,7 @@ describe('a journal that is compacted', () => {
       Array.from({ length: 25 }, (_, day) => day),
       50_000,
     );
-    const kept = compact(entries, 25 * dayMs);
+    const kept = compact(entries, at(25));
     assert.ok(JSON.stringify(entries).length > 1024 * 1024);
     assert.ok(JSON.stringify(kept).length < 320 * 1024);
     const last = kept.findLast(entry => entry.type === 'attempt_end');

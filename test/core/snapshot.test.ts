@@ -22,6 +22,45 @@ describe('the snapshot', () => {
     assert.equal(seen.uptime_24h_pct, 100);
   });
 
+  it('tells what has not come up 5 minutes after the start, by itself, until it does', () => {
+    const world = new World(
+      policy([resource('wan'), resource('dns', { sensors: [{ kind: 'process', name: 'dnsmaq' }] })]),
+    );
+    world.sensor('wan', 'up');
+    world.sensor('wan', 'absent', { sensor: 1, detail: 'no default route' });
+    world.sensor('dns', 'absent', { detail: 'no process is named dnsmaq' });
+    const began = world.bootMs;
+    world.advance(299_000);
+    world.input({ kind: 'tick' });
+    assert.deepEqual([world.look().status, world.look().problems], ['online', []]);
+    assert.ok(world.wait(), 'nothing else has to happen');
+    assert.equal(world.bootMs, began + 300_000);
+    assert.equal(world.look().status, 'recovering');
+    assert.deepEqual(world.look().problems, [
+      'wan has not been seen alive since sockmon watches it, for more than 5 min: no default route; start it, or mend its "watch" in the configuration',
+      'dns has not been seen alive since sockmon watches it, for more than 5 min: no process is named dnsmaq; start it, or mend its "watch" in the configuration',
+    ]);
+    assert.equal(world.deadline(), null, 'and it is no busy loop');
+    world.up('wan');
+    assert.equal(world.look().status, 'online');
+    assert.equal(world.look().problems.length, 1);
+    world.command({ id: 'p', action: 'pause', target: 'dns', press: false, forMs: 600_000 });
+    assert.deepEqual(world.look().problems, [], 'what is paused is absent on purpose');
+    assert.equal(world.wait(), true);
+    assert.equal(world.look().problems.length, 1, 'until the pause is over');
+  });
+
+  it('does not miss what came and went within the first minutes', () => {
+    const world = new World(policy([resource('wan', { steps: [], rebootWhenFailed: false })]));
+    world.up('wan');
+    world.advance(600_000);
+    world.input({ kind: 'tick' });
+    assert.deepEqual(world.look().problems, []);
+    world.die('wan');
+    assert.equal(world.look().problems.length, 1);
+    assert.match(world.look().problems[0] ?? '', /down and left alone/);
+  });
+
   it('of an outage says what is going on, and afterwards what happened', () => {
     const world = new World();
     world.up();

@@ -41,6 +41,7 @@ export function resource(id: string, overrides: Partial<ResourcePolicy> = {}): R
     steps: [step('restart')],
     rebootWhenFailed: true,
     restartBudget: { max: 1000, perMs: 3_600_000 },
+    flapping: { max: 4, perMs: 600_000 },
     needs: [],
     fallMs: 0,
     riseMs: 0,

@@ -104,6 +104,8 @@ export class Lab {
         { link: { interface: 'tap0' } },
         'stack',
       ],
+      // The stories of the lab are about single deaths, of which it has more in a minute than a house in a year.
+      flapping: { deaths: 1000 },
       ...(script === null
         ? {}
         : { restart: { script: script.path, attempts: 3, every: '1s', timeout: '10s', ...restart } }),

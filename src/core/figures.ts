@@ -1,0 +1,67 @@
+/** The counters of the snapshot: how many outages, and the share of the time without one. One walk through the history. Pure. */
+import type { Instant } from './clock.js';
+import type { History } from './history.js';
+import { wallTime } from './moment.js';
+import { isCounted, type OutageHistory, timesOf } from './outage-history.js';
+
+const dayMs = 86_400_000;
+
+export interface Figures {
+  readonly last: OutageHistory | undefined;
+  readonly outages_24h: number;
+  readonly outages_total: number;
+  readonly uptime_24h_pct: number;
+  readonly uptime_30d_pct: number;
+}
+
+interface Stretch {
+  readonly beganMs: number;
+  readonly endedMs: number;
+}
+
+export function figuresOf(history: History, now: Instant, isStack: (resource: string) => boolean): Figures {
+  const from = history.seenFrom(now);
+  const stretches: Stretch[] = [];
+  let last: OutageHistory | undefined;
+  let total = history.past.outages;
+  let today = 0;
+  const dayAgoMs = now.wallMs - dayMs;
+  for (const hour of history.past.all()) {
+    const beganMs = wallTime(hour.began, from).ms;
+    if (beganMs > dayAgoMs) today += hour.count;
+    if (isStack(hour.resource)) stretches.push({ beganMs, endedMs: beganMs + hour.downMs });
+  }
+  for (const outage of history.outages) {
+    if (!isCounted(outage)) continue;
+    total++;
+    if (outage.end !== null) last = outage;
+    const { beganMs, endedMs } = timesOf(outage, from);
+    if (beganMs > dayAgoMs) today++;
+    if (isStack(outage.resource)) stretches.push({ beganMs, endedMs: endedMs ?? now.wallMs });
+  }
+  stretches.sort((a, b) => a.beganMs - b.beganMs);
+  return {
+    last,
+    outages_24h: today,
+    outages_total: total,
+    uptime_24h_pct: uptimePct(stretches, history, now, dayMs),
+    uptime_30d_pct: uptimePct(stretches, history, now, 30 * dayMs),
+  };
+}
+
+/** Union of the stretches' overlaps with the window; the window begins no earlier than the journal. */
+function uptimePct(stretches: readonly Stretch[], history: History, now: Instant, windowMs: number): number {
+  const from = Math.max(now.wallMs - windowMs, Math.min(history.firstWallMs ?? now.wallMs, now.wallMs));
+  const span = now.wallMs - from;
+  if (span <= 0) return 100;
+  let down = 0;
+  let covered = from;
+  for (const { beganMs, endedMs } of stretches) {
+    const begin = Math.max(covered, beganMs);
+    const end = Math.min(now.wallMs, endedMs);
+    if (end <= begin) continue;
+    down += end - begin;
+    covered = end;
+  }
+  return Math.round((1 - down / span) * 100_000) / 1000;
+}

@@ -1,0 +1,62 @@
+/** What keeps dying is named as such once, and steady again when it has lived for long enough. Pure. */
+import { type Budget, everyMs, type ResourcePolicy } from './policy.js';
+import { durationWords } from './sentence.js';
+import { type Context, type Effect, type ResourceState, record, type Step } from './state.js';
+
+/** Deaths in a row, each soon after a recovery, that make a resource a flapping one. */
+const flappingRelapses = 3;
+
+/**
+ * Two ways to keep dying: again and again right after each recovery, or too often within a longer time, however evenly. The first is also
+ * restarted later and later; a slow one costs its restart budget only, and comes back sooner with immediate attempts.
+ */
+export function noteDeath(
+  before: ResourceState,
+  atMs: number,
+  isDrill: boolean,
+): Pick<ResourceState, 'relapses' | 'deaths' | 'flapping'> {
+  const { policy, recoveredMs } = before;
+  const soon = recoveredMs !== null && atMs - recoveredMs < everyMs(policy);
+  const relapses = soon ? before.relapses + 1 : 0;
+  const deaths = isDrill ? before.deaths : lately(before.deaths, atMs, policy.flapping);
+  const isTooOften = deaths.length >= policy.flapping.max;
+  return { relapses, deaths, flapping: before.flapping || relapses >= flappingRelapses || isTooOften };
+}
+
+function lately(deaths: readonly number[], atMs: number, { max, perMs }: Budget): number[] {
+  return [...deaths, atMs].slice(-max).filter(at => atMs - at < perMs);
+}
+
+export function flappingNotice(before: ResourceState, after: ResourceState, atMs: number): Effect[] {
+  if (before.flapping || !after.flapping) return [];
+  const { policy, relapses, deaths } = after;
+  const detail =
+    relapses >= flappingRelapses
+      ? `it keeps dying: ${relapses + 1} times in a row, each soon after it was back; it is restarted ever later`
+      : `it keeps dying: ${deaths.length} times within ${durationWords(policy.flapping.perMs)}; its single deaths are not told any more`;
+  return [record({ type: 'notice', resource: policy.id, atMs, what: 'flapping', detail })];
+}
+
+function quietMs(policy: ResourcePolicy): number {
+  return Math.max(everyMs(policy), policy.flapping.perMs);
+}
+
+/** When a flapping resource that lives is steady again. */
+export function steadyAtMs({ flapping, phase, recoveredMs, policy }: ResourceState): number | null {
+  return flapping && phase.name === 'up' && recoveredMs !== null ? recoveredMs + quietMs(policy) : null;
+}
+
+/** A flapping resource that has lived for the whole time is steady again. */
+export function steady(state: ResourceState, ctx: Context): Step<ResourceState> {
+  const atMs = steadyAtMs(state);
+  if (atMs === null || ctx.now.bootMs < atMs) return { state, effects: [] };
+  const detail = `it has lived for ${durationWords(quietMs(state.policy))}; single deaths are told again`;
+  const notice = record({
+    type: 'notice',
+    resource: state.policy.id,
+    atMs: ctx.now.bootMs,
+    what: 'steady',
+    detail,
+  });
+  return { state: { ...state, flapping: false, relapses: 0, deaths: [] }, effects: [notice] };
+}

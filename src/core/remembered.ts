@@ -1,0 +1,152 @@
+/** What the guard and the machine remember: these entries outlive every compaction, whatever their age. Pure. */
+import { isHeldBack } from './ladder.js';
+import type { JournalEntry } from './model.js';
+
+const dayMs = 86_400_000;
+/** The longest time that a budget may be given in the configuration. */
+const longestBudgetMs = 30 * dayMs;
+/** No budget of reboots is larger. */
+export const rememberedIntents = 100;
+/** Intents that were taken back count for nothing; the latest still say what may be wished for again. */
+const rememberedCancelled = 10;
+/** Ids are remembered this long at least: a broker may redeliver, nobody redelivers older ones. */
+export const rememberedCommands = 500;
+/** No budget of restarts is larger. */
+export const rememberedAttempts = 1000;
+
+export interface Remembered {
+  readonly seqs: ReadonlySet<number>;
+  /** Whose stories stay, such as the last of each resource: its number counts on, its cause may be learned late. */
+  readonly outages: ReadonlySet<string>;
+}
+
+export function remembered(
+  entries: readonly JournalEntry[],
+  witnessedAgeMs: (entry: JournalEntry) => number,
+): Remembered {
+  const memory = new Memory(entries, witnessedAgeMs);
+  for (let index = entries.length - 1; index >= 0; index--) memory.look(entries[index] as JournalEntry);
+  return memory;
+}
+
+/** Looks at the entries from the newest to the oldest. */
+class Memory implements Remembered {
+  readonly seqs = new Set<number>();
+  readonly outages = new Set<string>();
+  private readonly known = new Set<string>();
+  private readonly counts = new Map<string, number>();
+  private readonly intents: ReadonlySet<string>;
+  private readonly lastBootId: string | undefined;
+
+  constructor(
+    entries: readonly JournalEntry[],
+    private readonly witnessedAgeMs: (entry: JournalEntry) => number,
+  ) {
+    const last = entries.at(-1);
+    this.lastBootId = last?.bootId;
+    if (last !== undefined) this.seqs.add(last.seq);
+    for (const pause of pausesIn(entries)) if (pause.bootId === last?.bootId) this.seqs.add(pause.seq);
+    for (const start of forgettingStarts(entries)) this.seqs.add(start.seq);
+    this.intents = intentsIn(entries);
+  }
+
+  look(entry: JournalEntry): void {
+    if (!this.isKept(entry)) return;
+    this.seqs.add(entry.seq);
+    // A begin without its end would be an open outage.
+    if (entry.type === 'outage_begin') this.outages.add(entry.outage);
+  }
+
+  private isKept(entry: JournalEntry): boolean {
+    // How the boot before this one ended, is asked for by `sockmon explain`.
+    const endsEarlierBoot = entry.bootId !== this.lastBootId && this.first('an earlier boot');
+    return this.isMemory(entry) || endsEarlierBoot;
+  }
+
+  private isMemory(entry: JournalEntry): boolean {
+    if ('intent' in entry) return this.intents.has(entry.intent);
+    switch (entry.type) {
+      case 'start':
+      case 'stop':
+      case 'published':
+      case 'announced':
+      case 'pause_time':
+        return this.first(entry.type);
+      case 'seen':
+        return this.first(`seen ${entry.resource}`);
+      case 'outage_begin':
+        return this.first(`outage ${entry.resource}`);
+      case 'outage_end':
+        return entry.outcome === 'recovered' && this.first(`back ${entry.resource}`);
+      case 'command':
+        return entry.status === 'accepted' && !entry.dryRun && this.isCommandKept(entry);
+      case 'attempt':
+        return this.isAttemptKept(entry);
+      case 'attempt_end':
+        // It says that its attempt does not count.
+        return isHeldBack(entry.result) && this.isAttemptKept(entry);
+      default:
+        return false;
+    }
+  }
+
+  private isCommandKept(entry: Extract<JournalEntry, { type: 'command' }>): boolean {
+    const isWish =
+      entry.origin.startsWith('mqtt') && this.first(`wish ${entry.action} ${entry.target ?? ''}`);
+    return this.amongLast('command', rememberedCommands) || isWish;
+  }
+
+  private isAttemptKept(entry: Extract<JournalEntry, { type: 'attempt' | 'attempt_end' }>): boolean {
+    if (this.witnessedAgeMs(entry) >= longestBudgetMs) return false;
+    return this.amongLast(`${entry.type} ${entry.resource}`, rememberedAttempts);
+  }
+
+  private first(key: string): boolean {
+    if (this.known.has(key)) return false;
+    this.known.add(key);
+    return true;
+  }
+
+  private amongLast(key: string, limit: number): boolean {
+    const count = (this.counts.get(key) ?? 0) + 1;
+    this.counts.set(key, count);
+    return count <= limit;
+  }
+}
+
+function intentsIn(entries: readonly JournalEntry[]): Set<string> {
+  const cancelled = new Set(
+    entries.flatMap(entry => (entry.type === 'reboot_failed' && entry.cancelled ? [entry.intent] : [])),
+  );
+  const all = entries.flatMap(entry => (entry.type === 'reboot_intent' ? [entry.intent] : []));
+  const real = all.filter(intent => !cancelled.has(intent));
+  return new Set([...real.slice(-rememberedIntents), ...all.slice(-rememberedCancelled)]);
+}
+
+/** Those that have made it forget a resource that is not watched any more: by resource the last. */
+function forgettingStarts(entries: readonly JournalEntry[]): Iterable<JournalEntry> {
+  const seen = new Set<string>();
+  const starts = new Map<string, JournalEntry>();
+  for (const entry of entries) {
+    if (entry.type === 'seen' || entry.type === 'outage_end') seen.add(entry.resource);
+    if (entry.type !== 'start') continue;
+    for (const id of seen) {
+      if (entry.resources.includes(id)) continue;
+      seen.delete(id);
+      starts.set(id, entry);
+    }
+  }
+  return starts.values();
+}
+
+/** Those that are not superseded or lifted. */
+function pausesIn(entries: readonly JournalEntry[]): Iterable<JournalEntry> {
+  const pauses = new Map<string, JournalEntry>();
+  for (const entry of entries) {
+    if (entry.type === 'pause') pauses.set(entry.resource ?? '', entry);
+    if (entry.type !== 'resume') continue;
+    if (entry.resource === null) pauses.clear();
+    else pauses.delete(entry.resource);
+  }
+  return pauses.values();
+}
