@@ -1,7 +1,7 @@
 /** What the journal says, folded: outages, reboots, commands, the cursor. Rebuilt at every start, so nothing of it can be reset by one. */
 import type { Instant } from './clock.js';
 import { isHeldBack } from './ladder.js';
-import type { Action, JournalEntry, RecordOf } from './model.js';
+import type { Action, JournalEntry, RecordOf, RefusalCode } from './model.js';
 import type { Vantage } from './moment.js';
 import {
   addToOutage,
@@ -125,6 +125,10 @@ export class History {
         return;
       case 'reboot_forced':
         this.pendingLevel = entry.level;
+        this.redate(entry);
+        return;
+      case 'reboot_refused':
+        this.noteRefusal(entry.outage, entry.code);
         return;
       case 'reboot_intent':
         this.intents.push(this.acted(entry));
@@ -132,6 +136,7 @@ export class History {
         this.intended = numbered(entry.intent, this.intended + 1);
         this.pendingIntent = entry;
         this.pendingLevel = 'command';
+        this.noteRefusal(entry.outage, null);
         return;
       case 'reboot_failed':
         if (entry.final !== false) this.pendingIntent = null;
@@ -191,6 +196,20 @@ export class History {
       this.seen.set(entry.resource, { ...this.seen.get(entry.resource), bootId: entry.bootId });
     const outage = this.outages.findLast(o => o.id === entry.outage);
     if (outage !== undefined) addToOutage(outage, entry);
+  }
+
+  private noteRefusal(id: string | undefined, code: RefusalCode | null): void {
+    const outage = this.outages.findLast(one => one.id === id);
+    if (outage !== undefined) outage.refusal = code;
+  }
+
+  /** A reboot counts from when it was forced: one that hung would leave no wait before the next. */
+  private redate(entry: JournalEntry & RecordOf<'reboot_forced'>): void {
+    const at = this.intents.findLastIndex(({ intent }) => intent === entry.intent);
+    const intent = this.intents[at];
+    if (intent === undefined) return;
+    const { bootId, bootMs, wallMs, synced } = entry;
+    this.intents[at] = { ...intent, bootId, bootMs, wallMs, synced, witnessedMs: this.witnessedMsAt(entry) };
   }
 
   private applyCommand(entry: JournalEntry & RecordOf<'command'>): void {

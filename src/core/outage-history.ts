@@ -1,7 +1,7 @@
 /** One outage as the journal tells it. Pure. */
 import { evidenceOf } from './evidence.js';
 import { exitStatus, isHeldBack } from './ladder.js';
-import type { Cause, JournalEntry, RecordOf, RunResult } from './model.js';
+import type { Cause, JournalEntry, RecordOf, RefusalCode, RunResult } from './model.js';
 import { momentOf, outageSpan, type Vantage, wallTime } from './moment.js';
 import type { Evidence } from './ports.js';
 
@@ -28,6 +28,8 @@ export interface OutageHistory {
   vetoed: boolean;
   /** recovery_failed has been recorded. */
   failed: boolean;
+  /** Why the guard last refused a reboot for it; null = it has not, or has allowed one since. */
+  refusal: RefusalCode | null;
   evidence: { before: Evidence | null; after: Evidence | null };
   end: (JournalEntry & RecordOf<'outage_end'>) | null;
 }
@@ -63,6 +65,7 @@ export function begunOutage(
     stepBeganMs: 0,
     vetoed: false,
     failed: false,
+    refusal: null,
     evidence: { before: null, after: null },
     end: null,
   };

@@ -145,7 +145,7 @@ function reopened({ steps }: ResourcePolicy, open: OutageHistory, { history, now
     resumed: true,
     timeUncertain: begin.cause.kind === 'unseen',
     failed: open.failed,
-    refusal: null,
+    refusal: open.refusal,
     root: open.root,
     quiet: begin.quiet ?? false,
     drill: begin.drill ?? false,

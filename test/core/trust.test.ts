@@ -285,3 +285,20 @@ describe('commands', () => {
     );
   });
 });
+
+describe('a reboot that was forced', () => {
+  it('counts from then, so that the next one waits its whole time', () => {
+    const ladder = [step('restart', { attempts: 1 })];
+    const world = new World(policy([resource('tcpip', { steps: ladder })], { holdOffMs: [10 * minuteMs] }));
+    world.up();
+    world.die();
+    failing(world, world.bootMs + hourMs);
+    world.advance(5 * minuteMs);
+    world.input({ kind: 'tick' });
+    assert.equal(world.did('reboot').at(-1)?.level, 'force');
+    world.restart('another-boot');
+    failing(world, 9 * minuteMs);
+    assert.equal(world.of('reboot_refused').at(-1)?.code, 'hold_off');
+    assert.equal(world.did('reboot').filter(({ level }) => level === 'command').length, 1);
+  });
+});
