@@ -68,7 +68,10 @@ function exchange(path: string, request: string, timeoutMs: number, stateDir: st
 
 function connectWords(error: NodeJS.ErrnoException, stateDir: string): ['CONTROL' | 'NOT_RUNNING', string] {
   if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED' || error.code === 'ENOTDIR')
-    return ['NOT_RUNNING', `No sockmon is running on the state folder ${stateDir}.`];
+    return [
+      'NOT_RUNNING',
+      `No sockmon is running on the state folder ${stateDir}. Start it (sockmon run --config FILE), or name its folder with --state-dir.`,
+    ];
   if (error.code === 'EACCES' || error.code === 'EPERM')
     return [
       'CONTROL',

@@ -107,13 +107,14 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
       };
     case 'evidence':
       return { level: 'debug', text: `${entry.resource}: evidence ${entry.when} the outage` };
+    // Its command has been told already.
     case 'pause':
       return {
-        level: 'info',
+        level: 'debug',
         text: `${entry.resource ?? 'everything'} is left alone for ${durationWords(entry.untilMs - entry.bootMs)}`,
       };
     case 'resume':
-      return { level: 'info', text: `${entry.resource ?? 'everything'} is recovered again` };
+      return { level: 'debug', text: `${entry.resource ?? 'everything'} is recovered again` };
     case 'pause_time':
       return { level: 'info', text: `a pause lasts ${durationWords(entry.forMs)} from now on` };
     case 'reboot_forced':
