@@ -160,7 +160,7 @@ function judgeAction(command: ReceivedCommand, policy: Policy, history: History,
     command.target === undefined && (command.action === 'pause' || command.action === 'resume');
   const target = policy.resources.find(resource => resource.id === command.target);
   if (target === undefined && !forEverything) {
-    const known = policy.resources.map(resource => resource.id).join(', ');
+    const known = shortened(policy.resources.map(resource => resource.id).join(', '));
     return refuse('unknown_target', `there is no resource "${command.target ?? ''}"; watched are: ${known}`);
   }
   switch (command.action) {
@@ -181,6 +181,11 @@ function judgeAction(command: ReceivedCommand, policy: Policy, history: History,
     default:
       return allowed;
   }
+}
+
+/** An answer has a bound, whatever is configured. */
+function shortened(words: string): string {
+  return words.length <= 300 ? words : `${words.slice(0, 299)}…`;
 }
 
 function judgePauseTime({ forMs = 0, target }: ReceivedCommand): Verdict {
