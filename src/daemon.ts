@@ -212,7 +212,7 @@ class Daemon {
     if (!isDeepStrictEqual({ ...config, ...kept }, config)) {
       log.warn(
         {},
-        'node, state_dir and mqtt have changed; they are taken up at the next start ("systemctl restart sockmon")',
+        'node, state_dir, mqtt, or key and response_prefix of commands have changed; they are taken up at the next start ("systemctl restart sockmon")',
       );
     }
     this.config = { ...config, ...kept };

@@ -14,6 +14,7 @@ export function summarize(config: Config): string {
   const machine = rows([
     ['node', config.node],
     ['broker', brokerWords(config)],
+    ...(config.mqtt === null ? [] : [['commands', commandWords(config)]]),
     ['reboot', rebootWords(config)],
     ['state', config.stateDir],
     ['log', `${config.log.level} and worse, as ${config.log.format}`],
@@ -105,6 +106,12 @@ function brokerWords({ mqtt, embeddedBroker }: Config): string {
   const discovery =
     mqtt.discoveryPrefix === null ? 'no discovery' : `Home Assistant discovery under ${mqtt.discoveryPrefix}`;
   return `${embeddedBroker ? 'built in, ' : ''}${mqtt.url}${user}; topics under ${mqtt.base}/…; ${discovery}`;
+}
+
+function commandWords({ mqtt, policy: { commands } }: Config): string {
+  if (!commands.enabled) return 'by the broker: all are refused';
+  if (mqtt?.commands.key == null) return 'unsigned, from whoever may write them to the broker';
+  return `signed ones only${commands.allowPress ? ', and what Home Assistant sends' : ''}`;
 }
 
 export function rebootWords({ policy: { reboot } }: Config): string {

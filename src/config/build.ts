@@ -10,7 +10,7 @@ import {
   type SensorSpec,
 } from '../core/policy.js';
 import type { Fault, FaultCode } from './faults.js';
-import { type Outcome, readCredential, readPassword, readPem, scriptFault } from './files.js';
+import { type Outcome, readCredential, readKey, readPassword, readPem, scriptFault } from './files.js';
 import type { Origins } from './issues.js';
 import { nameFindings, needsFindings, rawSteps, stepName, tooSmallBudget } from './ladder.js';
 import type { Environment } from './layers.js';
@@ -26,6 +26,10 @@ export interface Surroundings {
   /** Only looked at, not started: a systemd credential that is not there now may be there then. */
   readonly checkOnly: boolean;
 }
+
+/** What stands in files of its own. */
+type Secrets = Pick<MqttSettings, 'password'> &
+  Pick<MqttSettings['tls'], 'ca' | 'cert' | 'key'> & { readonly commandKey: string | null };
 
 type Sensor = ResourceSettings['watch'][number];
 
@@ -53,19 +57,20 @@ export class Builder {
       this.fault('CONFIG', path, message);
   }
 
-  /** Reads the password and the certificates that the raw tree names. */
-  readSecrets(tree: Tree): Pick<MqttSettings, 'password'> & Pick<MqttSettings['tls'], 'ca' | 'cert' | 'key'> {
+  /** Reads the passwords, keys and certificates that the raw tree names. */
+  readSecrets(tree: Tree): Secrets {
     const pem = (key: string, secret: boolean) =>
       this.read(tree, ['mqtt', 'tls', key], path => readPem(path, secret));
     return {
-      password: this.read(tree, ['mqtt', 'password_file'], readPassword) ?? this.credential(tree),
+      password: this.secret(tree, ['mqtt'], 'password', readPassword),
+      commandKey: this.secret(tree, ['commands'], 'key', readKey),
       ca: pem('ca_file', false),
       cert: pem('cert_file', false),
       key: pem('key_file', true),
     };
   }
 
-  build(settings: Settings, secrets: ReturnType<Builder['readSecrets']>): Config {
+  build(settings: Settings, secrets: Secrets): Config {
     const node = settings.node ?? safeNode(hostname());
     const { environment, cwd } = this.around;
     const { reboot } = settings;
@@ -85,8 +90,9 @@ export class Builder {
           holdOffMs: reboot.hold_off,
           forceCommand: reboot.force_command,
         },
+        commands: { enabled: settings.commands.enabled, allowPress: settings.commands.allow_press },
       },
-      ...broker(settings.mqtt, node, secrets),
+      ...broker(settings, node, secrets),
     };
   }
 
@@ -150,13 +156,20 @@ export class Builder {
     };
   }
 
-  private credential(tree: Tree): string | null {
-    const path = ['mqtt', 'password_credential'];
-    const name = valueAt(tree, path);
-    const isSecond = valueAt(tree, ['mqtt', 'password_file']) !== undefined;
-    if (!isPath(name) || name.includes('/') || isSecond) return null;
+  /** From a file or, where none is named, from a systemd credential. */
+  private secret(
+    tree: Tree,
+    section: Path,
+    name: string,
+    reader: (path: string) => Outcome<string>,
+  ): string | null {
+    const file = [...section, `${name}_file`];
+    if (valueAt(tree, file) !== undefined) return this.read(tree, file, reader);
+    const path = [...section, `${name}_credential`];
+    const credential = valueAt(tree, path);
+    if (!isPath(credential) || credential.includes('/')) return null;
     const folder = this.around.environment.CREDENTIALS_DIRECTORY;
-    const outcome = readCredential(name, folder);
+    const outcome = readCredential(credential, folder, reader, `${name}_file`);
     if ('value' in outcome) return outcome.value;
     if (this.around.checkOnly && !folder) this.warn(path, outcome.fault);
     else this.fault('SECRET', path, outcome.fault);
@@ -197,22 +210,27 @@ function isPath(value: TreeValue | undefined): value is string {
   return typeof value === 'string' && value !== '' && !value.includes('\0');
 }
 
-function broker(
-  mqtt: Settings['mqtt'],
-  node: string,
-  secrets: ReturnType<Builder['readSecrets']>,
-): Pick<Config, 'mqtt' | 'embeddedBroker'> {
+function broker(settings: Settings, node: string, secrets: Secrets): Pick<Config, 'mqtt' | 'embeddedBroker'> {
+  const { mqtt, commands } = settings;
   if (!mqtt) return { mqtt: null, embeddedBroker: null };
   const embeddedBroker = mqtt.embedded === true ? embeddedDefaults : (mqtt.embedded ?? null);
-  return { mqtt: mqttSettings(mqtt, embeddedBroker, node, secrets), embeddedBroker };
+  const settled = mqttSettings(mqtt, embeddedBroker, node, secrets);
+  const responsePrefix = commands.response_prefix ?? `${mqtt.base}/${node}/result/`;
+  return {
+    mqtt: {
+      ...settled,
+      commands: { key: secrets.commandKey, responsePrefix: responsePrefix === false ? null : responsePrefix },
+    },
+    embeddedBroker,
+  };
 }
 
 function mqttSettings(
   mqtt: NonNullable<Settings['mqtt']>,
   embedded: Config['embeddedBroker'],
   node: string,
-  { password, ca, cert, key }: ReturnType<Builder['readSecrets']>,
-): MqttSettings {
+  { password, ca, cert, key }: Secrets,
+): Omit<MqttSettings, 'commands'> {
   return {
     url: embedded ? `mqtt://${hostInUrl(embedded.host)}:${embedded.port}` : (mqtt.url ?? ''),
     username: mqtt.username ?? null,

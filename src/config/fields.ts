@@ -35,6 +35,11 @@ export function path(what: string) {
   return text(what).refine(value => !value.includes('\0'), { error: `holds a NUL; expected ${what}` });
 }
 
+export const credential = text(
+  'the name of a systemd credential (letters, digits, "_", "-", ".")',
+  /^(?!\.)[A-Za-z0-9_.-]{1,255}$/,
+);
+
 export const flag = (what: string) => z.boolean({ error: expected(what) });
 
 export function choice<const T extends readonly [string, ...string[]]>(...options: T) {

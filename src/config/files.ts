@@ -35,24 +35,47 @@ function readSmall(path: string): Outcome<Buffer> {
   }
 }
 
-/** The password in a file, without the line break at its end. */
-export function readPassword(path: string): Outcome<string> {
+/** The secret in a file, without the line break at its end. @param what It is in a word. */
+function readLine(path: string, what: string): Outcome<string> {
   const read = readSmall(path);
-  if ('fault' in read) return { fault: `${read.fault}; expected a file that holds the password` };
+  if ('fault' in read) return { fault: `${read.fault}; expected a file that holds the ${what}` };
   const value = read.value.toString('utf8').replace(/\r?\n$/, '');
-  if (value === '') return { fault: `${path} is empty; expected a file that holds the password` };
+  if (value === '') return { fault: `${path} is empty; expected a file that holds the ${what}` };
   if (/[\r\n\0]/.test(value))
-    return { fault: `${path} holds more than one line; expected the password alone` };
+    return { fault: `${path} holds more than one line; expected the ${what} alone` };
   return { ...read, value };
 }
 
-/** A credential that systemd passes to the service: systemd.exec(5), LoadCredential=. */
-export function readCredential(name: string, folder: string | undefined): Outcome<string> {
+export function readPassword(path: string): Outcome<string> {
+  return readLine(path, 'password');
+}
+
+/** A shorter one could be found by trying: whoever sees a signed command can do that at home. */
+const minKeyChars = 32;
+
+export function readKey(path: string): Outcome<string> {
+  const read = readLine(path, 'key');
+  if ('fault' in read || read.value.length >= minKeyChars) return read;
+  return {
+    fault: `${path} holds a key of less than ${minKeyChars} characters; make one with: openssl rand -hex 32`,
+  };
+}
+
+/**
+ * A credential that systemd passes to the service: systemd.exec(5), LoadCredential=.
+ * @param instead The setting that takes a file.
+ */
+export function readCredential(
+  name: string,
+  folder: string | undefined,
+  reader: (path: string) => Outcome<string>,
+  instead: string,
+): Outcome<string> {
   if (!folder)
     return {
-      fault: `there are no systemd credentials here ($CREDENTIALS_DIRECTORY is not set); put LoadCredential=${name}:/path into the unit, or use password_file`,
+      fault: `there are no systemd credentials here ($CREDENTIALS_DIRECTORY is not set); put LoadCredential=${name}:/path into the unit, or use ${instead}`,
     };
-  const read = readPassword(join(folder, name));
+  const read = reader(join(folder, name));
   // systemd itself keeps the folder private.
   return 'fault' in read ? read : { value: read.value };
 }

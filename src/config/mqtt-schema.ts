@@ -1,6 +1,6 @@
 /** The `mqtt` section of the schema, with the rules between its keys. */
 import { z } from 'zod';
-import { choice, duration, path, section, text, whole } from './fields.js';
+import { choice, credential, duration, path, section, text, whole } from './fields.js';
 
 const tlsProtocols = ['mqtts:', 'wss:'];
 const plainProtocols = ['mqtt:', 'ws:', 'mqtt+unix:'];
@@ -75,10 +75,7 @@ const base = section({
   embedded: embedded.optional(),
   username: text('a user name').optional(),
   password_file: path('the path of a file that holds the password').optional(),
-  password_credential: text(
-    'the name of a systemd credential (letters, digits, "_", "-", ".")',
-    /^(?!\.)[A-Za-z0-9_.-]{1,255}$/,
-  ).optional(),
+  password_credential: credential.optional(),
   tls: tls.optional(),
   protocol: choice('auto', '5', '3.1.1').prefault('auto'),
   client_id: text('1 to 128 printable characters without spaces', /^[\x21-\x7e]{1,128}$/).optional(),

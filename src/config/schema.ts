@@ -1,6 +1,7 @@
 /** The whole configuration as the user writes it, after shorthands are written out. The only schema there is. */
 import { z } from 'zod';
 import { idPattern, idWords } from '../core/model.js';
+import { commandsSchema } from './commands-schema.js';
 import { choice, duration, expected, factor, flag, path, section, text, whole } from './fields.js';
 import { mqttSchema } from './mqtt-schema.js';
 
@@ -131,6 +132,7 @@ export const settingsSchema = section({
   resources,
   reboot: reboot.prefault({}),
   mqtt: mqttSchema.optional(),
+  commands: commandsSchema.prefault({}),
 });
 
 export type Settings = z.infer<typeof settingsSchema>;

@@ -1,6 +1,9 @@
 /** Commands, from wherever they come. Pure. */
+import { isoTime } from './clock.js';
+import { acceptOne, refuseOne } from './flood.js';
 import { judgeCommand } from './guard.js';
 import { hindranceOf } from './hindrance.js';
+import type { RefusalCode } from './model.js';
 import type { CommandAnswer, ReceivedCommand } from './ports.js';
 import { intentId } from './recovery.js';
 import { restartByCommand } from './resource.js';
@@ -18,12 +21,31 @@ import { within } from './within.js';
 /** Judges a command, records the verdict, answers it, and carries it out if it is allowed. */
 export function onCommand(state: MachineState, command: ReceivedCommand, ctx: Context): Step<MachineState> {
   const verdict = judgeCommand(command, ctx.policy, ctx.history, ctx.now);
-  if (!verdict.allowed) return { state, effects: rejected(command, verdict.code, verdict.detail, ctx) };
-  const resource = command.target === undefined ? undefined : state.resources.get(command.target);
-  const running = resource?.phase.name === 'restarting' || resource?.phase.name === 'rebooting';
-  const busy = running && (command.action === 'restart' || command.action === 'drill');
-  if (busy)
-    return { state, effects: rejected(command, 'busy', `${command.target} is being restarted already`, ctx) };
+  if (!verdict.allowed) return reject(state, command, verdict, ctx);
+  const busy = hindranceOfCommand(state, command, ctx);
+  if (busy !== null) return reject(state, command, { code: 'busy', detail: busy }, ctx);
+  if (!isFromBroker(command)) return carryOut(state, command, ctx);
+  const flood = acceptOne(state.flood, ctx.now.bootMs);
+  if (flood === null) return reject(state, command, tooMany, ctx);
+  return carryOut({ ...state, flood }, command, ctx);
+}
+
+const tooMany = { code: 'rate_limited', detail: 'too many commands in a short time' } as const;
+
+function isFromBroker({ origin }: ReceivedCommand): boolean {
+  return origin.startsWith('mqtt');
+}
+
+function hindranceOfCommand(state: MachineState, { action, target = '' }: ReceivedCommand, ctx: Context) {
+  if (action !== 'restart' && action !== 'drill') return null;
+  const resource = state.resources.get(target);
+  if (resource?.phase.name === 'restarting' || resource?.phase.name === 'rebooting')
+    return `${target} is being restarted already`;
+  const hindrance = action === 'drill' ? drillHindrance(resource, ctx) : null;
+  return hindrance === null ? null : `${target} ${hindrance}`;
+}
+
+function carryOut(state: MachineState, command: ReceivedCommand, ctx: Context): Step<MachineState> {
   if (command.dryRun) return { state, effects: accepted(command, 'dry run: it would be carried out', ctx) };
   switch (command.action) {
     case 'reboot':
@@ -82,8 +104,6 @@ function restart(state: MachineState, command: ReceivedCommand, ctx: Context): S
 /** The kill itself is an effect; the death comes back as any other and is known by this mark. */
 function drill(state: MachineState, command: ReceivedCommand, ctx: Context): Step<MachineState> {
   const target = command.target ?? '';
-  const hindrance = drillHindrance(state.resources.get(target), ctx);
-  if (hindrance !== null) return { state, effects: rejected(command, 'busy', `${target} ${hindrance}`, ctx) };
   const mark = { command: command.id, atMs: ctx.now.bootMs };
   const step = within(state, target, found => ({ state: { ...found, drill: mark }, effects: [] }));
   const kill: Effect = { do: 'drill', resource: target, command: command.id };
@@ -123,37 +143,42 @@ export function onDrillFailed(
 }
 
 function accepted(command: ReceivedCommand, detail: string, ctx: Context): Effect[] {
-  return verdictEffects(command, { status: 'accepted', code: null, detail }, ctx);
+  const verdict = { status: 'accepted', code: null, detail } as const;
+  return [verdictRecord(command, verdict), answerTo(command, verdict, ctx)];
 }
 
-function rejected(
+/** Each refusal is answered. What a stranger at the broker may write into the journal is bounded. */
+function reject(
+  state: MachineState,
   command: ReceivedCommand,
-  code: NonNullable<CommandAnswer['code']>,
-  detail: string,
+  { code, detail }: { readonly code: RefusalCode; readonly detail: string },
   ctx: Context,
-): Effect[] {
-  return verdictEffects(command, { status: 'rejected', code, detail }, ctx);
+): Step<MachineState> {
+  const verdict = { status: 'rejected', code, detail } as const;
+  const answer = answerTo(command, verdict, ctx);
+  const recorded = verdictRecord(command, verdict);
+  if (!isFromBroker(command)) return { state, effects: [recorded, answer] };
+  const { flood, isRecorded } = refuseOne(state.flood, code, ctx.now.bootMs);
+  return { state: { ...state, flood }, effects: isRecorded ? [recorded, answer] : [answer] };
 }
 
-function verdictEffects(
-  command: ReceivedCommand,
-  verdict: Pick<CommandAnswer, 'status' | 'code' | 'detail'>,
-  ctx: Context,
-): Effect[] {
-  const { id, action, target, origin } = command;
-  const at = new Date(ctx.now.wallMs).toISOString();
-  return [
-    record({
-      type: 'command',
-      id,
-      action,
-      origin,
-      status: verdict.status,
-      detail: verdict.detail,
-      ...(command.dryRun && { dryRun: true }),
-      ...(target !== undefined && { target }),
-      ...(verdict.code !== null && { code: verdict.code }),
-    }),
-    { do: 'answer', answer: { id, action, at, ...verdict } },
-  ];
+type Judged = Pick<CommandAnswer, 'status' | 'code' | 'detail'>;
+
+function verdictRecord(command: ReceivedCommand, { status, code, detail }: Judged): Effect {
+  const { id, action, target, origin, dryRun } = command;
+  return record({
+    type: 'command',
+    id,
+    action,
+    origin,
+    status,
+    detail,
+    ...(dryRun && { dryRun: true }),
+    ...(target !== undefined && { target }),
+    ...(code !== null && { code }),
+  });
+}
+
+function answerTo({ id, action }: ReceivedCommand, verdict: Judged, ctx: Context): Effect {
+  return { do: 'answer', answer: { id, action, at: isoTime(ctx.now.wallMs), ...verdict } };
 }

@@ -1,7 +1,7 @@
 /** The one door in front of every reboot and every command. Pure; its memory is the journal, folded in History. */
 import type { Instant } from './clock.js';
 import type { Acted, History } from './history.js';
-import type { RefusalCode } from './model.js';
+import type { Action, RefusalCode } from './model.js';
 import type { Policy, RebootPolicy, ResourcePolicy } from './policy.js';
 import type { ReceivedCommand } from './ports.js';
 import { durationWords } from './sentence.js';
@@ -27,6 +27,8 @@ const quietAfterConnectMs = 10_000;
 const betweenWishesMs = 60_000;
 /** How old a command may be that names no expiry of its own. */
 const commandLifeMs = 60_000;
+/** The longest that expires_at may give it: ids are not remembered for ever. */
+const longestLifeMs = 24 * 3_600_000;
 /** How far a sender's clock may run ahead of ours. */
 const clockSkewMs = 30_000;
 
@@ -128,11 +130,27 @@ export function judgeCommand(
     return refuse('duplicate', `a command with the id ${command.id} has been carried out already`);
   const fresh = command.press ? judgePress(command) : judgeTimes(command, now);
   if (!fresh.allowed) return fresh;
+  const trusted = judgeSender(command, policy);
+  if (!trusted.allowed) return trusted;
   const paused = judgePause(command, history, now);
   if (!paused.allowed) return paused;
   const rate = judgeRate(command, history, now);
   if (!rate.allowed) return rate;
   return judgeAction(command, policy, history, now);
+}
+
+/** What Home Assistant's buttons, switch and number send; they cannot sign. */
+const actionsOfHomeAssistant: readonly (Action | null)[] = ['restart', 'pause', 'resume', 'pause_time'];
+
+/** Where there is a key, what is not signed by it comes from anybody. A person at the machine needs none. */
+function judgeSender({ origin, press, action, signature }: ReceivedCommand, { commands }: Policy): Verdict {
+  if (!origin.startsWith('mqtt')) return allowed;
+  if (!commands.enabled) return refuse('not_allowed', 'commands are off; see commands.enabled');
+  if (signature === undefined || signature === 'valid') return allowed;
+  if (signature === 'bad')
+    return refuse('bad_signature', 'sig does not fit the command; is it made with the same key?');
+  if (commands.allowPress && (press || actionsOfHomeAssistant.includes(action))) return allowed;
+  return refuse('bad_signature', 'it is not signed; see commands.key_file and commands.allow_press');
 }
 
 function judgeAction(command: ReceivedCommand, policy: Policy, history: History, now: Instant): Verdict {
@@ -142,7 +160,7 @@ function judgeAction(command: ReceivedCommand, policy: Policy, history: History,
     command.target === undefined && (command.action === 'pause' || command.action === 'resume');
   const target = policy.resources.find(resource => resource.id === command.target);
   if (target === undefined && !forEverything) {
-    const known = policy.resources.map(resource => resource.id).join(', ');
+    const known = shortened(policy.resources.map(resource => resource.id).join(', '));
     return refuse('unknown_target', `there is no resource "${command.target ?? ''}"; watched are: ${known}`);
   }
   switch (command.action) {
@@ -163,6 +181,11 @@ function judgeAction(command: ReceivedCommand, policy: Policy, history: History,
     default:
       return allowed;
   }
+}
+
+/** An answer has a bound, whatever is configured. */
+function shortened(words: string): string {
+  return words.length <= 300 ? words : `${words.slice(0, 299)}…`;
 }
 
 function judgePauseTime({ forMs = 0, target }: ReceivedCommand): Verdict {
@@ -216,6 +239,8 @@ function judgeTimes(command: ReceivedCommand, now: Instant): Verdict {
     return refuse('stale', 'issued_at lies in the future; check the clock of the sender');
   if (command.expiresWallMs !== undefined && now.wallMs > command.expiresWallMs)
     return refuse('expired', 'expires_at has passed');
+  if (now.wallMs > command.issuedWallMs + longestLifeMs)
+    return refuse('expired', `issued_at is more than ${durationWords(longestLifeMs)} ago`);
   if (command.expiresWallMs === undefined && now.wallMs > command.issuedWallMs + commandLifeMs) {
     return refuse('stale', `issued_at is more than ${durationWords(commandLifeMs)} ago`);
   }

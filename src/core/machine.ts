@@ -3,6 +3,7 @@ import { isBetterCause } from './cause.js';
 import { onCommand, onDrillFailed } from './commanded.js';
 import { onEvidence } from './evidence.js';
 import { allUp, calm, stillAtMs, wholeAfterCarrierMs } from './facts.js';
+import { countDueMs, noFlood, takeCounts } from './flood.js';
 import { downBelow, review } from './hindrance.js';
 import { climbAfter } from './ladder.js';
 import type { JournalRecord } from './model.js';
@@ -28,7 +29,13 @@ import { eachResource, within } from './within.js';
 /** So long a killed script has to be gone. */
 const immortalMs = 5000;
 
-export const emptyState: MachineState = { resources: new Map(), reboot: null, pauseEndsMs: null, faults: [] };
+export const emptyState: MachineState = {
+  resources: new Map(),
+  reboot: null,
+  pauseEndsMs: null,
+  faults: [],
+  flood: noFlood,
+};
 
 /**
  * What an input changes and what is to be done. After the records among the effects are in the history, `next` is to be called with
@@ -80,6 +87,8 @@ export function nextDeadlineMs(state: MachineState): number | null {
   const deadlines = [...resources.flatMap(deadlinesOf), ...still];
   if (state.reboot?.nextAtMs != null) deadlines.push(state.reboot.nextAtMs);
   if (state.pauseEndsMs !== null) deadlines.push(state.pauseEndsMs);
+  const countMs = countDueMs(state.flood);
+  if (countMs !== null) deadlines.push(countMs);
   return deadlines.length === 0 ? null : Math.min(...deadlines);
 }
 
@@ -197,7 +206,10 @@ function onTick(before: MachineState, ctx: Context): Step<MachineState> {
   const harder = escalate(before, ctx);
   const calmed = eachResource(harder.state, resource => calm(resource, ctx));
   const step = eachResource(calmed.state, resource => tick(resource, ctx));
-  return { state: step.state, effects: [...harder.effects, ...calmed.effects, ...step.effects] };
+  const { flood, records } = takeCounts(step.state.flood, ctx.now.bootMs);
+  const state = records.length === 0 ? step.state : { ...step.state, flood };
+  const effects = [...harder.effects, ...calmed.effects, ...step.effects, ...records.map(record)];
+  return { state, effects };
 }
 
 function tick(resource: ResourceState, ctx: Context): Step<ResourceState> {

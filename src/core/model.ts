@@ -69,6 +69,7 @@ export const refusalCodes = [
   'hold_off',
   'journal_failed',
   'paused',
+  'bad_signature',
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];
 
@@ -182,6 +183,8 @@ export const recordShape = tagged('type', {
     /** Judged, not carried out. */
     dryRun: optional(boolean),
   },
+  /** Commands from the broker that were refused and answered, and not written down one by one: they came too often. */
+  refusals: { code: oneOf(...refusalCodes), count: number, sinceMs: atMs },
   reboot_intent: {
     intent: string,
     reason: string,

@@ -75,9 +75,17 @@ export interface RebootPolicy {
   readonly forceCommand: readonly string[];
 }
 
+/** What comes from the broker. */
+export interface CommandPolicy {
+  readonly enabled: boolean;
+  /** With a key: whether what Home Assistant sends is taken unsigned all the same. */
+  readonly allowPress: boolean;
+}
+
 export interface Policy {
   readonly resources: readonly ResourcePolicy[];
   readonly reboot: RebootPolicy;
+  readonly commands: CommandPolicy;
 }
 
 /** A resource with a link or stack sensor is (part of) the network itself; the others are services. */
@@ -110,6 +118,12 @@ export interface MqttSettings {
   readonly discoveryPrefix: string | null;
   /** Where Home Assistant puts the device at first; null = nowhere. */
   readonly suggestedArea: string | null;
+  readonly commands: {
+    /** What signed commands are signed with; null = none is. Never logged. */
+    readonly key: string | null;
+    /** Answers also go to a command's own response topic where it begins with this; null = never. */
+    readonly responsePrefix: string | null;
+  };
 }
 
 export interface Config {

@@ -81,6 +81,8 @@ export interface ReceivedCommand {
   readonly retained: boolean;
   /** MQTT's DUP flag. */
   readonly duplicate: boolean;
+  /** Absent where none is needed: no key is configured, or it did not come by MQTT. */
+  readonly signature?: 'valid' | 'missing' | 'bad';
   /** Milliseconds since the broker connection was made; null when it did not come by MQTT. */
   readonly sinceConnectMs: number | null;
   readonly issuedWallMs?: number;

@@ -132,6 +132,11 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
       return { level: 'error', text: `${entry.resource} did not come back: ${entry.detail}` };
     case 'command':
       return describeCommand(entry);
+    case 'refusals':
+      return {
+        level: 'warn',
+        text: `${entry.count} more commands from the broker were refused (${entry.code}) within ${durationWords(entry.bootMs - entry.sinceMs)}; each was answered`,
+      };
     case 'alarm':
       return { level: 'error', text: `nothing is watched any more: ${entry.detail}` };
     case 'reboot_intent':

@@ -1,5 +1,6 @@
 /** The machine's state, its inputs and its effects: three unions that the compiler checks. */
 import type { Instant } from './clock.js';
+import type { Flood } from './flood.js';
 import type { History } from './history.js';
 import type { Climb, NextStep } from './ladder.js';
 import type { Cause, JournalRecord, RefusalCode, RunResult } from './model.js';
@@ -181,6 +182,8 @@ export interface MachineState {
   readonly pauseEndsMs: number | null;
   /** Sensors that cannot work here, in words: degraded detection. */
   readonly faults: readonly string[];
+  /** How many commands have come from the broker of late. */
+  readonly flood: Flood;
 }
 
 export interface SensorInput {

@@ -33,8 +33,8 @@ export interface AttemptHandlers {
 const connectTimeoutMs = 20_000;
 /** Commands have at most 2 KiB; what the broker may send us (MQTT 5 only). */
 const maximumPacketSize = 65_536;
-/** At most: the fixed header, the lengths, the packet id and the one property that we send. */
-const headerBytes = 16;
+/** At most: the fixed header, the lengths, the packet id and the heads of the properties that we send. */
+const headerBytes = 20;
 /** Reason codes of MQTT 5 (4.13, 3.2.2.2) and return codes of 3.1.1 (3.2.2.3). */
 const takenOver = 0x8e;
 const unsupportedCodes = new Set([0x01, 0x84]);
@@ -77,15 +77,12 @@ export class Attempt {
   }
 
   publish(message: Message, settled: Settled): void {
-    if (Buffer.byteLength(message.topic + message.payload) + headerBytes > this.#brokerMaximum) {
+    if (packetBytes(message) > this.#brokerMaximum) {
       // It would end the connection.
       setImmediate(() => settled(new Error(`larger than the ${this.#brokerMaximum} bytes that it takes`)));
       return;
     }
-    const properties =
-      message.expiryS === undefined || this.protocol === 4
-        ? {}
-        : { properties: { messageExpiryInterval: message.expiryS } };
+    const properties = this.protocol === 4 ? {} : { properties: propertiesOf(message) };
     const options = { qos: 1 as const, retain: message.retain, ...properties };
     this.#client.publish(message.topic, message.payload, options, error => {
       // At the end of a connection MQTT.js fails what is in flight: that says nothing about the broker's will.
@@ -216,6 +213,17 @@ export class Attempt {
     const hungUp = this.#failure === null || hangUpCodes.has(codeOf(this.#failure));
     return [this.#established && hungUp ? 'closed_early' : 'unreachable', words];
   }
+}
+
+function packetBytes({ topic, payload, correlationData }: Message): number {
+  return Buffer.byteLength(topic + payload) + (correlationData?.length ?? 0) + headerBytes;
+}
+
+function propertiesOf({ expiryS, correlationData }: Message) {
+  return {
+    ...(expiryS !== undefined && { messageExpiryInterval: expiryS }),
+    ...(correlationData !== undefined && { correlationData }),
+  };
 }
 
 function codeOf(error: Error): string {

@@ -1,6 +1,6 @@
 /** MQTT packets as commands. Pure, and total: any bytes give a command, a refusal or nothing. */
 import { parseDuration } from '../core/duration.js';
-import { actions } from '../core/model.js';
+import { actions, idShape } from '../core/model.js';
 import type { ReceivedCommand } from '../core/ports.js';
 import {
   boolean,
@@ -13,6 +13,7 @@ import {
   type TypeOf,
   text,
 } from '../core/shape.js';
+import { type Seal, signatureOf } from './signature.js';
 import type { Topics } from './topics.js';
 
 export interface CommandPacket {
@@ -36,7 +37,7 @@ export const runCommandShape = strictObject({
   v: oneOf(1),
   id,
   action: oneOf(...actions),
-  target: optional(atMost(64)),
+  target: optional(idShape),
   issued_at: time,
   expires_at: optional(time),
   reason: optional(atMost(256)),
@@ -44,6 +45,8 @@ export const runCommandShape = strictObject({
   /** With pause and pause_time, one of the two: how long, as `10m` or in seconds. */
   for: optional(text(value => parseDuration(value) !== null, 'a duration such as 10m or 1h30m')),
   for_s: optional(number),
+  /** HMAC-SHA256 by the key of the configuration, in base64url: signature.ts. */
+  sig: optional(text(value => /^[A-Za-z0-9_-]{43}$/.test(value), '43 characters of base64url')),
 });
 type RunCommand = TypeOf<typeof runCommandShape>;
 
@@ -59,16 +62,21 @@ function isTime(value: string): boolean {
   return time.test(value) && Number.isFinite(read.getTime()) && read.toISOString().startsWith(day);
 }
 
-type Common = Pick<ReceivedCommand, 'origin' | 'press' | 'retained' | 'duplicate' | 'sinceConnectMs'>;
+type Common = Pick<
+  ReceivedCommand,
+  'origin' | 'press' | 'retained' | 'duplicate' | 'sinceConnectMs' | 'signature'
+>;
 
 /**
  * @param newId Makes an id for what brings none, safe as a topic level.
+ * @param seal The key by which commands are to be signed; null = none has to be.
  * @returns null for topics that are not ours and for empty payloads: those are retained messages being cleared.
  */
 export function commandOf(
   packet: CommandPacket,
   topics: Topics,
   newId: () => string,
+  seal: Seal | null = null,
 ): ReceivedCommand | null {
   const isPress = packet.topic === topics.reboot;
   if (!isPress && packet.topic !== topics.run) return null;
@@ -80,7 +88,8 @@ export function commandOf(
     duplicate: packet.duplicate,
     sinceConnectMs: packet.sinceConnectMs,
   };
-  return isPress ? pressOf(packet.payload, common, newId) : runOf(packet.payload, common, newId);
+  if (!isPress) return runOf(packet.payload, common, newId, seal);
+  return pressOf(packet.payload, seal === null ? common : { ...common, signature: 'missing' }, newId);
 }
 
 function pressOf(payload: Uint8Array, common: Common, newId: () => string): ReceivedCommand {
@@ -88,7 +97,7 @@ function pressOf(payload: Uint8Array, common: Common, newId: () => string): Rece
   return invalid(common, `invalid-${newId()}`, `expected the payload ${press}`);
 }
 
-function runOf(payload: Uint8Array, common: Common, newId: () => string): ReceivedCommand {
+function runOf(payload: Uint8Array, common: Common, newId: () => string, seal: Seal | null): ReceivedCommand {
   const text = textOf(payload);
   if (text === null) {
     return invalid(common, `invalid-${newId()}`, `expected at most ${maxCommandBytes} bytes of UTF-8`);
@@ -112,6 +121,7 @@ function runOf(payload: Uint8Array, common: Common, newId: () => string): Receiv
     ...(data.expires_at === undefined ? {} : { expiresWallMs: Date.parse(data.expires_at) }),
     ...(data.dry_run === undefined ? {} : { dryRun: data.dry_run }),
     ...(forMs === null ? {} : { forMs }),
+    ...(seal === null ? {} : { signature: signatureOf(seal, data) }),
   };
 }
 

@@ -8,7 +8,9 @@ import type { Attempt } from './attempt.js';
 import { commandOf } from './commands.js';
 import { Outbox } from './outbox.js';
 import { Replay } from './replay.js';
+import { type ReplyTo, replyToOf } from './reply.js';
 import { Retained } from './retained.js';
+import type { Seal } from './signature.js';
 import type { Topics } from './topics.js';
 
 export interface ConversationOptions {
@@ -20,7 +22,11 @@ export interface ConversationOptions {
   /** @param pending What has not been handed to this connection yet: the broker gets all else before it gets the view. */
   connectionView(pending: number): ConnectionView;
   /** Judges a command; never throws. */
-  judge(command: ReceivedCommand): void;
+  judge(command: ReceivedCommand, replyTo: ReplyTo | null): void;
+  /** Of commands that are signed; null = none has to be. */
+  readonly seal: Seal | null;
+  /** See replyToOf. */
+  readonly responsePrefix: string | null;
   readonly random: () => number;
 }
 
@@ -32,6 +38,8 @@ const stateAfterDiscoveryMs = 2000;
 /** Several wills of dead sessions are answered once. */
 const healDelayMs = 100;
 const resultExpiryS = 3600;
+/** Commands of QoS 0 may come faster than their answers are acknowledged. */
+const maxWaitingAnswers = 1000;
 
 export class Conversation {
   readonly #options: ConversationOptions;
@@ -86,15 +94,32 @@ export class Conversation {
   }
 
   /** @param settled The broker has it, or will never take it. */
-  answer(answer: CommandAnswer, settled: () => void): void {
-    const topic = this.#options.topics.result(answer.id);
-    const payload = JSON.stringify(answer);
+  answer(answer: CommandAnswer, replyTo: ReplyTo | null, settled: () => void): void {
+    const { log, topics } = this.#options;
+    const topic = topics.result(answer.id);
+    if (this.#outbox.waiting >= maxWaitingAnswers) {
+      log.debug({ topic }, 'A result is not told: more commands come than the broker takes answers to.');
+      settled();
+      return;
+    }
+    const message = { payload: JSON.stringify(answer), retain: false, expiryS: resultExpiryS };
+    const isOwnTopic = replyTo?.topic === topic;
+    if (replyTo !== null && !isOwnTopic) {
+      this.#outbox.add(
+        () => ({ ...message, ...replyTo }),
+        error => {
+          if (error === null) return;
+          const fields = { topic: replyTo.topic, error: error.message };
+          log.debug(fields, "The broker refused a result on the sender's own topic.");
+        },
+      );
+    }
     this.#outbox.add(
-      () => ({ topic, payload, retain: false, expiryS: resultExpiryS }),
+      () => ({ ...message, ...(isOwnTopic && replyTo), topic }),
       error => {
         settled();
         if (error === null) return;
-        this.#options.log.warn(
+        log.warn(
           { topic, error: error.message },
           `The broker refused a command's result (${error.message}). Let this user write to ${topic}.`,
         );
@@ -153,15 +178,16 @@ export class Conversation {
   }
 
   #command(packet: IPublishPacket, payload: Buffer): void {
-    const { telling, topics, judge, log } = this.#options;
+    const { telling, topics, judge, log, seal, responsePrefix } = this.#options;
     const sinceConnectMs = telling.now().bootMs - this.#connectedMs;
     const { topic, retain: retained, dup: duplicate } = packet;
-    const command = commandOf({ topic, payload, retained, duplicate, sinceConnectMs }, topics, randomUUID);
+    const received = { topic, payload, retained, duplicate, sinceConnectMs };
+    const command = commandOf(received, topics, randomUUID, seal);
     if (command === null) {
       log.debug({ topic, bytes: payload.length }, 'Ignored a message that is no command.');
       return;
     }
-    judge(command);
+    judge(command, replyToOf(packet.properties, responsePrefix, topics));
     if (retained) this.#retained.clear(topic);
   }
 

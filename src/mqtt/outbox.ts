@@ -6,6 +6,8 @@ export interface Message {
   readonly retain: boolean;
   /** MQTT 5 only: after this the broker forgets it. */
   readonly expiryS?: number;
+  /** MQTT 5 only: by this the asker knows the answer. */
+  readonly correlationData?: Buffer;
 }
 
 /** null: acknowledged. Never called when the connection ends first. */
@@ -36,6 +38,11 @@ export class Outbox {
     this.#publish = publish;
     this.#fullWindow = Math.max(1, window);
     this.#window = Math.min(firstFlight, this.#fullWindow);
+  }
+
+  /** How many wait for their turn. */
+  get waiting(): number {
+    return this.#queue.length;
   }
 
   /** @param make Called when the message's turn has come, so that it tells the latest; null = nothing to tell any more. */

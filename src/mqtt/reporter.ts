@@ -10,6 +10,7 @@ import type { Attempt } from './attempt.js';
 import { Conversation } from './conversation.js';
 import { Link } from './link.js';
 import { isTellable } from './messages.js';
+import type { ReplyTo } from './reply.js';
 import { type Topics, topicsOf } from './topics.js';
 
 export interface ReporterOptions {
@@ -24,13 +25,17 @@ export interface ReporterOptions {
 const stopWithinMs = 1000;
 /** Answers that wait for a broker. A machine that is away for long has told their fate in its events. */
 const maxWaitingAnswers = 100;
+/** Commands whose later fates are wanted on topics of their own. */
+const maxReplies = 100;
 
 export class MqttReporter implements Reporter {
   readonly topics: Topics;
   readonly #options: ReporterOptions;
   readonly #link: Link;
   #announcer: Announcer | null = null;
-  readonly #answers = new Set<CommandAnswer>();
+  readonly #answers = new Set<{ readonly answer: CommandAnswer; readonly replyTo: ReplyTo | null }>();
+  /** Where the later fates of commands are wanted, by their ids. */
+  readonly #replies = new Map<string, ReplyTo>();
   #telling: Telling | null = null;
   #conversation: Conversation | null = null;
   #since: string | null = null;
@@ -67,14 +72,16 @@ export class MqttReporter implements Reporter {
   }
 
   answer(answer: CommandAnswer): void {
-    this.#answers.add(answer);
-    if (this.#answers.size > maxWaitingAnswers) {
-      for (const oldest of this.#answers) {
-        this.#answers.delete(oldest);
-        break;
-      }
-    }
-    this.#conversation?.answer(answer, () => this.#answers.delete(answer));
+    const replyTo = this.#replies.get(answer.id) ?? null;
+    if (answer.status !== 'accepted') this.#replies.delete(answer.id);
+    this.#tell(answer, replyTo);
+  }
+
+  #tell(answer: CommandAnswer, replyTo: ReplyTo | null): void {
+    const waiting = { answer, replyTo };
+    this.#answers.add(waiting);
+    if (this.#answers.size > maxWaitingAnswers) dropOldest(this.#answers);
+    this.#conversation?.answer(answer, replyTo, () => this.#answers.delete(waiting));
   }
 
   networkLost(): void {
@@ -108,7 +115,8 @@ export class MqttReporter implements Reporter {
     const telling = this.#telling;
     const announcer = this.#announcer;
     if (telling === null || announcer === null) return;
-    const { log } = this.#options;
+    const { log, node, settings } = this.#options;
+    const { key, responsePrefix } = settings.commands;
     this.#since = isoTime(telling.now().wallMs);
     const conversation = new Conversation({
       connection,
@@ -117,13 +125,15 @@ export class MqttReporter implements Reporter {
       topics: this.topics,
       announcer,
       connectionView: pending => this.#view(pending),
-      judge: command => this.#judge(telling, command),
+      judge: (command, replyTo) => this.#judge(telling, command, replyTo),
+      seal: key === null ? null : { node, key },
+      responsePrefix,
       random: this.#options.random ?? Math.random,
     });
     this.#conversation = conversation;
     conversation.begin();
-    for (const answer of this.#answers) {
-      conversation.answer(answer, () => this.#answers.delete(answer));
+    for (const waiting of this.#answers) {
+      conversation.answer(waiting.answer, waiting.replyTo, () => this.#answers.delete(waiting));
     }
   }
 
@@ -134,23 +144,33 @@ export class MqttReporter implements Reporter {
     this.#onDisconnected();
   }
 
-  #judge(telling: Telling, command: ReceivedCommand): void {
+  #judge(telling: Telling, command: ReceivedCommand, replyTo: ReplyTo | null): void {
+    const answer = this.#verdict(telling, command);
+    // Of an id that is in use already this is another command: the first one's later fate is not for its sender.
+    if (replyTo !== null && answer.status === 'accepted') {
+      this.#replies.set(answer.id, replyTo);
+      if (this.#replies.size > maxReplies) dropOldest(this.#replies);
+    }
+    this.#tell(answer, replyTo);
+  }
+
+  #verdict(telling: Telling, command: ReceivedCommand): CommandAnswer {
     try {
-      this.answer(telling.command(command));
+      return telling.command(command);
     } catch (error) {
       this.#options.log.error(
         { err: error, id: command.id },
         'A command could not be judged; it is refused.',
       );
       const unwritten = error instanceof SockmonError && error.code === 'JOURNAL_WRITE';
-      this.answer({
+      return {
         id: command.id,
         action: command.action,
         status: 'rejected',
         code: unwritten ? 'journal_failed' : null,
         detail: unwritten ? error.message : 'A fault in sockmon; its log says more.',
         at: isoTime(telling.now().wallMs),
-      });
+      };
     }
   }
 
@@ -170,6 +190,13 @@ export class MqttReporter implements Reporter {
   #pending(): number {
     const telling = this.#telling;
     return telling === null ? 0 : telling.entriesAfter(telling.acknowledgedSeq()).filter(isTellable).length;
+  }
+}
+
+function dropOldest<K>(all: { keys(): Iterable<K>; delete(key: K): boolean }): void {
+  for (const oldest of all.keys()) {
+    all.delete(oldest);
+    return;
   }
 }
 

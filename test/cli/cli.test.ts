@@ -127,11 +127,12 @@ dns (a service)
   at its death  it is told; nothing is restarted
   then          sockmon goes on watching
 
-node    gw
-broker  mqtt://broker.lan as u; topics under sockmon/…; Home Assistant discovery under homeassistant
-reboot  not allowed (reboot.allowed: true or --allow-reboot would allow it)
-state   FOLDER/state
-log     info and worse, as text
+node      gw
+broker    mqtt://broker.lan as u; topics under sockmon/…; Home Assistant discovery under homeassistant
+commands  unsigned, from whoever may write them to the broker
+reboot    not allowed (reboot.allowed: true or --allow-reboot would allow it)
+state     FOLDER/state
+log       info and worse, as text
 `,
   );
   assert.match(err, /^good\.yaml:5:62: mqtt\.password_file: .*can be read by every user.*\(a warning\)\n$/);

@@ -41,7 +41,7 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
   [
     'a far key',
     `${least}zebra: 1\n`,
-    [`3:1: zebra: ${unknown('; expected node, state_dir, log, resources, reboot, mqtt')}`],
+    [`3:1: zebra: ${unknown('; expected node, state_dir, log, resources, reboot, mqtt, commands')}`],
   ],
   [
     'a hyphen for an underscore',
@@ -362,7 +362,7 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
   [
     'escape sequences of a terminal',
     `${least}"\\e[2J\\u009bx": 1\n`,
-    [`3:1: \\x1b[2J\\x9bx: ${unknown('; expected node, state_dir, log, resources, reboot, mqtt')}`],
+    [`3:1: \\x1b[2J\\x9bx: ${unknown('; expected node, state_dir, log, resources, reboot, mqtt, commands')}`],
   ],
   [
     'a bare fraction',

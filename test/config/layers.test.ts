@@ -52,6 +52,7 @@ test('the least configuration gets every default', context => {
         },
       ],
       reboot: { allowed: false, minUptimeMs: 300_000, budget: { max: 3, perMs: 86_400_000 }, ...rebootWays },
+      commands: { enabled: true, allowPress: false },
     },
     mqtt: null,
     embeddedBroker: null,
@@ -266,6 +267,7 @@ test('the environment reaches every kind of scalar', context => {
     base: 'sockmon',
     discoveryPrefix: null,
     suggestedArea: null,
+    commands: { key: null, responsePrefix: 'sockmon/42/result/' },
   });
 });
 

@@ -4,6 +4,7 @@ import type { Instant } from '../../src/core/clock.js';
 import { judgeCommand, judgeReboot } from '../../src/core/guard.js';
 import { History } from '../../src/core/history.js';
 import type { JournalEntry } from '../../src/core/model.js';
+import type { CommandPolicy } from '../../src/core/policy.js';
 import type { ReceivedCommand } from '../../src/core/ports.js';
 import { policy, rebootPolicy, resource, World } from './world.js';
 
@@ -43,6 +44,11 @@ describe('the guard on commands', () => {
       { issuedWallMs: wall - 61_000, expiresWallMs: wall + 1 },
       'allowed',
     ],
+    [
+      'one that is good for longer than ids are remembered',
+      { issuedWallMs: wall - 24 * 60 * minuteMs - 1, expiresWallMs: wall + 1 },
+      'expired',
+    ],
     ['one that has expired', { issuedWallMs: wall - 10, expiresWallMs: wall - 1 }, 'expired'],
     ['one from the future', { issuedWallMs: wall + 31_000 }, 'stale'],
     ['one for a stranger', { target: 'printer' }, 'unknown_target'],
@@ -56,6 +62,38 @@ describe('the guard on commands', () => {
   for (const [name, command, expected] of cases) {
     it(`${name}: ${expected}`, () => assert.equal(verdictOf(command), expected));
   }
+
+  const judged = (command: Partial<ReceivedCommand>, commands: Partial<CommandPolicy> = {}): string => {
+    const world = new World();
+    const found = { ...world.policy, commands: { ...world.policy.commands, ...commands } };
+    const verdict = judgeCommand({ ...fresh, ...command }, found, world.history, world.now());
+    return verdict.allowed ? 'allowed' : verdict.code;
+  };
+
+  it('unsigned, where there is a key: bad signature, but for what Home Assistant sends if that is allowed', () => {
+    const cases: [Partial<ReceivedCommand>, string, string][] = [
+      [{ action: 'reboot', press: true }, 'bad_signature', 'allowed'],
+      [{ action: 'restart' }, 'bad_signature', 'allowed'],
+      [{ action: 'pause' }, 'bad_signature', 'allowed'],
+      [{ action: 'resume' }, 'bad_signature', 'allowed'],
+      [{ action: 'reboot' }, 'bad_signature', 'bad_signature'],
+      [{ action: 'drill' }, 'bad_signature', 'bad_signature'],
+    ];
+    for (const [command, strict, withPress] of cases) {
+      const what = JSON.stringify(command);
+      assert.equal(judged({ ...command, signature: 'missing' }), strict, what);
+      assert.equal(judged({ ...command, signature: 'missing' }, { allowPress: true }), withPress, what);
+      assert.equal(judged({ ...command, signature: 'bad' }, { allowPress: true }), 'bad_signature', what);
+      if (command.action !== 'drill')
+        assert.equal(judged({ ...command, signature: 'valid' }), 'allowed', what);
+    }
+    assert.equal(judged({ signature: 'missing', retained: true }), 'retained');
+  });
+
+  it('commands are off: not allowed, but from the machine itself', () => {
+    assert.equal(judged({ signature: 'valid' }, { enabled: false }), 'not_allowed');
+    assert.equal(judged({ origin: 'control' }, { enabled: false }), 'allowed');
+  });
 
   it('an id that has been carried out: duplicate, also after a restart of sockmon', () => {
     const world = new World();

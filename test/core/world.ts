@@ -53,7 +53,11 @@ export function policy(
   resources: readonly ResourcePolicy[] = [resource('tcpip')],
   reboot: Partial<RebootPolicy> = {},
 ): Policy {
-  return { resources, reboot: { ...rebootPolicy, ...reboot } };
+  return {
+    resources,
+    reboot: { ...rebootPolicy, ...reboot },
+    commands: { enabled: true, allowPress: false },
+  };
 }
 
 const hourMs = 3_600_000;

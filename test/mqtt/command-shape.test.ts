@@ -13,7 +13,10 @@ const reference = z.strictObject({
   v: z.literal(1),
   id: z.string().regex(/^[A-Za-z0-9._-]{8,64}$/),
   action: z.enum(actions),
-  target: z.string().max(64).optional(),
+  target: z
+    .string()
+    .regex(/^[a-zA-Z0-9_-]{1,64}$/)
+    .optional(),
   issued_at: time,
   expires_at: time.optional(),
   reason: z.string().max(256).optional(),
@@ -23,6 +26,10 @@ const reference = z.strictObject({
     .refine(value => parseDuration(value) !== null)
     .optional(),
   for_s: z.number().optional(),
+  sig: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{43}$/)
+    .optional(),
 });
 const good = { v: 1, id: 'ha-12345678', action: 'restart', issued_at: '2026-01-02T03:04:05Z' };
 
@@ -72,7 +79,7 @@ it('agrees with zod on everything else', () => {
   const value = fc.oneof(
     fc.string({ maxLength: 300 }),
     fc.boolean(),
-    fc.constantFrom(1, null, 'pause', '10m', Number.NaN, 'ha-12345678'),
+    fc.constantFrom(1, null, 'pause', '10m', Number.NaN, 'ha-12345678', 'a'.repeat(43), 'a\n'),
   );
   const key = fc.constantFrom(
     'v',
@@ -85,6 +92,7 @@ it('agrees with zod on everything else', () => {
     'dry_run',
     'for',
     'for_s',
+    'sig',
     'x',
   );
   fc.assert(

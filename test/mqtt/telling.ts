@@ -17,6 +17,7 @@ export const settingsFor = (port: number, more: Partial<MqttSettings> = {}): Mqt
   base: 'sockmon',
   discoveryPrefix: 'homeassistant',
   suggestedArea: null,
+  commands: { key: null, responsePrefix: 'sockmon/gw1/result/' },
   ...more,
 });
 
