@@ -18,7 +18,7 @@ import { canInstall, install, missingTools } from './tools.mjs';
  * A hanging test is a fault, not a reason to wait for ever.
  */
 const suites = {
-  test: { ending: '.test.js', concurrency: 2, timeoutMs: 180_000 },
+  test: { ending: '.test.js', concurrency: 2, timeoutMs: 400_000 },
   chaos: { ending: '.chaos.js', concurrency: 1, timeoutMs: 900_000 },
   homeassistant: { ending: '.ha.js', concurrency: 1, timeoutMs: 900_000, provide: provideHomeAssistant },
 };
