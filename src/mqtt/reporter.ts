@@ -18,6 +18,8 @@ export interface ReporterOptions {
   readonly log: Log;
   /** 0 <= random < 1, for jitter; for tests. */
   readonly random?: () => number;
+  /** All delays between attempts to connect are multiplied by this; for tests. */
+  readonly pace?: number;
 }
 
 /** `offline`, its acknowledgement and the good-bye together. */
@@ -47,10 +49,12 @@ export class MqttReporter implements Reporter {
       log,
       will: { topic: this.topics.status, payload: 'offline', retain: true },
       random: options.random ?? Math.random,
+      pace: options.pace ?? 1,
       handlers: {
         connected: connection => this.#connected(connection),
         disconnected: () => this.#disconnected(),
         received: (packet: IPublishPacket) => this.#conversation?.received(packet),
+        problemChanged: () => this.sync(),
       },
     });
   }
@@ -152,7 +156,7 @@ export class MqttReporter implements Reporter {
   }
 
   #view(pending: number): ConnectionView {
-    const { connection, broker, connects, lastError } = this.#link;
+    const { connection, broker, connects, lastError, problem } = this.#link;
     return {
       state: connection === null ? 'connecting' : 'connected',
       broker,
@@ -160,6 +164,7 @@ export class MqttReporter implements Reporter {
       since: this.#since,
       connects,
       last_error: lastError,
+      problem,
       pending,
     };
   }

@@ -152,23 +152,6 @@ describe('refusals', { skip: skipWithoutMosquitto }, () => {
     assert.match(line.sentence, /Next attempt in 60\.0 s/);
   });
 
-  it('fights ever more slowly with a rival of the same id, and guesses it', async t => {
-    const broker = await startMosquitto();
-    t.after(() => broker.stop('SIGKILL'));
-    const log = new MemoryLog();
-    const reporter = started(t, settingsFor(broker.port), log);
-    for (let round = 1; round <= 3; round++) {
-      await eventually('connected', () => reporter.connection().connects === round);
-      const rival = await Listener.on(broker, { clientId: 'sockmon-gw1' });
-      t.after(() => rival.close());
-    }
-    await eventually('it guesses', () => log.find(/another client with the id sockmon-gw1\?/));
-    const delays = log.lines.flatMap(line =>
-      /is lost/.exec(line.sentence) && 'delayMs' in line.fields ? [line.fields.delayMs] : [],
-    );
-    assert.deepEqual(delays.slice(0, 3), [50, 100, 200]);
-  });
-
   it('survives a broker that talks nonsense', async t => {
     for (const bytes of [
       [0x20, 3, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff],

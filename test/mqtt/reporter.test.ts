@@ -102,6 +102,7 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
       since: new Date(telling.now().wallMs).toISOString(),
       connects: 1,
       last_error: null,
+      problem: null,
       pending: 0,
     });
   });
