@@ -26,6 +26,8 @@ export interface ReporterOptions {
 const stopWithinMs = 1000;
 /** Answers that wait for a broker. A machine that is away for long has told their fate in its events. */
 const maxWaitingAnswers = 100;
+/** Connections that are given the same answer. */
+const maxTries = 2;
 
 export class MqttReporter implements Reporter {
   readonly topics: Topics;
@@ -33,6 +35,8 @@ export class MqttReporter implements Reporter {
   readonly #link: Link;
   readonly #announcer: Announcer;
   readonly #answers = new Set<CommandAnswer>();
+  /** How many connections have been given an answer. */
+  readonly #tries = new WeakMap<CommandAnswer, number>();
   #telling: Telling | null = null;
   #conversation: Conversation | null = null;
   #since: string | null = null;
@@ -76,7 +80,7 @@ export class MqttReporter implements Reporter {
         break;
       }
     }
-    this.#conversation?.answer(answer, () => this.#answers.delete(answer));
+    if (this.#conversation !== null) this.#give(answer, this.#conversation);
   }
 
   networkLost(): void {
@@ -123,9 +127,22 @@ export class MqttReporter implements Reporter {
     });
     this.#conversation = conversation;
     conversation.begin();
-    for (const answer of this.#answers) {
+    for (const answer of this.#answers) this.#give(answer, conversation);
+  }
+
+  /** What two connections ended over is the reason for it: NATS before 2.10 hangs up at a topic with a dot in it. */
+  #give(answer: CommandAnswer, conversation: Conversation): void {
+    const tries = this.#tries.get(answer) ?? 0;
+    if (tries < maxTries) {
+      this.#tries.set(answer, tries + 1);
       conversation.answer(answer, () => this.#answers.delete(answer));
+      return;
     }
+    this.#answers.delete(answer);
+    this.#options.log.warn(
+      { id: answer.id },
+      `The answer to ${answer.id} is given up: the connection ended ${maxTries} times before the broker had it.`,
+    );
   }
 
   #disconnected(): void {
