@@ -56,6 +56,9 @@ export class Link {
   /** The connection and its count of packets when the network died. */
   #doubted: { readonly attempt: Attempt | null; readonly packets: number } | null = null;
 
+  /** The connection that has been through the death of its own network: how it ends accuses nobody. */
+  #shaken: Attempt | null = null;
+
   /** @throws SockmonError CONFIG for a URL that is no broker's. */
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -107,6 +110,7 @@ export class Link {
 
   networkLost(): void {
     this.#doubted = { attempt: this.#attempt, packets: this.#attempt?.packets ?? 0 };
+    this.#shaken = this.#attempt;
   }
 
   networkBack(): void {
@@ -168,7 +172,9 @@ export class Link {
 
   #ended(ending: Ending, words: string): void {
     const connectedAtMs = this.#connectedAtMs;
+    const wasShaken = this.#attempt !== null && this.#attempt === this.#shaken;
     this.#attempt = null;
+    this.#shaken = null;
     this.#connectedAtMs = null;
     if (connectedAtMs !== null) this.#options.handlers.disconnected();
     if (this.#stopped) return;
@@ -184,7 +190,7 @@ export class Link {
       this.#dial();
       return;
     }
-    this.#retryLater(ending, words, livedMs);
+    this.#retryLater(ending, words, wasShaken ? null : livedMs);
   }
 
   /** @returns whether to try at once by the other version. Two early closes in a row are needed: one may be a broker that restarts. */
@@ -202,6 +208,7 @@ export class Link {
     return false;
   }
 
+  /** @param livedMs How long there was a connection; null = there was none, or its end says nothing about the broker. */
   #retryLater(ending: Ending, words: string, livedMs: number | null): void {
     const wasKnown = this.problem !== null;
     const trouble = this.#troubleOf(ending, livedMs);
@@ -227,8 +234,7 @@ export class Link {
       this.#alarm();
       return 'taken_over';
     }
-    // With its own network dead, a lost connection accuses nobody.
-    if (ending === 'hung_up' && livedMs !== null && this.#doubted === null) {
+    if (ending === 'hung_up' && livedMs !== null) {
       if (this.#rivalry.closed(livedMs, nowMs)) {
         this.#alarm();
         return 'taken_over';

@@ -92,6 +92,27 @@ describe('a broker that says so', () => {
   });
 });
 
+describe('a connection that is closed', { skip: skipWithoutMosquitto }, () => {
+  for (const isShaken of [false, true]) {
+    it(isShaken ? 'accuses nobody when its own network has died meanwhile' : 'accuses a rival', async t => {
+      const broker = await startMosquitto();
+      t.after(() => broker.stop('SIGKILL'));
+      const { reporter } = started(t, broker.port);
+      for (let round = 1; round <= 3; round++) {
+        await eventually('connected', () => reporter.connection().connects === round);
+        if (isShaken) reporter.networkLost();
+        const rival = await Listener.on(broker, { clientId: 'sockmon-gw1' });
+        t.after(() => rival.close());
+        await eventually(
+          'lost',
+          () => reporter.connection().last_error ?? reporter.connection().connects > round,
+        );
+      }
+      assert.equal(reporter.connection().problem === null, isShaken);
+    });
+  }
+});
+
 describe('two machines of one id', { skip: skipWithoutMosquitto }, () => {
   for (const protocol of ['5', '3.1.1'] as const) {
     it(`connect by ${protocol} no more than once a minute each, and both say why`, async t => {
