@@ -1,6 +1,6 @@
 /**
  * `npm test`: sets up, installs or names what the tests need, lints, compiles and runs them. `--chaos` runs the slow proofs of test/chaos
- * instead, `--all` first the one and then the other, `--homeassistant` the tests with a real Home Assistant.
+ * instead, `--interop` the tests with other brokers, `--homeassistant` those with a real Home Assistant, `--all` the first three in turn.
  * Words among the arguments choose the test files whose path contains one of them; options go to `node --test`.
  */
 import { spawn } from 'node:child_process';
@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline';
 import { provideHomeAssistant } from './homeassistant.mjs';
 import { ended, Failure, main, root, say, statusOf, step } from './run.mjs';
 import { filesUnder, setup } from './setup.mjs';
-import { canInstall, install, missingTools } from './tools.mjs';
+import { brokers, canInstall, install, missingTools } from './tools.mjs';
 
 /**
  * The end-to-end tests measure themselves against a real network: more at once than cores make them wait for each other.
@@ -20,16 +20,22 @@ import { canInstall, install, missingTools } from './tools.mjs';
 const suites = {
   test: { ending: '.test.js', concurrency: 2, timeoutMs: 400_000 },
   chaos: { ending: '.chaos.js', concurrency: 1, timeoutMs: 900_000 },
+  interop: {
+    ending: '.interop.js',
+    concurrency: 1,
+    timeoutMs: 900_000,
+    provide: () => provideTools(brokers),
+  },
   homeassistant: { ending: '.ha.js', concurrency: 1, timeoutMs: 900_000, provide: provideHomeAssistant },
 };
 
 const maySkip = !process.env.CI && process.env.SOCKMON_TEST_NO_SKIP !== '1';
 
-async function provideTools() {
-  let missing = missingTools();
+async function provideTools(wanted) {
+  let missing = missingTools(wanted);
   if (missing.length > 0 && canInstall()) {
     await install(missing);
-    missing = missingTools();
+    missing = missingTools(wanted);
   }
   if (missing.length === 0) return;
   const lines = missing.map(tool => `  ${tool.program} (package ${tool.package}): ${tool.for}`);

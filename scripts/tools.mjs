@@ -20,13 +20,22 @@ const tools = [
   { program: 'systemd-analyze', package: 'systemd', for: 'the tests of the unit files' },
 ];
 
-export function missingTools() {
-  return tools.filter(tool => which(tool.program) === null);
+/** What only the tests against other brokers need. */
+export const brokers = [
+  { program: 'nats-server', package: 'nats-server', for: 'the tests against NATS' },
+  { program: 'rabbitmq-server', package: 'rabbitmq-server', for: 'the tests against RabbitMQ' },
+];
+
+export function missingTools(wanted = tools) {
+  return wanted.filter(tool => which(tool.program) === null);
 }
 
 export function canInstall() {
   return process.getuid() === 0 && which('apt-get') !== null;
 }
+
+/** Somebody else may be installing something just now. */
+const waitForLock = ['-o', 'DPkg::Lock::Timeout=300'];
 
 export async function install(missing) {
   const packages = missing.map(tool => tool.package);
@@ -34,7 +43,7 @@ export async function install(missing) {
   await step('updating the package lists', 'apt-get', ['update', '-q'], env);
   const allowServices = forbidServices();
   try {
-    const args = ['install', '-y', '-q', '--no-install-recommends', ...packages];
+    const args = ['install', '-y', '-q', '--no-install-recommends', ...waitForLock, ...packages];
     await step(`installing ${packages.join(', ')}`, 'apt-get', args, env);
   } finally {
     allowServices();

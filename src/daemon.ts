@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { type Addon, loadAddon } from './addon.js';
 import { type ControlServer, listen } from './control.js';
+import { withProblemOf } from './core/connected.js';
 import { errorTable } from './core/errors.js';
 import type { RecordOf } from './core/model.js';
 import type { Config, MqttSettings } from './core/policy.js';
@@ -152,12 +153,15 @@ class Daemon {
   private async serve(): Promise<void> {
     const { supervisor, telling, config } = this;
     this.control = await listen(config.stateDir, {
-      status: () => ({
-        snapshot: supervisor.snapshot(),
-        connection: telling.reporter.connection(),
-        pid: process.pid,
-        version,
-      }),
+      status: () => {
+        const connection = telling.reporter.connection();
+        return {
+          snapshot: withProblemOf(connection, supervisor.snapshot()),
+          connection,
+          pid: process.pid,
+          version,
+        };
+      },
       command: ({ action, target, dry_run, for_ms }) =>
         supervisor.command({
           id: randomUUID(),
@@ -272,6 +276,7 @@ const silent: Reporter = {
     since: null,
     connects: 0,
     last_error: null,
+    problem: null,
     pending: 0,
   }),
 };

@@ -232,7 +232,10 @@ export function recover(state: ResourceState, atMs: number, ctx: Context): Step<
   }
   const leftover = phase.name === 'restarting' ? [{ ...phase.running, deadlineMs: null }] : [];
   const recovered = { ...up, recoveredMs: atMs, leftovers: [...state.leftovers, ...leftover] };
-  const effects: Effect[] = [endRecord(policy.id, outage, atMs, ctx), ...networkEffect(state, 'back')];
+  // What was heard since a command to restart may have been heard before the restart: it proves no connection alive.
+  const network = outage.cause.kind === 'commanded' ? networkEffect(state, 'lost') : [];
+  network.push(...networkEffect(state, 'back'));
+  const effects: Effect[] = [endRecord(policy.id, outage, atMs, ctx), ...network];
   if (outage.command !== null) effects.push(doneAnswer(policy.id, outage, atMs, ctx));
   effects.push(...collectFor(policy.id, outage, 'after'));
   return { state: recovered, effects };
@@ -285,7 +288,8 @@ export function restartByCommand(state: ResourceState, command: string, ctx: Con
   const id = outageId(ctx.now.bootId, policy.id, number);
   const outage = { ...newOutage(id, ctx.now.bootMs, { kind: 'commanded' }, 'command'), command };
   const step = beginAttempt({ ...state, outagesBegun: number }, outage, 'command', ctx.now.bootMs);
-  return { state: step.state, effects: [beginRecord(policy.id, outage), ...step.effects] };
+  const told = [beginRecord(policy.id, outage), ...networkEffect(state, 'lost')];
+  return { state: step.state, effects: [...told, ...step.effects] };
 }
 
 function networkEffect(state: ResourceState, now: 'lost' | 'back'): Effect[] {

@@ -144,6 +144,8 @@ export interface ConnectionView {
   readonly since: string | null;
   readonly connects: number;
   readonly last_error: string | null;
+  /** What the owner has to mend about it, in a sentence; also among the snapshot's problems. */
+  readonly problem: string | null;
   /** Journal entries not yet acknowledged by the broker. */
   readonly pending: number;
 }

@@ -9,10 +9,19 @@ import type { Message, Settled } from './outbox.js';
 export type Protocol = 4 | 5;
 
 /**
- * How an attempt ended. lost: after it had been connected. closed_early: the peer hung up without a CONNACK, as brokers do that
- * do not know MQTT 5. unsupported: the broker says so.
+ * How an attempt ended. lost: after it had been connected. hung_up: the same, and the peer closed it without a word. closed_early: the
+ * peer hung up without a CONNACK, as brokers do that do not know MQTT 5. unsupported: the broker says so. refused: who we are. unwilling:
+ * what we want.
  */
-export type Ending = 'lost' | 'taken_over' | 'unreachable' | 'refused' | 'unsupported' | 'closed_early';
+export type Ending =
+  | 'lost'
+  | 'hung_up'
+  | 'taken_over'
+  | 'unreachable'
+  | 'refused'
+  | 'unwilling'
+  | 'unsupported'
+  | 'closed_early';
 
 export interface AttemptOptions extends Pick<DialOptions, 'endpoint' | 'address'> {
   readonly settings: MqttSettings;
@@ -39,6 +48,8 @@ const headerBytes = 20;
 const takenOver = 0x8e;
 const unsupportedCodes = new Set([0x01, 0x84]);
 const refusalCodes = new Set([0x02, 0x04, 0x05, 0x85, 0x86, 0x87, 0x8a, 0x8c]);
+/** It will say the same in a second: our will is too much for it (no retained messages, say), or another server is to be used. */
+const unwillingCodes = new Set([0x90, 0x95, 0x9a, 0x9b, 0x9c, 0x9d]);
 /** A TCP connection that simply ends. */
 const hangUpCodes = new Set(['ECONNRESET', 'EPIPE']);
 
@@ -60,6 +71,8 @@ export class Attempt {
   #over = false;
   #connackCode = 0;
   #disconnectCode = 0;
+  /** Where the broker would have us go: told, not followed, since whoever sits between could ask for the password so. */
+  #elsewhere: string | undefined;
   #failure: Error | null = null;
 
   constructor(options: AttemptOptions, handlers: AttemptHandlers) {
@@ -158,7 +171,9 @@ export class Attempt {
     const client = this.#client;
     client.on('packetreceive', packet => {
       this.packets += 1;
-      if (packet.cmd === 'connack') this.#connackCode = packet.reasonCode ?? packet.returnCode ?? 0;
+      if (packet.cmd !== 'connack') return;
+      this.#connackCode = packet.reasonCode ?? packet.returnCode ?? 0;
+      this.#elsewhere = packet.properties?.serverReference;
     });
     client.on('connect', connack => {
       if (this.#over) return;
@@ -169,6 +184,7 @@ export class Attempt {
     });
     client.on('disconnect', packet => {
       this.#disconnectCode = packet.reasonCode ?? 0;
+      this.#elsewhere = packet.properties?.serverReference;
     });
     client.on('error', error => this.#fail(error));
     client.on('close', () => this.#end());
@@ -202,15 +218,18 @@ export class Attempt {
 
   #verdict(): [Ending, string] {
     if (this.#connackCode !== 0) {
-      const words = refusalWords(this.#connackCode);
+      const words = refusalWords(this.#connackCode, this.#elsewhere);
       if (unsupportedCodes.has(this.#connackCode)) return ['unsupported', words];
+      if (unwillingCodes.has(this.#connackCode)) return ['unwilling', words];
       return [refusalCodes.has(this.#connackCode) ? 'refused' : 'unreachable', words];
     }
     if (this.#disconnectCode === takenOver) return ['taken_over', refusalWords(takenOver)];
     const words =
-      this.#disconnectCode === 0 ? failureWords(this.#failure) : refusalWords(this.#disconnectCode);
-    if (this.#connected) return ['lost', words];
+      this.#disconnectCode === 0
+        ? failureWords(this.#failure)
+        : refusalWords(this.#disconnectCode, this.#elsewhere);
     const hungUp = this.#failure === null || hangUpCodes.has(codeOf(this.#failure));
+    if (this.#connected) return [hungUp && this.#disconnectCode === 0 ? 'hung_up' : 'lost', words];
     return [this.#established && hungUp ? 'closed_early' : 'unreachable', words];
   }
 }

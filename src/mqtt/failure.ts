@@ -21,8 +21,11 @@ export function failureWords(error: Error | null): string {
   return errnoWords[code] ?? (error.message || code || 'unknown failure');
 }
 
-/** A CONNACK or DISCONNECT code, by the names of the specification. */
-export function refusalWords(code: number): string {
+/**
+ * A CONNACK or DISCONNECT code, by the names of the specification.
+ * @param elsewhere The server that the broker names instead of itself.
+ */
+export function refusalWords(code: number, elsewhere?: string): string {
   const name = (ReasonCodes as Readonly<Record<number, string>>)[code] ?? 'unknown reason';
-  return `${name} (code ${code})`;
+  return `${name} (code ${code}${elsewhere === undefined ? '' : `: ${elsewhere}`})`;
 }

@@ -6,6 +6,7 @@ import { Attempt, type Ending, type Protocol } from './attempt.js';
 import { type Endpoint, endpointName, endpointOf } from './endpoint.js';
 import type { Message } from './outbox.js';
 import { retryDelayMs, type Trouble } from './retry.js';
+import { Rivalry, type RivalryTimes, rivalryTimes } from './rivalry.js';
 
 export interface LinkHandlers {
   connected(connection: Attempt): void;
@@ -13,6 +14,8 @@ export interface LinkHandlers {
   disconnected(): void;
   /** See AttemptHandlers.received. */
   received(packet: IPublishPacket): void;
+  /** `problem` is another one. */
+  problemChanged(): void;
 }
 
 export interface LinkOptions {
@@ -22,12 +25,12 @@ export interface LinkOptions {
   readonly log: Log;
   /** 0 <= random < 1; for tests. */
   readonly random?: () => number;
+  /** All delays are multiplied by this; for tests. */
+  readonly pace?: number;
 }
 
 /** A connection that broke sooner than this says nothing good about the broker: the back-off goes on growing. */
 const stableMs = 30_000;
-/** Brokers that close a connection soon after it was made, again and again, mostly have two clients of one id (mosquitto 2.0 does not say so). */
-const rivalryAfter = 3;
 
 export class Link {
   readonly broker: string;
@@ -35,6 +38,10 @@ export class Link {
   lastError: string | null = null;
   readonly #options: LinkOptions;
   readonly #endpoint: Endpoint;
+  readonly #pace: number;
+  readonly #rivalryTimes: RivalryTimes;
+  readonly #rivalry: Rivalry;
+  #rivalryTimer: NodeJS.Timeout | undefined;
   #attempt: Attempt | null = null;
   #connectedAtMs: number | null = null;
   #timer: NodeJS.Timeout | undefined;
@@ -49,16 +56,39 @@ export class Link {
   /** The connection and its count of packets when the network died. */
   #doubted: { readonly attempt: Attempt | null; readonly packets: number } | null = null;
 
+  /** The connection that has been through the death of its own network: how it ends accuses nobody. */
+  #shaken: Attempt | null = null;
+
   /** @throws SockmonError CONFIG for a URL that is no broker's. */
   constructor(options: LinkOptions) {
     this.#options = options;
     this.#endpoint = endpointOf(options.settings.url);
     this.broker = endpointName(this.#endpoint);
     this.#protocol = options.settings.protocol === '3.1.1' ? 4 : 5;
+    const pace = options.pace ?? 1;
+    this.#pace = pace;
+    this.#rivalryTimes = {
+      soonMs: rivalryTimes.soonMs * pace,
+      quietMs: rivalryTimes.quietMs * pace,
+    };
+    this.#rivalry = new Rivalry(this.#rivalryTimes);
   }
 
   get connection(): Attempt | null {
     return this.#connectedAtMs === null ? null : this.#attempt;
+  }
+
+  /** What the owner has to mend, in a sentence; null = nothing. */
+  get problem(): string | null {
+    const { clientId } = this.#options.settings;
+    switch (this.#rivalry.known(performance.now())) {
+      case 'proven':
+        return `another client with the id ${clientId} takes over the connection to ${this.broker}: give each machine its own node name`;
+      case 'guessed':
+        return `${this.broker} closes the connection again and again soon after it was made: probably another client has the id ${clientId} too; give each machine its own node name, or see the broker's log`;
+      default:
+        return null;
+    }
   }
 
   start(): void {
@@ -69,6 +99,7 @@ export class Link {
   kick(): void {
     if (this.#stopped) return;
     this.#failures = 0;
+    this.#rivalry.unreachable();
     this.#kicked = true;
     this.#byAddress = this.#address !== null;
     const wasConnected = this.connection !== null;
@@ -79,6 +110,7 @@ export class Link {
 
   networkLost(): void {
     this.#doubted = { attempt: this.#attempt, packets: this.#attempt?.packets ?? 0 };
+    this.#shaken = this.#attempt;
   }
 
   networkBack(): void {
@@ -95,6 +127,7 @@ export class Link {
   async stop(withinMs: number): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#rivalryTimer);
     const attempt = this.#attempt;
     this.#attempt = null;
     this.#connectedAtMs = null;
@@ -139,11 +172,14 @@ export class Link {
 
   #ended(ending: Ending, words: string): void {
     const connectedAtMs = this.#connectedAtMs;
+    const wasShaken = this.#attempt !== null && this.#attempt === this.#shaken;
     this.#attempt = null;
+    this.#shaken = null;
     this.#connectedAtMs = null;
     if (connectedAtMs !== null) this.#options.handlers.disconnected();
     if (this.#stopped) return;
-    if (connectedAtMs !== null && performance.now() - connectedAtMs >= stableMs) this.#failures = 0;
+    const livedMs = connectedAtMs === null ? null : performance.now() - connectedAtMs;
+    if (livedMs !== null && livedMs >= stableMs * this.#pace) this.#failures = 0;
     // Known and unknown address in turn: either the resolver is dead or the broker has moved.
     this.#byAddress = this.#address !== null && (connectedAtMs !== null || !this.#byAddress);
     if (this.#changeProtocol(ending)) {
@@ -154,7 +190,7 @@ export class Link {
       this.#dial();
       return;
     }
-    this.#retryLater(ending, words);
+    this.#retryLater(ending, words, wasShaken ? null : livedMs);
   }
 
   /** @returns whether to try at once by the other version. Two early closes in a row are needed: one may be a broker that restarts. */
@@ -172,39 +208,64 @@ export class Link {
     return false;
   }
 
-  #retryLater(ending: Ending, words: string): void {
-    const delayMs = retryDelayMs(
-      this.#troubleOf(ending),
-      this.#failures,
-      (this.#options.random ?? Math.random)(),
-    );
+  /** @param livedMs How long there was a connection; null = there was none, or its end says nothing about the broker. */
+  #retryLater(ending: Ending, words: string, livedMs: number | null): void {
+    const wasKnown = this.problem !== null;
+    const trouble = this.#troubleOf(ending, livedMs);
+    const delayMs =
+      retryDelayMs(trouble, this.#failures, (this.#options.random ?? Math.random)()) * this.#pace;
     this.#failures += 1;
     const { log, settings } = this.#options;
-    const rivalry = ending === 'lost' && this.#failures >= rivalryAfter;
-    const hint = rivalry ? ` Is there another client with the id ${settings.clientId}?` : '';
+    const isGuess = trouble === 'taken_over' && ending !== 'taken_over';
+    const hint = isGuess ? ` Is there another client with the id ${settings.clientId}?` : '';
     const sentence = `${sentenceOf(ending, this.broker, words)}${hint} Next attempt in ${(delayMs / 1000).toFixed(1)} s.`;
-    if (words === this.lastError) log.debug({ broker: this.broker, delayMs }, sentence);
-    else log.warn({ broker: this.broker, delayMs }, sentence);
+    const isNews = trouble === 'taken_over' ? !wasKnown : words !== this.lastError;
+    if (isNews) log.warn({ broker: this.broker, delayMs }, sentence);
+    else log.debug({ broker: this.broker, delayMs }, sentence);
     this.lastError = words;
     this.#timer = setTimeout(() => this.#dial(), delayMs);
     this.#timer.unref();
   }
 
-  #troubleOf(ending: Ending): Trouble {
-    if (ending === 'taken_over') return 'taken_over';
-    if (ending === 'refused' || ending === 'unsupported') return 'refused';
+  #troubleOf(ending: Ending, livedMs: number | null): Trouble {
+    const nowMs = performance.now();
+    if (ending === 'taken_over') {
+      this.#rivalry.proven(nowMs);
+      this.#alarm();
+      return 'taken_over';
+    }
+    if (ending === 'hung_up' && livedMs !== null) {
+      if (this.#rivalry.closed(livedMs, nowMs)) {
+        this.#alarm();
+        return 'taken_over';
+      }
+    } else {
+      this.#rivalry.unreachable();
+    }
+    if (ending === 'refused' || ending === 'unwilling' || ending === 'unsupported') return 'refused';
     return this.#kicked ? 'kicked' : 'lost';
+  }
+
+  #alarm(): void {
+    clearTimeout(this.#rivalryTimer);
+    const { problemChanged } = this.#options.handlers;
+    this.#rivalryTimer = setTimeout(problemChanged, this.#rivalryTimes.quietMs + 1);
+    this.#rivalryTimer.unref();
+    problemChanged();
   }
 }
 
 function sentenceOf(ending: Ending, broker: string, words: string): string {
   switch (ending) {
     case 'lost':
+    case 'hung_up':
       return `The connection to ${broker} is lost: ${words}.`;
     case 'taken_over':
       return `Another client with the same client id has taken over the connection to ${broker}. Give each machine its own node name.`;
     case 'refused':
       return `${broker} refuses us: ${words}. Check user, password and client id.`;
+    case 'unwilling':
+      return `${broker} does not take us: ${words}.`;
     case 'unsupported':
       return `${broker} does not take this version of MQTT: ${words}. Set mqtt.protocol to auto.`;
     case 'unreachable':

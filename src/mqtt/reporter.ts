@@ -19,6 +19,8 @@ export interface ReporterOptions {
   readonly log: Log;
   /** 0 <= random < 1, for jitter; for tests. */
   readonly random?: () => number;
+  /** All delays between attempts to connect are multiplied by this; for tests. */
+  readonly pace?: number;
 }
 
 /** `offline`, its acknowledgement and the good-bye together. */
@@ -27,13 +29,23 @@ const stopWithinMs = 1000;
 const maxWaitingAnswers = 100;
 /** Commands whose later fates are wanted on topics of their own. */
 const maxReplies = 100;
+/** Connections that are given the same answer. */
+const maxTries = 2;
+
+/** An answer that the broker has not acknowledged. */
+interface Waiting {
+  readonly answer: CommandAnswer;
+  readonly replyTo: ReplyTo | null;
+  /** How many connections have been given it. */
+  tries: number;
+}
 
 export class MqttReporter implements Reporter {
   readonly topics: Topics;
   readonly #options: ReporterOptions;
   readonly #link: Link;
   #announcer: Announcer | null = null;
-  readonly #answers = new Set<{ readonly answer: CommandAnswer; readonly replyTo: ReplyTo | null }>();
+  readonly #answers = new Set<Waiting>();
   /** Where the later fates of commands are wanted, by their ids. */
   readonly #replies = new Map<string, ReplyTo>();
   #telling: Telling | null = null;
@@ -51,10 +63,12 @@ export class MqttReporter implements Reporter {
       log,
       will: { topic: this.topics.status, payload: 'offline', retain: true },
       random: options.random ?? Math.random,
+      pace: options.pace ?? 1,
       handlers: {
         connected: connection => this.#connected(connection),
         disconnected: () => this.#disconnected(),
         received: (packet: IPublishPacket) => this.#conversation?.received(packet),
+        problemChanged: () => this.sync(),
       },
     });
   }
@@ -78,10 +92,10 @@ export class MqttReporter implements Reporter {
   }
 
   #tell(answer: CommandAnswer, replyTo: ReplyTo | null): void {
-    const waiting = { answer, replyTo };
+    const waiting: Waiting = { answer, replyTo, tries: 0 };
     this.#answers.add(waiting);
     if (this.#answers.size > maxWaitingAnswers) dropOldest(this.#answers);
-    this.#conversation?.answer(answer, replyTo, () => this.#answers.delete(waiting));
+    if (this.#conversation !== null) this.#give(waiting, this.#conversation);
   }
 
   networkLost(): void {
@@ -132,9 +146,22 @@ export class MqttReporter implements Reporter {
     });
     this.#conversation = conversation;
     conversation.begin();
-    for (const waiting of this.#answers) {
-      conversation.answer(waiting.answer, waiting.replyTo, () => this.#answers.delete(waiting));
+    for (const waiting of this.#answers) this.#give(waiting, conversation);
+  }
+
+  /** What two connections ended over is the reason for it: NATS before 2.10 hangs up at a topic with a dot in it. */
+  #give(waiting: Waiting, conversation: Conversation): void {
+    const { answer, replyTo } = waiting;
+    if (waiting.tries < maxTries) {
+      waiting.tries += 1;
+      conversation.answer(answer, replyTo, () => this.#answers.delete(waiting));
+      return;
     }
+    this.#answers.delete(waiting);
+    this.#options.log.warn(
+      { id: answer.id },
+      `The answer to ${answer.id} is given up: the connection ended ${maxTries} times before the broker had it.`,
+    );
   }
 
   #disconnected(): void {
@@ -175,7 +202,7 @@ export class MqttReporter implements Reporter {
   }
 
   #view(pending: number): ConnectionView {
-    const { connection, broker, connects, lastError } = this.#link;
+    const { connection, broker, connects, lastError, problem } = this.#link;
     return {
       state: connection === null ? 'connecting' : 'connected',
       broker,
@@ -183,6 +210,7 @@ export class MqttReporter implements Reporter {
       since: this.#since,
       connects,
       last_error: lastError,
+      problem,
       pending,
     };
   }

@@ -1,5 +1,6 @@
 /** The retained topics of a node over one connection: told when they change, and only then. */
 import { isDeepStrictEqual } from 'node:util';
+import { withProblemOf } from '../core/connected.js';
 import type { Log, Telling } from '../core/ports.js';
 import type { ConnectionView, Snapshot } from '../core/snapshot-model.js';
 import type { Announcer } from './announcer.js';
@@ -92,7 +93,8 @@ export class Retained {
     const { telling, topics, outbox, connectionView } = this.#options;
     const make = () => {
       this.#stateQueued = false;
-      const state = { ...telling.snapshot(), connection: connectionView() };
+      const connection = connectionView();
+      const state = { ...withProblemOf(connection, telling.snapshot()), connection };
       const timeless = JSON.stringify({ ...state, at: null });
       if (timeless === this.#state) return null;
       this.#state = timeless;

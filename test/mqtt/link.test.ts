@@ -152,21 +152,29 @@ describe('refusals', { skip: skipWithoutMosquitto }, () => {
     assert.match(line.sentence, /Next attempt in 60\.0 s/);
   });
 
-  it('fights ever more slowly with a rival of the same id, and guesses it', async t => {
-    const broker = await startMosquitto();
+  it('tells where a broker sends it, does not go there, and waits a minute', async t => {
+    const elsewhere = Buffer.from('elsewhere.test:1883');
+    const properties = Buffer.concat([Buffer.from([0x1c, 0, elsewhere.length]), elsewhere]);
+    const body = Buffer.concat([Buffer.from([0, 0x9d, properties.length]), properties]);
+    const port = await scripted(t, socket => {
+      socket.once('data', () => socket.end(Buffer.concat([Buffer.from([0x20, body.length]), body])));
+    });
+    const log = new MemoryLog();
+    started(t, settingsFor(port), log);
+    const line = await eventually('sent away', () => log.find(/does not take us/));
+    assert.match(
+      line.sentence,
+      /Server moved \(code 157: elsewhere\.test:1883\)\. Next attempt in \d{2,3}\.\d s/,
+    );
+  });
+
+  it('says so where a broker keeps nothing retained', async t => {
+    const broker = await startMosquitto({ lines: ['allow_anonymous true', 'retain_available false'] });
     t.after(() => broker.stop('SIGKILL'));
     const log = new MemoryLog();
-    const reporter = started(t, settingsFor(broker.port), log);
-    for (let round = 1; round <= 3; round++) {
-      await eventually('connected', () => reporter.connection().connects === round);
-      const rival = await Listener.on(broker, { clientId: 'sockmon-gw1' });
-      t.after(() => rival.close());
-    }
-    await eventually('it guesses', () => log.find(/another client with the id sockmon-gw1\?/));
-    const delays = log.lines.flatMap(line =>
-      /is lost/.exec(line.sentence) && 'delayMs' in line.fields ? [line.fields.delayMs] : [],
-    );
-    assert.deepEqual(delays.slice(0, 3), [50, 100, 200]);
+    started(t, settingsFor(broker.port), log);
+    const line = await eventually('it says so', () => log.find(/does not take us: Retain not supported/));
+    assert.match(line.sentence, /Next attempt in \d{2,3}\.\d s/);
   });
 
   it('survives a broker that talks nonsense', async t => {
@@ -463,6 +471,23 @@ describe('a broker with limits', { skip: skipWithoutMosquitto }, () => {
     await eventually('told', () => reporter.connection().pending === 0);
     assert.equal(reporter.connection().connects, 1);
     assert.ok(log.find(/refused discovery \(larger than the 800 bytes that it takes\)/));
+  });
+
+  it('is asked as often whether it lives as it wants to be', async t => {
+    let pings = 0;
+    // CONNACK with a server keepalive of 1 s; ours would be 15.
+    const port = await scripted(t, socket => {
+      socket.once('data', () => socket.write(Buffer.from([0x20, 6, 0, 0, 3, 0x13, 0, 1])));
+      socket.on('data', chunk => {
+        if (!chunk.equals(Buffer.from([0xc0, 0]))) return;
+        pings += 1;
+        socket.write(Buffer.from([0xd0, 0]));
+      });
+    });
+    const reporter = started(t, settingsFor(port));
+    await connected(reporter);
+    await eventually('three pings', () => pings >= 3, 12_000);
+    assert.equal(reporter.connection().connects, 1);
   });
 
   it('never has more unacknowledged than it said', async t => {

@@ -1,4 +1,5 @@
 /** Somebody at the broker's other side: sees everything, publishes what a test wants published. */
+import { randomUUID } from 'node:crypto';
 import { connectAsync, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
 import { eventually } from './eventually.js';
 
@@ -68,7 +69,8 @@ export class Listener {
 
   /** Everything that the broker had taken before has been heard after it. */
   async settle(): Promise<void> {
-    const mark = `mark/${Math.random()}`;
+    // No dot: NATS has another use for it.
+    const mark = `mark/${randomUUID()}`;
     await this.publish(mark, 'x');
     await eventually('the mark comes back', () => this.on(mark).length > 0);
   }

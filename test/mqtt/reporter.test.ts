@@ -21,8 +21,12 @@ function reporterOn(port: number, log = new MemoryLog()): MqttReporter {
 }
 
 /** A broker, somebody who listens to it, and a gate between it and the reporter. */
-async function stage(t: TestContext, lines?: readonly string[]) {
-  const broker = await startMosquitto(lines === undefined ? {} : { lines });
+async function stage(
+  t: TestContext,
+  lines?: readonly string[],
+  files: Readonly<Record<string, string>> = {},
+) {
+  const broker = await startMosquitto(lines === undefined ? {} : { lines, files });
   t.after(() => broker.stop('SIGKILL'));
   const listener = await Listener.on(broker);
   t.after(() => listener.close());
@@ -102,6 +106,7 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
       since: new Date(telling.now().wallMs).toISOString(),
       connects: 1,
       last_error: null,
+      problem: null,
       pending: 0,
     });
   });
@@ -230,15 +235,18 @@ describe('reporter, broker away', { skip: skipWithoutMosquitto }, () => {
     await eventually('nothing is pending', () => reporter.connection().pending === 0);
   });
 
-  it('comes back to a broker that was killed and started again', async t => {
-    const { broker, gate, telling } = await stage(t);
+  it('gives a broker that forgot everything all that is retained, and no event that was told', async t => {
+    const { broker, listener: before, gate, telling } = await stage(t);
     await gate.open();
+    const { end } = telling.outage();
+    telling.change({ last_outage: outageView(end.seq) });
     const reporter = started(t, telling, gate.port);
-    await connected(reporter);
+    await eventually('told', () => before.on(events).length === 2 && reporter.connection().pending === 0);
+    await eventually('the cursor is written', () => telling.cursor === end.seq);
     await broker.stop('SIGKILL');
     await gate.close();
     await eventually('lost', () => reporter.connection().state === 'connecting');
-    telling.outage();
+    const { begin, end: second } = telling.outage();
     reporter.sync();
     const again = await startMosquitto({ port: broker.port });
     t.after(() => again.stop('SIGKILL'));
@@ -248,7 +256,46 @@ describe('reporter, broker away', { skip: skipWithoutMosquitto }, () => {
     await eventually('told', () => listener.on(events).length === 2);
     await listener.untilLast(status, 'online');
     await eventually('nothing is pending', () => reporter.connection().pending === 0);
+    await listener.settle();
+    assert.deepEqual(
+      listener.json<EventMessage>(events).map(({ seq }) => seq),
+      [begin.seq, second.seq],
+    );
     assert.equal(reporter.connection().connects, 2);
+    const late = await Listener.on(again);
+    t.after(() => late.close());
+    await late.settle();
+    assert.deepEqual(
+      late.heard
+        .filter(({ retain }) => retain)
+        .map(({ topic }) => topic)
+        .sort(),
+      ['homeassistant/device/sockmon_gw1/config', `${root}/last_outage`, `${root}/state`, status],
+    );
+  });
+
+  it('says each refused topic once, and tells what is allowed', async t => {
+    const acl =
+      'topic read #\ntopic write mark/#\ntopic write sockmon/gw1/status\ntopic write sockmon/gw1/event\n';
+    const { listener, broker, telling, log } = await stage(
+      t,
+      ['allow_anonymous true', 'acl_file %folder%/acl'],
+      { acl },
+    );
+    telling.outage();
+    const reporter = started(t, telling, broker.port, log);
+    await eventually('told', () => listener.on(events).length === 2 && reporter.connection().pending === 0);
+    for (let total = 1; total <= 3; total++) {
+      telling.change({ outages_total: total });
+      reporter.sync();
+      await listener.settle();
+    }
+    await listener.untilLast(status, 'online');
+    for (const what of ['discovery', 'the state']) {
+      const said = log.lines.filter(({ sentence }) => sentence.startsWith(`The broker refused ${what} `));
+      assert.equal(said.length, 1, what);
+    }
+    assert.equal(reporter.connection().connects, 1);
   });
 
   it('ends within about a second without a broker and with one that hangs', async t => {

@@ -73,6 +73,7 @@ export class FakeReporter implements Reporter {
       since: null,
       connects: 0,
       last_error: null,
+      problem: null,
       pending: 0,
     };
   }
