@@ -1,6 +1,6 @@
 /**
  * `npm test`: sets up, installs or names what the tests need, lints, compiles and runs them. `--chaos` runs the slow proofs of test/chaos
- * instead, `--interop` the tests with other brokers, `--homeassistant` those with a real Home Assistant, `--all` the first three in turn.
+ * instead, `--interop` the tests with other brokers, `--homeassistant` those with a real Home Assistant, `--all` all of them in turn.
  * Words among the arguments choose the test files whose path contains one of them; options go to `node --test`.
  */
 import { spawn } from 'node:child_process';

@@ -61,8 +61,11 @@ export function stateSensor(
   return { key, platform: 'sensor', name, needsNode, options: { ...common, ...options } };
 }
 
-/** An id that no other press has; a time, since a command without one is refused. Home Assistant allows no range above 100,000. */
-const stamp = `"v":1,"id":"ha-{{ now().timestamp() }}-{{ range(10000, 99999) | random }}","issued_at":"{{ now().isoformat() }}"`;
+/**
+ * An id that no other press has; a time, since a command without one is refused. Home Assistant allows no range above
+ * 100,000, and NATS before 2.10 no dot in the topic of the result.
+ */
+const stamp = `"v":1,"id":"ha-{{ (now().timestamp() * 1000) | int }}-{{ range(10000, 99999) | random }}","issued_at":"{{ now().isoformat() }}"`;
 
 /** A command for `…/cmd/run` as a template. @param fields JSON members, may hold templates. */
 export function commandTemplate(fields: string): string {

@@ -185,7 +185,7 @@ describe('the discovery payload', () => {
     const restart = component('restart_dnsmasq');
     assert.equal(restart.command_topic, topics.run);
     const pressed = String(restart.command_template)
-      .replace('{{ now().timestamp() }}', '1790000000.123456')
+      .replace('{{ (now().timestamp() * 1000) | int }}', '1790000000123')
       .replace('{{ range(10000, 99999) | random }}', '654321')
       .replace('{{ now().isoformat() }}', '2026-09-21T15:33:20.123456+02:00');
     assert.doesNotMatch(pressed, /\{\{|\}\}/);
