@@ -6,6 +6,7 @@ export function reboot({ topics, press }: EntityContext): Entity {
     key: 'reboot',
     platform: 'button',
     name: 'Reboot',
+    about: 'Asks for a reboot; the guard decides',
     needsNode: true,
     options: {
       device_class: 'restart',
@@ -22,6 +23,7 @@ export function restart({ id }: Watched, { topics }: EntityContext): Entity {
     key: `restart_${id}`,
     platform: 'button',
     name: `Restart ${id}`,
+    about: 'Runs its restart script, as at its death',
     needsNode: true,
     options: {
       device_class: 'restart',
@@ -40,6 +42,7 @@ export function pause({ topics }: EntityContext): Entity[] {
       key: 'pause',
       platform: 'switch',
       name: 'Pause',
+      about: 'On: everything is left alone, for the pause time; then it goes off by itself',
       needsNode: true,
       options: {
         entity_category: 'config',
@@ -62,6 +65,7 @@ export function pause({ topics }: EntityContext): Entity[] {
       key: 'pause_time',
       platform: 'number',
       name: 'Pause time',
+      about: 'How long the switch pauses',
       needsNode: true,
       options: {
         entity_category: 'config',

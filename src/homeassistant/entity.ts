@@ -25,6 +25,8 @@ export interface Entity {
   readonly platform: Platform;
   /** Without the device's: Home Assistant puts that in front. */
   readonly name: string;
+  /** A sentence for docs/ENTITIES.md. */
+  readonly about: string;
   /**
    * Whether it is unavailable while the node is offline. Facts about the past are not: they stay true; nor is the entity that
    * says whether the node lives, which would show `unavailable` in place of `off`.
@@ -53,12 +55,13 @@ export function stateSensor(
   topics: EntityTopics,
   key: string,
   name: string,
+  about: string,
   template: string,
   options: Entity['options'],
   needsNode = true,
 ): Entity {
   const common = { state_topic: topics.state, value_template: template };
-  return { key, platform: 'sensor', name, needsNode, options: { ...common, ...options } };
+  return { key, platform: 'sensor', name, about, needsNode, options: { ...common, ...options } };
 }
 
 /**

@@ -7,6 +7,8 @@ export function alive({ topics }: EntityContext): Entity {
     key: 'alive',
     platform: 'binary_sensor',
     name: 'Stack alive',
+    about:
+      'Off when the network of the gateway is dead, or nobody hears of the gateway; never unavailable for that reason',
     needsNode: false,
     options: {
       device_class: 'connectivity',
@@ -24,6 +26,7 @@ export function running({ id }: Watched, { topics }: EntityContext): Entity {
     key: `running_${id}`,
     platform: 'binary_sensor',
     name: `${id} running`,
+    about: 'Whether this service is up; its state, attempts and sensors among the attributes',
     needsNode: true,
     options: {
       device_class: 'running',
@@ -39,39 +42,79 @@ export function health(context: EntityContext): Entity[] {
   const { topics } = context;
   const diagnostic = { entity_category: 'diagnostic' } as const;
   return [
-    problem('problem', 'Needs attention', 'problems', context),
-    problem('held', 'Recovery held', 'held', context),
-    stateSensor(topics, 'recovery', 'Recovery', '{{ value_json.recovery }}', {
-      device_class: 'enum',
-      options: [...recoveryStates],
-      icon: 'mdi:shield-sync-outline',
-      json_attributes_topic: topics.state,
-      json_attributes_template: "{{ {'resources': value_json.resources} | tojson }}",
-    }),
-    stateSensor(topics, 'reboots_left', 'Reboots left', '{{ value_json.reboot.left }}', {
-      ...diagnostic,
-      state_class: 'measurement',
-      icon: 'mdi:restart-alert',
-      json_attributes_topic: topics.state,
-      json_attributes_template: '{{ value_json.reboot | tojson }}',
-    }),
-    stateSensor(topics, 'detection', 'Detection', '{{ value_json.detection.quality }}', {
-      ...diagnostic,
-      device_class: 'enum',
-      options: ['full', 'degraded'],
-      icon: 'mdi:radar',
-      json_attributes_topic: topics.state,
-      json_attributes_template: "{{ {'notes': value_json.detection.notes} | tojson }}",
-    }),
+    problem(
+      'problem',
+      'Needs attention',
+      'What sockmon cannot mend by itself, each in a sentence among the attributes',
+      'problems',
+      context,
+    ),
+    problem(
+      'held',
+      'Recovery held',
+      'Something is down and left alone: its attempts are used up, or the budget refuses more',
+      'held',
+      context,
+    ),
+    stateSensor(
+      topics,
+      'recovery',
+      'Recovery',
+      'What sockmon is doing: of all resources the one that is worst off',
+      '{{ value_json.recovery }}',
+      {
+        device_class: 'enum',
+        options: [...recoveryStates],
+        icon: 'mdi:shield-sync-outline',
+        json_attributes_topic: topics.state,
+        json_attributes_template: "{{ {'resources': value_json.resources} | tojson }}",
+      },
+    ),
+    stateSensor(
+      topics,
+      'reboots_left',
+      'Reboots left',
+      'How many reboots the budget still has; 0 while rebooting is not allowed',
+      '{{ value_json.reboot.left }}',
+      {
+        ...diagnostic,
+        state_class: 'measurement',
+        icon: 'mdi:restart-alert',
+        json_attributes_topic: topics.state,
+        json_attributes_template: '{{ value_json.reboot | tojson }}',
+      },
+    ),
+    stateSensor(
+      topics,
+      'detection',
+      'Detection',
+      'Degraded where a sensor cannot work on this machine; which and why among the attributes',
+      '{{ value_json.detection.quality }}',
+      {
+        ...diagnostic,
+        device_class: 'enum',
+        options: ['full', 'degraded'],
+        icon: 'mdi:radar',
+        json_attributes_topic: topics.state,
+        json_attributes_template: "{{ {'notes': value_json.detection.notes} | tojson }}",
+      },
+    ),
   ];
 }
 
 /** On while a list in the state has something in it. */
-function problem(key: string, name: string, field: 'problems' | 'held', { topics }: EntityContext): Entity {
+function problem(
+  key: string,
+  name: string,
+  about: string,
+  field: 'problems' | 'held',
+  { topics }: EntityContext,
+): Entity {
   return {
     key,
     platform: 'binary_sensor',
     name,
+    about,
     needsNode: true,
     options: {
       device_class: 'problem',
@@ -85,29 +128,46 @@ function problem(key: string, name: string, field: 'problems' | 'held', { topics
 
 /** A boot is a fact about the past, however long nobody has heard of the node. */
 export function lastBoot({ topics }: EntityContext): Entity[] {
-  const sensor = (key: string, name: string, template: string, options: Entity['options']) =>
-    stateSensor(topics, key, name, template, { entity_category: 'diagnostic', ...options }, false);
+  const sensor = (key: string, name: string, about: string, template: string, options: Entity['options']) =>
+    stateSensor(topics, key, name, about, template, { entity_category: 'diagnostic', ...options }, false);
   return [
-    sensor('last_boot', 'Last boot', '{{ value_json.boot.at }}', {
+    sensor('last_boot', 'Last boot', 'When the machine was booted', '{{ value_json.boot.at }}', {
       device_class: 'timestamp',
       json_attributes_topic: topics.state,
       json_attributes_template: "{{ {'reason': value_json.boot.reason, 'by': value_json.boot.by} | tojson }}",
     }),
-    sensor('last_boot_reason', 'Last boot reason', shortText('value_json.boot.reason'), {
-      icon: 'mdi:comment-question-outline',
-    }),
+    sensor(
+      'last_boot_reason',
+      'Last boot reason',
+      'By whom and why, as far as the journal can tell',
+      shortText('value_json.boot.reason'),
+      {
+        icon: 'mdi:comment-question-outline',
+      },
+    ),
   ];
 }
 
 export function connection({ topics }: EntityContext): Entity[] {
-  const sensor = (key: string, name: string, field: string, options: Entity['options']) =>
-    stateSensor(topics, key, name, `{{ value_json.connection.${field} }}`, {
+  const sensor = (key: string, name: string, about: string, field: string, options: Entity['options']) =>
+    stateSensor(topics, key, name, about, `{{ value_json.connection.${field} }}`, {
       entity_category: 'diagnostic',
       ...options,
     });
   return [
-    sensor('mqtt_protocol', 'MQTT protocol', 'protocol', { icon: 'mdi:protocol' }),
-    sensor('connected_since', 'Connected since', 'since', { device_class: 'timestamp' }),
-    sensor('connects', 'Connects', 'connects', { state_class: 'total_increasing', icon: 'mdi:lan-connect' }),
+    sensor('mqtt_protocol', 'MQTT protocol', 'By which version the broker is spoken to', 'protocol', {
+      icon: 'mdi:protocol',
+    }),
+    sensor(
+      'connected_since',
+      'Connected since',
+      'Since when the broker hears of it without a break',
+      'since',
+      { device_class: 'timestamp' },
+    ),
+    sensor('connects', 'Connects', 'Connections since sockmon was started', 'connects', {
+      state_class: 'total_increasing',
+      icon: 'mdi:lan-connect',
+    }),
   ];
 }

@@ -2,41 +2,78 @@
 import { type Entity, type EntityContext, shortText, stateSensor } from './entity.js';
 
 export function lastOutage({ topics }: EntityContext): Entity[] {
-  const sensor = (key: string, name: string, template: string, options: Entity['options']): Entity => ({
+  const sensor = (
+    key: string,
+    name: string,
+    about: string,
+    template: string,
+    options: Entity['options'],
+  ): Entity => ({
     key,
     platform: 'sensor',
     name,
+    about,
     needsNode: false,
     options: { state_topic: topics.lastOutage, value_template: template, ...options },
   });
   return [
-    sensor('last_outage', 'Last outage', '{{ value_json.began_at }}', {
-      device_class: 'timestamp',
-      json_attributes_topic: topics.lastOutage,
-    }),
-    sensor('last_outage_duration', 'Last outage duration', '{{ value_json.duration_s }}', {
-      device_class: 'duration',
-      unit_of_measurement: 's',
-      suggested_display_precision: 1,
-    }),
-    sensor('last_outage_cause', 'Last outage cause', shortText('value_json.cause'), {
-      icon: 'mdi:comment-alert-outline',
-    }),
-    sensor('last_outage_attempts', 'Last outage attempts', '{{ value_json.attempts }}', {
-      icon: 'mdi:counter',
-    }),
-    sensor('last_outage_outcome', 'Last outage outcome', '{{ value_json.outcome }}', {
-      device_class: 'enum',
-      // forgotten: its resource was taken out of the configuration meanwhile.
-      options: ['recovered', 'forgotten'],
-      icon: 'mdi:flag-checkered',
-    }),
+    sensor(
+      'last_outage',
+      'Last outage',
+      'When the last outage that is over began; the whole record, with its evidence, among the attributes',
+      '{{ value_json.began_at }}',
+      {
+        device_class: 'timestamp',
+        json_attributes_topic: topics.lastOutage,
+      },
+    ),
+    sensor(
+      'last_outage_duration',
+      'Last outage duration',
+      'From the death to the verified recovery',
+      '{{ value_json.duration_s }}',
+      {
+        device_class: 'duration',
+        unit_of_measurement: 's',
+        suggested_display_precision: 1,
+      },
+    ),
+    sensor(
+      'last_outage_cause',
+      'Last outage cause',
+      'In a few words, e.g. killed by SIGSEGV, core dumped',
+      shortText('value_json.cause'),
+      {
+        icon: 'mdi:comment-alert-outline',
+      },
+    ),
+    sensor(
+      'last_outage_attempts',
+      'Last outage attempts',
+      'How often a script ran for it',
+      '{{ value_json.attempts }}',
+      {
+        icon: 'mdi:counter',
+      },
+    ),
+    sensor(
+      'last_outage_outcome',
+      'Last outage outcome',
+      'Whether it recovered, or its resource was taken out of the configuration meanwhile',
+      '{{ value_json.outcome }}',
+      {
+        device_class: 'enum',
+        // forgotten: its resource was taken out of the configuration meanwhile.
+        options: ['recovered', 'forgotten'],
+        icon: 'mdi:flag-checkered',
+      },
+    ),
   ];
 }
 
 export function counters({ topics }: EntityContext): Entity[] {
-  const uptime = (key: string, name: string, field: string) =>
-    stateSensor(topics, key, name, `{{ value_json.${field} }}`, {
+  const uptime = (key: string, name: string, about: string, field: string) =>
+    stateSensor(topics, key, name, about, `{{ value_json.${field} }}`, {
       state_class: 'measurement',
       unit_of_measurement: '%',
       suggested_display_precision: 2,
@@ -47,6 +84,7 @@ export function counters({ topics }: EntityContext): Entity[] {
       topics,
       'outages_24h',
       'Outages in 24 h',
+      'Of anything that is watched',
       '{{ value_json.outages_24h }}',
       { state_class: 'measurement', icon: 'mdi:lan-disconnect' },
       false,
@@ -55,12 +93,23 @@ export function counters({ topics }: EntityContext): Entity[] {
       topics,
       'outages_total',
       'Outages',
+      'Of anything that is watched, since the beginning of the journal',
       '{{ value_json.outages_total }}',
       { state_class: 'total_increasing', icon: 'mdi:lan-disconnect' },
       false,
     ),
-    uptime('uptime_24h', 'Uptime in 24 h', 'uptime_24h_pct'),
-    uptime('uptime_30d', 'Uptime in 30 days', 'uptime_30d_pct'),
+    uptime(
+      'uptime_24h',
+      'Uptime in 24 h',
+      'Share of the time without an outage of the network itself',
+      'uptime_24h_pct',
+    ),
+    uptime(
+      'uptime_30d',
+      'Uptime in 30 days',
+      'The same for 30 days, or since the beginning of the journal',
+      'uptime_30d_pct',
+    ),
   ];
 }
 
@@ -69,6 +118,7 @@ export function stackEvent({ topics, eventTypes }: EntityContext): Entity {
     key: 'event',
     platform: 'event',
     name: 'Stack event',
+    about: `Fires once for each fact, with its true times among the attributes: ${eventTypes.join(', ')}`,
     // Coming back from `unavailable` would look to an automation like the last event happening again.
     needsNode: false,
     options: { state_topic: topics.event, event_types: [...eventTypes], icon: 'mdi:history' },
