@@ -44,6 +44,14 @@ export class Automation {
     });
   }
 
+  /** How the runs have ended that have: `finished`, `aborted` by a condition, … */
+  async endings(): Promise<string[]> {
+    const runs = await this.home.call<{ state: string; script_execution: string }[]>({
+      ...{ type: 'trace/list', domain: 'automation', item_id: this.id },
+    });
+    return runs.filter(({ state }) => state === 'stopped').map(one => one.script_execution);
+  }
+
   async remove(): Promise<void> {
     await this.home.rest('DELETE', `/api/config/automation/config/${encodeURIComponent(this.id)}`);
   }
