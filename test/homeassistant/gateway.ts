@@ -169,8 +169,9 @@ export class Gateway {
   }
 
   /** Out of reach, for whatever reason. The broker publishes the will. */
-  cut(): Promise<void> {
-    return this.gate.close();
+  async cut(): Promise<void> {
+    await this.gate.close();
+    await eventually('the gateway has noticed', () => this.#reporter.connection().state !== 'connected');
   }
 
   async reconnect(): Promise<void> {
