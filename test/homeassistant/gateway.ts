@@ -10,12 +10,16 @@ import { eventually } from '../mqtt/eventually.js';
 import { Gate } from '../mqtt/gate.js';
 import { bootId, FakeTelling, MemoryLog, outageView, resourceView, settingsFor } from '../mqtt/telling.js';
 
+const dayMs = 86_400_000;
+
 /** With the clock of the machine, since Home Assistant compares. */
 class Teller extends FakeTelling {
-  readonly #bootedMs = Date.now() - 86_400_000;
+  readonly #bootedMs = Date.now() - 30 * dayMs;
+  /** How long ago it is now. */
+  agoMs = 0;
 
   override now(): Vantage {
-    const wallMs = Date.now();
+    const wallMs = Date.now() - this.agoMs;
     return { bootId, bootMs: wallMs - this.#bootedMs, wallMs, synced: true, clocks: new Map() };
   }
 }

@@ -39,7 +39,7 @@ export class HomeAssistant {
   private output = '';
 
   private constructor(
-    private readonly python: string,
+    readonly python: string,
     /** The config folder. */
     readonly folder: string,
     readonly port: number,
@@ -122,9 +122,10 @@ export class HomeAssistant {
     return this.call({ type: 'call_service', domain, service, service_data: data, target });
   }
 
-  /** Ends it, in order or not, and starts it again on the same folder and port. */
-  async restart(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  /** Ends it, in order or not, and starts it again on the same folder and port. @param meanwhile While it is not running. */
+  async restart(signal: NodeJS.Signals = 'SIGTERM', meanwhile = async () => {}): Promise<void> {
     await this.end(signal);
+    await meanwhile();
     this.pastLogs += this.currentLog();
     rmSync(this.logFile, { force: true });
     await this.begin();

@@ -1,0 +1,101 @@
+/** The pages that a person sees: what must stand on them, and pictures of them for homeassistant/README.md. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { Broker } from '../lab/broker.js';
+import { repository } from '../lab/paths.js';
+import { becomeAlone } from './alone.js';
+import { blueprintFiles } from './blueprints.js';
+import { Browser, type Size } from './browser.js';
+import { Gateway } from './gateway.js';
+import { HomeAssistant } from './instance.js';
+import { tellStory } from './story.js';
+
+await becomeAlone();
+
+const node = 'gateway';
+const alive = `binary_sensor.${node}_stack_alive`;
+const maxBytes = 150_000;
+
+const dashboards = `
+frontend:
+lovelace:
+  dashboards:
+    sockmon-gateway:
+      mode: yaml
+      filename: sockmon/dashboard.yaml
+      title: Gateway
+      icon: mdi:router-network
+      show_in_sidebar: true
+`;
+
+/** `npm run screenshots` names homeassistant/images. */
+const folder = process.env.SOCKMON_SCREENSHOTS ?? mkdtempSync(join(tmpdir(), 'sockmon-pages-'));
+
+describe('the pages', () => {
+  let broker: Broker;
+  let home: HomeAssistant;
+  let gateway: Gateway;
+  let browser: Browser;
+
+  const picture = async (name: string, size: Size) => {
+    await browser.resize(size);
+    await browser.settle();
+    const png = await browser.picture();
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, `${name}.png`), png);
+    assert(png.length < maxBytes, `${name}.png has ${png.length} bytes`);
+  };
+
+  before(async () => {
+    broker = await Broker.start();
+    const dashboard = readFileSync(join(repository, 'homeassistant', 'dashboard.yaml'), 'utf8');
+    const files = {
+      ...blueprintFiles(),
+      'packages/pages.yaml': dashboards,
+      'sockmon/dashboard.yaml': dashboard,
+    };
+    home = await HomeAssistant.start({ mqttPort: broker.port, files });
+    gateway = await Gateway.start(broker, node);
+    await home.waitForState(alive, 'on');
+    await tellStory(home, gateway);
+    browser = await Browser.start();
+    const tokens = {
+      ...{ access_token: home.token, token_type: 'Bearer', expires_in: 1800, refresh_token: '' },
+      ...{ hassUrl: home.url, clientId: `${home.url}/`, expires: Date.now() + 86_400_000 },
+    };
+    await browser.beforeEveryPage(
+      `localStorage.hassTokens = ${JSON.stringify(JSON.stringify(tokens))};
+       localStorage.dockedSidebar = '"always_hidden"';`,
+    );
+  });
+
+  after(async () => {
+    await browser?.close();
+    await home?.stop();
+    await gateway?.stop();
+    await broker?.stop();
+    console.log(`The pictures are in ${folder}`);
+  });
+
+  it('shows state, timeline and counters on the dashboard', async () => {
+    await browser.resize({ width: 1280, height: 900 });
+    await browser.open(`${home.url}/sockmon-gateway/gateway`);
+    await browser.untilShown('Stack alive', 'Last outage', 'Timeline', 'How good it is', 'Reboots left');
+    await picture('dashboard', { width: 1280, height: 900 });
+  });
+
+  it('shows every entity on the page of the device', async () => {
+    const devices = await home.call<{ id: string; name: string }[]>({ type: 'config/device_registry/list' });
+    const id = devices.find(({ name }) => name === node)?.id;
+    await browser.open(`${home.url}/config/devices/device/${id}`);
+    await browser.untilShown('Stack alive', 'Needs attention', 'Reboot', 'Pause time', 'Last boot reason');
+    await picture('device', { width: 1280, height: 900 });
+  });
+
+  it('leaves nothing in the log', () => {
+    assert.deepEqual(home.complaints(), []);
+  });
+});
