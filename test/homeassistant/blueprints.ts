@@ -29,7 +29,7 @@ export class Automation {
 
   /** One of the same name is replaced. */
   static async make(home: HomeAssistant, alias: string, config: object): Promise<Automation> {
-    const automation = new Automation(home, `automation.${alias.replaceAll(' ', '_')}`, alias);
+    const automation = new Automation(home, `automation.${alias.toLowerCase().replaceAll(' ', '_')}`, alias);
     const path = `/api/config/automation/config/${encodeURIComponent(alias)}`;
     await home.rest('POST', path, { alias, ...config });
     await home.waitForState(automation.entity, 'on');

@@ -55,10 +55,15 @@ export class Browser {
     private readonly running: Started,
     private readonly folder: string,
     private readonly socket: WebSocket,
+    output: () => string,
   ) {
     socket.on('message', data => {
       const answer = JSON.parse(String(data)) as Answer;
       if (answer.id !== undefined) this.waiting.get(answer.id)?.(answer);
+    });
+    socket.on('close', () => {
+      for (const tell of this.waiting.values())
+        tell({ error: { message: `Chromium has ended:\n${output()}` } });
     });
   }
 
@@ -66,7 +71,11 @@ export class Browser {
   static async start(): Promise<Browser> {
     const folder = mkdtempSync(join(tmpdir(), 'sockmon-chromium-'));
     const argv = ['chromium', ...options, `--user-data-dir=${folder}`, 'about:blank'];
-    const running = start(argv, { stdio: 'ignore' });
+    const running = start(argv, { stdio: ['ignore', 'ignore', 'pipe'] });
+    let output = '';
+    running.child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+      output += chunk;
+    });
     const file = join(folder, 'DevToolsActivePort');
     const port = await until('Chromium', () => existsSync(file) && readFileSync(file, 'utf8').split('\n')[0]);
     const page = await until('the page', async () => {
@@ -78,7 +87,7 @@ export class Browser {
     });
     const socket = new WebSocket(page.webSocketDebuggerUrl);
     await once(socket, 'open');
-    const browser = new Browser(running, folder, socket);
+    const browser = new Browser(running, folder, socket, () => output);
     await browser.send('Page.enable');
     return browser;
   }
@@ -155,6 +164,7 @@ export class Browser {
   private send(method: string, params: object = {}): Promise<Record<string, unknown>> {
     const id = ++this.lastId;
     return new Promise((resolve, reject) => {
+      if (this.socket.readyState !== WebSocket.OPEN) throw new Error('Chromium has ended');
       this.waiting.set(id, ({ result = {}, error }) => {
         this.waiting.delete(id);
         if (error === undefined) resolve(result);

@@ -122,10 +122,9 @@ export class HomeAssistant {
     return this.call({ type: 'call_service', domain, service, service_data: data, target });
   }
 
-  /** Ends it, in order or not, and starts it again on the same folder and port. @param meanwhile While it is not running. */
-  async restart(signal: NodeJS.Signals = 'SIGTERM', meanwhile = async () => {}): Promise<void> {
+  /** Ends it, in order or not, and starts it again on the same folder and port. */
+  async restart(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     await this.end(signal);
-    await meanwhile();
     this.pastLogs += this.currentLog();
     rmSync(this.logFile, { force: true });
     await this.begin();

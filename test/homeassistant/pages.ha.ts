@@ -7,10 +7,11 @@ import { after, before, describe, it } from 'node:test';
 import { Broker } from '../lab/broker.js';
 import { repository } from '../lab/paths.js';
 import { becomeAlone } from './alone.js';
-import { blueprintFiles } from './blueprints.js';
+import { Automation, blueprintFiles } from './blueprints.js';
 import { Browser, type Size } from './browser.js';
 import { Gateway } from './gateway.js';
 import { HomeAssistant } from './instance.js';
+import { Phone } from './phone.js';
 import { tellStory } from './story.js';
 
 await becomeAlone();
@@ -57,10 +58,11 @@ describe('the pages', () => {
       'packages/pages.yaml': dashboards,
       'sockmon/dashboard.yaml': dashboard,
     };
+    const startedMs = Date.now();
     home = await HomeAssistant.start({ mqttPort: broker.port, files });
     gateway = await Gateway.start(broker, node);
     await home.waitForState(alive, 'on');
-    await tellStory(home, gateway);
+    await tellStory(home, gateway, startedMs);
     browser = await Browser.start();
     const tokens = {
       ...{ access_token: home.token, token_type: 'Bearer', expires_in: 1800, refresh_token: '' },
@@ -84,7 +86,7 @@ describe('the pages', () => {
     await browser.resize({ width: 1280, height: 900 });
     await browser.open(`${home.url}/sockmon-gateway/gateway`);
     await browser.untilShown('Stack alive', 'Last outage', 'Timeline', 'How good it is', 'Reboots left');
-    await picture('dashboard', { width: 1280, height: 900 });
+    await picture('dashboard', { width: 1280, height: 980 });
   });
 
   it('shows every entity on the page of the device', async () => {
@@ -92,7 +94,17 @@ describe('the pages', () => {
     const id = devices.find(({ name }) => name === node)?.id;
     await browser.open(`${home.url}/config/devices/device/${id}`);
     await browser.untilShown('Stack alive', 'Needs attention', 'Reboot', 'Pause time', 'Last boot reason');
-    await picture('device', { width: 1280, height: 900 });
+    await picture('device', { width: 1280, height: 1380 });
+  });
+
+  it('asks in the form of a blueprint for little and explains it', async () => {
+    const phone = await Phone.register(home, "Ada's phone");
+    const input = { gateway: alive, events: `event.${node}_stack_event`, phones: [phone.device] };
+    await Automation.from(home, 'notify_on_crash', input, 'Gateway crash');
+    await browser.open(`${home.url}/config/automation/edit/Gateway%20crash`);
+    await browser.untilShown('tell my phone when the gateway crashes', 'Phones', 'Power-cycle');
+    await picture('blueprint', { width: 1000, height: 1380 });
+    await phone.close();
   });
 
   it('leaves nothing in the log', () => {

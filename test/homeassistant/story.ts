@@ -9,8 +9,8 @@ const minute = 60_000;
 const hour = 60 * minute;
 const day = 24 * hour;
 
-/** How many outages there were so many days ago. */
-const outagesPerDay = [2, 1, 0, 1, 0, 3, 0, 1, 0, 0, 2, 0, 1, 4, 1];
+/** So many hours ago there were outages: those of the story, and older ones, which stand in the statistics only. */
+const outagesAgo = [3, 15, 46, 79, 123, 151, 152, 155, 200, 251, 253, 290, 312, 313, 314, 314, 330];
 
 const evidence = {
   kernel: [
@@ -24,13 +24,16 @@ const evidence = {
 };
 
 class Story {
-  private readonly marks: Mark[] = [];
+  private readonly marks: Mark[];
   private readonly beganMs = Date.now();
 
   constructor(
     private readonly home: HomeAssistant,
     private readonly gateway: Gateway,
-  ) {}
+    startedMs: number,
+  ) {
+    this.marks = [{ real: startedMs, told: startedMs - 8 * day }];
+  }
 
   /** From here on it is so long ago. */
   at(agoMs: number): void {
@@ -50,12 +53,7 @@ class Story {
   }
 
   /** Of the stack, which is away meanwhile. */
-  async outage(
-    agoMs: number,
-    durationMs: number,
-    more: { attempts?: number; cause?: string } = {},
-  ): Promise<void> {
-    const { attempts = 1 } = more;
+  async outage(agoMs: number, durationMs: number, attempts = 1): Promise<void> {
     this.at(agoMs);
     await this.gateway.dies();
     await this.seen('binary_sensor.stack_alive', 'off');
@@ -73,21 +71,20 @@ class Story {
   async end(): Promise<void> {
     this.marks.push({ real: Date.now(), told: Date.now() });
     this.gateway.telling.agoMs = 0;
-    const { python, folder } = this.home;
-    await this.home.restart('SIGTERM', () => moveToThePast(python, folder, this.marks));
+    await moveToThePast(this.home, this.marks, `binary_sensor.${this.gateway.node}_stack_alive`);
   }
 }
 
-export async function tellStory(home: HomeAssistant, gateway: Gateway): Promise<void> {
-  const story = new Story(home, gateway);
+/** @param startedMs When Home Assistant began. */
+export async function tellStory(home: HomeAssistant, gateway: Gateway, startedMs: number): Promise<void> {
+  const story = new Story(home, gateway, startedMs);
   const { node } = gateway;
-  const before = outagesPerDay.reduce((sum, one) => sum + one, 0);
   gateway.change({ outages_total: 37, outages_24h: 0, uptime_24h_pct: 100, uptime_30d_pct: 99.981 });
   story.at(6 * day);
   await gateway.reconnect();
   await story.seen('sensor.outages_total', '37');
   await story.brief(5 * day + 3 * hour, 'dnsmasq', 90);
-  await story.outage(3 * day + 7 * hour, 12_400, { attempts: 2 });
+  await story.outage(3 * day + 7 * hour, 12_400, 2);
   await story.brief(2 * day - 2 * hour, 'tcpip', 640);
   await reboot(story, gateway);
   await story.outage(3 * hour + 14 * minute, 21_700);
@@ -95,20 +92,14 @@ export async function tellStory(home: HomeAssistant, gateway: Gateway): Promise<
   gateway.change({
     ...(last === null ? {} : { last_outage: { ...last, evidence } }),
     outages_24h: 2,
-    uptime_24h_pct: 99.72,
+    uptime_24h_pct: 99.69,
   });
   await gateway.reconnect();
   await home.waitForState(`sensor.${node}_outages_24h`, '2');
   await story.end();
-  await gateway.reconnect();
   const total = gateway.telling.snapshotNow.outages_total;
-  const soFar = (daysAgo: number) => outagesPerDay.slice(0, daysAgo).reduce((sum, one) => sum + one, 0);
-  await counted(
-    home,
-    `sensor.${node}_outages_total`,
-    15 * 24,
-    ago => total - soFar(Math.ceil(ago / 24)) + before,
-  );
+  const since = (hoursAgo: number) => outagesAgo.filter(ago => ago < hoursAgo).length;
+  await counted(home, `sensor.${node}_outages_total`, 15 * 24, ago => total - since(ago));
   await measured(home, `sensor.${node}_uptime_24h`, 15 * 24, ago => (ago % 100 < 24 ? 99.95 : 100));
 }
 
