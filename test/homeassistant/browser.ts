@@ -36,6 +36,17 @@ const textOnPage = `(() => {
   return texts.map(text => text.trim()).filter(text => text !== '').join('\\n');
 })()`;
 
+/** Logos come from outside, where nobody can be reached: without the sign of a broken image. */
+const hideBroken = `(() => {
+  const walk = root => {
+    for (const node of root.querySelectorAll('*')) {
+      if (node.nodeName === 'IMG' && node.complete && node.naturalWidth === 0) node.style.visibility = 'hidden';
+      if (node.shadowRoot) walk(node.shadowRoot);
+    }
+  };
+  walk(document);
+})()`;
+
 interface Answer {
   readonly id?: number;
   readonly result?: Record<string, unknown>;
@@ -140,6 +151,7 @@ export class Browser {
   async settle(): Promise<void> {
     let last: Buffer = Buffer.alloc(0);
     const probe = async () => {
+      await this.evaluate(hideBroken);
       const picture = await this.picture();
       const isSame = picture.equals(last);
       last = picture;

@@ -13,10 +13,7 @@ const day = 24 * hour;
 const outagesAgo = [3, 15, 46, 79, 123, 151, 152, 155, 200, 251, 253, 290, 312, 313, 314, 314, 330];
 
 const evidence = {
-  kernel: [
-    'e1000e 0000:00:1f.6 eth0: Detected Hardware Unit Hang',
-    'e1000e 0000:00:1f.6 eth0: Reset adapter unexpectedly',
-  ],
+  kernel: ['Out of memory: Killed process 812 (slirp4netns) total-vm:412316kB'],
   addresses_before: ['eth0 192.0.2.1/24'],
   addresses_after: ['eth0 192.0.2.1/24'],
   routes_before: ['default via 192.0.2.254 dev eth0'],
