@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Broker } from '../lab/broker.js';
 import { repository } from '../lab/paths.js';
-import { becomeAlone } from './alone.js';
+import { becomeAlone, skipWithout } from './alone.js';
 import { Automation, blueprintFiles } from './blueprints.js';
 import { Browser, type Size } from './browser.js';
 import { Gateway } from './gateway.js';
@@ -37,7 +37,7 @@ const dashboard = readFileSync(join(repository, 'homeassistant', 'dashboard.yaml
 /** `npm run screenshots` names homeassistant/images. */
 const folder = process.env.SOCKMON_SCREENSHOTS ?? mkdtempSync(join(tmpdir(), 'sockmon-pages-'));
 
-describe('the pages', () => {
+describe('the pages', { skip: skipWithout('chromium') }, () => {
   let broker: Broker;
   let home: HomeAssistant;
   let gateway: Gateway;
