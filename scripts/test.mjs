@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline';
 import { provideHomeAssistant } from './homeassistant.mjs';
 import { ended, Failure, main, root, say, statusOf, step } from './run.mjs';
 import { filesUnder, setup } from './setup.mjs';
-import { brokers, canInstall, install, missingTools } from './tools.mjs';
+import { brokers, browsers, canInstall, install, missingTools } from './tools.mjs';
 
 /**
  * The end-to-end tests measure themselves against a real network: more at once than cores make them wait for each other.
@@ -26,7 +26,15 @@ const suites = {
     timeoutMs: 900_000,
     provide: () => provideTools(brokers),
   },
-  homeassistant: { ending: '.ha.js', concurrency: 1, timeoutMs: 900_000, provide: provideHomeAssistant },
+  homeassistant: {
+    ending: '.ha.js',
+    concurrency: 1,
+    timeoutMs: 900_000,
+    provide: async () => {
+      await provideTools(browsers);
+      await provideHomeAssistant();
+    },
+  },
 };
 
 const maySkip = !process.env.CI && process.env.SOCKMON_TEST_NO_SKIP !== '1';

@@ -26,6 +26,11 @@ export const brokers = [
   { program: 'rabbitmq-server', package: 'rabbitmq-server', for: 'the tests against RabbitMQ' },
 ];
 
+/** What only the tests that look at Home Assistant's pages need. */
+export const browsers = [
+  { program: 'chromium', package: 'chromium', for: "the tests that look at Home Assistant's pages" },
+];
+
 export function missingTools(wanted = tools) {
   return wanted.filter(tool => which(tool.program) === null);
 }

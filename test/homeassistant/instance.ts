@@ -39,7 +39,7 @@ export class HomeAssistant {
   private output = '';
 
   private constructor(
-    private readonly python: string,
+    readonly python: string,
     /** The config folder. */
     readonly folder: string,
     readonly port: number,
@@ -122,9 +122,9 @@ export class HomeAssistant {
     return this.call({ type: 'call_service', domain, service, service_data: data, target });
   }
 
-  /** Ends it in order and starts it again on the same folder and port. */
-  async restart(): Promise<void> {
-    await this.end('SIGTERM');
+  /** Ends it, in order or not, and starts it again on the same folder and port. */
+  async restart(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    await this.end(signal);
     this.pastLogs += this.currentLog();
     rmSync(this.logFile, { force: true });
     await this.begin();

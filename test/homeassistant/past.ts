@@ -1,0 +1,49 @@
+/** Gives a Home Assistant a past: what it has just lived through is moved to the days before. */
+import { join } from 'node:path';
+import { run } from '../lab/proc.js';
+import { until } from '../lab/wait.js';
+import type { HomeAssistant } from './instance.js';
+
+/** What happened between two marks, shifted so that it began when it is to have begun. */
+export interface Mark {
+  /** Unix time in ms at which it began in truth. */
+  readonly real: number;
+  /** And is to have begun. */
+  readonly told: number;
+}
+
+const script = `
+import json, sqlite3, sys
+file, marks = sys.argv[1], json.loads(sys.argv[2])
+db = sqlite3.connect(file, timeout=30)
+# The last first: what has been moved is before all marks.
+for i, mark in reversed(list(enumerate(marks))):
+    since = mark["real"] / 1000
+    until = marks[i + 1]["real"] / 1000 if i + 1 < len(marks) else 1e12
+    shift = (mark["told"] - mark["real"]) / 1000
+    if shift == 0:
+        continue
+    for table, columns in {"states": ["last_changed_ts", "last_reported_ts", "last_updated_ts"], "events": ["time_fired_ts"]}.items():
+        key = columns[-1]
+        sets = ", ".join(f"{c} = {c} + {shift}" for c in columns)
+        db.execute(f"UPDATE {table} SET {sets} WHERE {key} >= {since} AND {key} < {until}")
+db.commit()
+`;
+
+/** @param entity One that had a state an hour ago, by then. */
+export async function moveToThePast(
+  home: HomeAssistant,
+  marks: readonly Mark[],
+  entity: string,
+): Promise<void> {
+  const file = join(home.folder, 'home-assistant_v2.db');
+  await run([home.python, '-c', script, file, JSON.stringify(marks)]);
+  // It remembers since when it has states; after this it has looked again. There is nothing so old that it would be purged.
+  await home.callService('recorder', 'purge', { keep_days: 30 });
+  const since = new Date(Date.now() - 3_600_000).toISOString();
+  await until('a history', async () => {
+    const path = `/api/history/period/${since}?filter_entity_id=${entity}`;
+    const [states] = await home.rest<{ last_changed: string }[][]>('GET', path);
+    return states?.[0] !== undefined && Date.parse(states[0].last_changed) <= Date.parse(since) + 1000;
+  });
+}
