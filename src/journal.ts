@@ -124,6 +124,7 @@ class FileJournal implements OpenJournal {
   commit(): void {
     if (this.backlog.length === 0) return;
     try {
+      if (this.fd !== null && fs.fstatSync(this.fd).nlink === 0) this.detach();
       if (!this.writable) this.attachAgain();
       this.flush();
     } catch (error) {
@@ -167,6 +168,13 @@ class FileJournal implements OpenJournal {
       this.fd = null;
       throw error;
     }
+  }
+
+  /** Somebody has deleted the file: everything is to be written anew. */
+  private detach(): void {
+    this.writable = false;
+    this.unsynced = true;
+    this.backlog = this.list.map(encodeLine);
   }
 
   /** flock(2) is per open file: the one that only reads is let go first. */
@@ -239,9 +247,9 @@ class FileJournal implements OpenJournal {
     try {
       this.replace(fd, kept.map(encodeLine));
       this.list = kept;
-    } catch (error) {
+    } catch {
+      // The lines are on the disk, if in the longer file.
       fs.rmSync(`${this.file}.new`, { force: true });
-      if (!isDiskFault(error)) throw error;
     }
     this.compactAboveBytes = Math.max(compactAboveBytes, 2 * this.size);
   }

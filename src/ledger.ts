@@ -36,6 +36,7 @@ export class Ledger {
       this.fault = (error as Error).message;
       if (before === null) this.log.error({ err: error }, this.fault);
     }
+    this.history.isUnwritten = this.fault !== null;
     return this.fault === null;
   }
 

@@ -5,35 +5,54 @@ import type { JournalEntry } from './core/model.js';
 import { parseJournal } from './journal-format.js';
 
 export class Refuge {
-  /** So many lines of the backlog are in the file. */
-  private kept = 0;
+  /** So many lines of the backlog are in the file; null: what is in it is to be replaced. */
+  private kept: number | null = null;
+  /** Of an earlier process, or of this one. */
+  private mayExist = true;
 
   /** @param file null: there is no such place; the entries live in memory alone. */
   constructor(private readonly file: string | null) {}
 
-  /** The entries with a greater number than the disk has. */
+  /** The entries with a greater number than the disk has. What cannot be read keeps nobody from watching. */
   after(seq: number): JournalEntry[] {
-    if (this.file === null || !fs.existsSync(this.file)) return [];
-    const entries = parseJournal(fs.readFileSync(this.file)).entries.filter(entry => entry.seq > seq);
-    this.kept = entries.length;
-    return entries;
+    if (this.file === null) return [];
+    try {
+      return parseJournal(fs.readFileSync(this.file)).entries.filter(entry => entry.seq > seq);
+    } catch {
+      return [];
+    }
   }
 
   /** @param backlog every line that the disk has not taken, oldest first. */
   keep(backlog: readonly string[]): void {
     if (this.file === null) return;
+    this.mayExist = true;
     try {
-      fs.mkdirSync(path.dirname(this.file), { recursive: true, mode: 0o755 });
-      fs.appendFileSync(this.file, backlog.slice(this.kept).join(''), { mode: 0o644 });
+      if (this.kept === null) this.replace(this.file, backlog);
+      else fs.appendFileSync(this.file, backlog.slice(this.kept).join(''));
       this.kept = backlog.length;
     } catch {
-      // No room here either: memory is what is left.
+      // No room here either: memory is what is left. Half a line would swallow the next one.
+      this.kept = null;
     }
   }
 
   /** The disk has everything. */
   clear(): void {
-    if (this.file !== null && this.kept > 0) fs.rmSync(this.file, { force: true });
-    this.kept = 0;
+    if (this.file === null || !this.mayExist) return;
+    this.mayExist = false;
+    try {
+      fs.rmSync(this.file, { force: true });
+    } catch {
+      // Its numbers are the disk's by now: nobody will believe it.
+    }
+    this.kept = null;
+  }
+
+  /** Whole, so that nothing of another process, or torn by its end, stands in between. */
+  private replace(file: string, backlog: readonly string[]): void {
+    fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o755 });
+    fs.writeFileSync(`${file}.new`, backlog.join(''), { mode: 0o644 });
+    fs.renameSync(`${file}.new`, file);
   }
 }

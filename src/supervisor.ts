@@ -1,7 +1,7 @@
 /** The only loop: input -> machine -> effects. Record, then act, then tell. */
-import type { Clock, Instant } from './core/clock.js';
+import { type Clock, type Instant, isoTime } from './core/clock.js';
 import { SockmonError } from './core/errors.js';
-import { mayRebootUnrecorded } from './core/guard.js';
+import { mayRebootUnrecorded, unrecordedWords } from './core/guard.js';
 import { type LastBoot, lastBootOf } from './core/last-boot.js';
 import { emptyState, next, nextDeadlineMs } from './core/machine.js';
 import type { JournalEntry, RecordOf } from './core/model.js';
@@ -9,6 +9,7 @@ import type { Vantage } from './core/moment.js';
 import { type Policy, type Role, roleOf } from './core/policy.js';
 import type {
   CommandAnswer,
+  Evidence,
   EvidencePort,
   Journal,
   Log,
@@ -171,14 +172,15 @@ export class Supervisor implements Telling {
   }
 
   command(command: ReceivedCommand): CommandAnswer {
+    if (this.stopped) return stoppedAnswer(command, this.options.clock.now());
     const effects = this.decide({ kind: 'command', command });
     const saved = this.ledger.commit();
     const answer = effects.find(effect => effect.do === 'answer')?.answer;
     if (answer === undefined) throw new SockmonError('INTERNAL', 'The machine did not answer a command.');
     if (!saved && answer.action === 'reboot' && answer.status === 'accepted') {
       const intent = this.ledger.history.pendingIntent?.intent ?? '';
-      this.dispatch({ kind: 'reboot_failed', intent, error: journalWords, cancelled: true });
-      return { ...answer, status: 'rejected', code: 'journal_failed', detail: journalWords };
+      this.dispatch({ kind: 'reboot_failed', intent, error: unrecordedWords, cancelled: true });
+      return { ...answer, status: 'rejected', code: 'journal_failed', detail: unrecordedWords };
     }
     setImmediate(() => {
       this.act(
@@ -247,8 +249,10 @@ export class Supervisor implements Telling {
   /** Only with its intent on disk: a reboot that nobody remembers would be the first of many. */
   private reboot(effect: Extract<Effect, { do: 'reboot' }>, saved: boolean): void {
     const { intent, level, command, automatic } = effect;
-    if (!saved && !mayRebootUnrecorded(automatic, this.options.clock.now())) {
-      this.dispatch({ kind: 'reboot_failed', intent, error: journalWords, cancelled: true });
+    // The harder ways belong to an intent that is recorded.
+    const mustBeSaved = level === 'command' && !mayRebootUnrecorded(automatic, this.options.clock.now());
+    if (!saved && mustBeSaved) {
+      this.dispatch({ kind: 'reboot_failed', intent, error: unrecordedWords, cancelled: true });
       return;
     }
     this.options.reporter.sync();
@@ -268,12 +272,14 @@ export class Supervisor implements Telling {
 
   private async collectNow({ resource, outage, when }: Extract<Effect, { do: 'collect' }>): Promise<void> {
     const { evidence, log } = this.options;
+    let found: Evidence;
     try {
-      const found = await evidence.collect(resource, when);
-      if (when !== 'alive') this.dispatch({ kind: 'evidence', resource, outage, when, evidence: found });
+      found = await evidence.collect(resource, when);
     } catch (error) {
       log.debug({ err: error, outage }, 'the evidence could not be collected');
+      return;
     }
+    if (when !== 'alive') this.dispatch({ kind: 'evidence', resource, outage, when, evidence: found });
   }
 
   private complete(run: Run): Run {
@@ -292,11 +298,14 @@ export class Supervisor implements Telling {
     if (deadlineMs === null || this.stopped) return;
     const waitMs = Math.max(0, deadlineMs - this.options.clock.now().bootMs);
     this.timer = setTimeout(
-      () => this.dispatch({ kind: 'tick' }),
+      // Timers come before the poll: what the thread has seen meanwhile is to be heard first.
+      () => setImmediate(() => this.dispatch({ kind: 'tick' })),
       Math.min(Math.ceil(waitMs), longestTimerMs),
     );
   }
 }
 
-const journalWords =
-  'the journal cannot be written, and a reboot that nobody remembers could be the first of many';
+function stoppedAnswer({ id, action }: ReceivedCommand, now: Instant): CommandAnswer {
+  const at = isoTime(now.wallMs);
+  return { id, action, status: 'rejected', code: 'busy', detail: 'sockmon is being stopped', at };
+}

@@ -43,7 +43,12 @@ function ageMs(then: Acted, history: History, now: Instant): number {
 }
 
 /** Whether the machine may be rebooted now, whoever asks. */
-export function judgeReboot(policy: RebootPolicy, history: History, now: Instant): Verdict {
+export function judgeReboot(
+  policy: RebootPolicy,
+  history: History,
+  now: Instant,
+  automatic = false,
+): Verdict {
   if (!policy.allowed) {
     return refuse('not_allowed', 'rebooting is off; set reboot.allowed or start with --allow-reboot');
   }
@@ -57,6 +62,8 @@ export function judgeReboot(policy: RebootPolicy, history: History, now: Instant
       policy.minUptimeMs,
     );
   }
+  if (history.isUnwritten && !mayRebootUnrecorded(automatic, now))
+    return refuse('journal_failed', unrecordedWords, automatic ? unrecordedUptimeMs : null);
   const ages = reboots(policy, history, now);
   const heldOff = judgeHoldOff(policy, ages, now);
   if (!heldOff.allowed) return heldOff;
@@ -107,6 +114,8 @@ export function judgeRestart(policy: ResourcePolicy, history: History, now: Inst
 const longestPauseMs = 24 * 3_600_000;
 /** Shortest time that may be set for pauses to come. */
 const shortestPauseTimeMs = 60_000;
+export const unrecordedWords =
+  'the journal cannot be written, and a reboot that nobody remembers could be the first of many';
 /** An automatic reboot whose intent cannot be written: uptime is the guard that needs no disk. */
 const unrecordedUptimeMs = 24 * 3_600_000;
 
@@ -164,6 +173,12 @@ function judgeAction(command: ReceivedCommand, policy: Policy, history: History,
     return refuse('unknown_target', `there is no resource "${command.target ?? ''}"; watched are: ${known}`);
   }
   switch (command.action) {
+    case 'resume': {
+      const allMs = target === undefined ? null : history.pausedUntilMs('', now);
+      if (allMs === null) return allowed;
+      const left = durationWords(allMs - now.bootMs);
+      return refuse('paused', `everything is paused for another ${left}; resume without a target`, allMs);
+    }
     case 'pause': {
       const forMs = command.forMs ?? history.pauseTimeMs;
       if (forMs > 0 && forMs <= longestPauseMs) return allowed;

@@ -18,6 +18,8 @@ import { type Witness, witness, witnessedMsAt } from './witness.js';
 interface Sighting {
   readonly bootId: string;
   readonly sensors?: string | undefined;
+  /** Without a carrier: its missing address or route is no death. */
+  readonly isExcused?: boolean;
 }
 
 export interface Acted extends Instant {
@@ -44,6 +46,8 @@ const keptEvidence = 20;
 
 export class History {
   lastSeq = 0;
+  /** The disk takes nothing: what is decided now is not remembered. Set by whoever writes. */
+  isUnwritten = false;
   publishedSeq = 0;
   /** See the record of this name. */
   announced: readonly string[] = [];
@@ -91,6 +95,12 @@ export class History {
     switch (entry.type) {
       case 'seen':
         this.seen.set(entry.resource, { bootId: entry.bootId, sensors: entry.sensors });
+        return;
+      case 'unwatched':
+        this.seen.delete(entry.resource);
+        return;
+      case 'notice':
+        this.noteCarrier(entry);
         return;
       case 'start':
         for (const id of this.seen.keys()) if (!entry.resources.includes(id)) this.seen.delete(id);
@@ -193,9 +203,19 @@ export class History {
     if (entry.type === 'attempt') this.noteAttempt(entry);
     if (entry.type === 'attempt_end' && isHeldBack(entry.result)) this.forgetAttempt(entry);
     if (entry.type === 'outage_end' && entry.outcome === 'recovered')
-      this.seen.set(entry.resource, { ...this.seen.get(entry.resource), bootId: entry.bootId });
+      this.seen.set(entry.resource, {
+        ...this.seen.get(entry.resource),
+        bootId: entry.bootId,
+        isExcused: false,
+      });
     const outage = this.outages.findLast(o => o.id === entry.outage);
     if (outage !== undefined) addToOutage(outage, entry);
+  }
+
+  private noteCarrier({ resource, what }: RecordOf<'notice'>): void {
+    const sighting = this.seen.get(resource);
+    if (sighting === undefined || (what !== 'carrier_lost' && what !== 'carrier_back')) return;
+    this.seen.set(resource, { ...sighting, isExcused: what === 'carrier_lost' });
   }
 
   private noteRefusal(id: string | undefined, code: RefusalCode | null): void {

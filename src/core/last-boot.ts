@@ -25,6 +25,11 @@ export interface LastBoot {
   readonly pending: RebootView | null;
 }
 
+/** What the broker has taken may be noted after the good-bye. */
+export function isBookkeeping({ type }: JournalEntry): boolean {
+  return type === 'published' || type === 'announced';
+}
+
 export function lastBootOf(entries: readonly JournalEntry[], now: Instant): LastBoot {
   const earlier = entries.filter(entry => entry.bootId !== now.bootId);
   const from = new History(entries).seenFrom(now);
@@ -32,7 +37,7 @@ export function lastBootOf(entries: readonly JournalEntry[], now: Instant): Last
   const intents = entries.filter((entry): entry is Intent => entry.type === 'reboot_intent');
   const reached = intents.findLast(intent => hasReached(intent, entries, now));
   const ordered = intents.findLast(intent => intent.bootId === now.bootId);
-  const last = earlier.at(-1);
+  const last = earlier.findLast(entry => !isBookkeeping(entry));
   const view = (intent: Intent | undefined): RebootView | null =>
     intent === undefined ? null : viewRebootOf(intent, entries, from);
   const pending = ordered !== undefined && !isSettled(ordered, entries) ? ordered : undefined;

@@ -17,6 +17,7 @@ import {
   type Effect,
   type Input,
   type MachineState,
+  type OpenOutage,
   type Outside,
   outageOf,
   type ResourceState,
@@ -124,6 +125,7 @@ function unblock(resource: ResourceState, ctx: Context): ResourceState {
   const nowMs = ctx.now.bootMs;
   const now = { kind: 'attempt', atMs: nowMs, step: 0 } as const;
   if (phase.name === 'blocked' && downBelow(policy, ctx) === null) {
+    if (policy.steps.length === 0) return scheduleNext(resource, phase.outage, nowMs).state;
     const climb = { step: 0, attempts: 0, beganMs: nowMs };
     const outage = { ...phase.outage, climb };
     return { ...resource, phase: { name: 'settling', sinceMs: nowMs, outage, next: now } };
@@ -133,6 +135,7 @@ function unblock(resource: ResourceState, ctx: Context): ResourceState {
     phase.why === 'paused' &&
     ctx.history.pausedUntilMs(policy.id, ctx.now) === null
   ) {
+    if (policy.steps.length === 0) return scheduleNext(resource, phase.outage, nowMs).state;
     return { ...resource, phase: { name: 'settling', sinceMs: nowMs, outage: phase.outage, next: now } };
   }
   return resource;
@@ -157,6 +160,18 @@ function onCause(
   return { state: resource, effects: [learned] };
 }
 
+/** What never went down while the script ran is back with its end. */
+function afterRun(
+  resource: ResourceState,
+  outage: OpenOutage,
+  atMs: number,
+  ctx: Context,
+): Step<ResourceState> {
+  const settled = scheduleNext(resource, outage, atMs).state;
+  const back = allUp(resource) && resource.risingMs === null;
+  return back ? recover(settled, atMs, ctx) : { state: settled, effects: [] };
+}
+
 function onRunEnded(
   resource: ResourceState,
   input: Extract<Input, { kind: 'run_ended' }>,
@@ -176,9 +191,7 @@ function onRunEnded(
       vetoed,
       climb: climbAfter(phase.outage.climb, result),
     };
-    const settled = scheduleNext(resource, outage, input.atMs).state;
-    const back = allUp(resource) && resource.risingMs === null;
-    const step = back ? recover(settled, input.atMs, ctx) : { state: settled, effects: [] };
+    const step = afterRun(resource, outage, input.atMs, ctx);
     return { state: step.state, effects: [end(phase.running), ...step.effects] };
   }
   const leftover = resource.leftovers.find(running => running.run === input.run);
@@ -195,10 +208,10 @@ function abandon(
 ): Step<ResourceState> {
   const nowMs = ctx.now.bootMs;
   const result = { kind: 'timeout' } as const;
-  const settled = scheduleNext(resource, { ...outage, lastResult: result }, nowMs);
+  const step = afterRun(resource, { ...outage, lastResult: result }, nowMs, ctx);
   return {
-    state: settled.state,
-    effects: [attemptEnd(resource.policy.id, running, result, '', nowMs), ...settled.effects],
+    state: step.state,
+    effects: [attemptEnd(resource.policy.id, running, result, '', nowMs), ...step.effects],
   };
 }
 

@@ -87,6 +87,8 @@ export const recordShape = tagged('type', {
     /** By which sensors: what others do not see has not died. */
     sensors: optional(string),
   },
+  /** Taken out of the configuration: being absent later is no death. */
+  unwatched: { resource },
   notice: {
     resource,
     atMs,

@@ -28,6 +28,8 @@ export interface OutageHistory {
   vetoed: boolean;
   /** recovery_failed has been recorded. */
   failed: boolean;
+  /** In which boot; an older journal tells a boot's ladder only by its last attempt. */
+  failedBootId: string | null;
   /** Why the guard last refused a reboot for it; null = it has not, or has allowed one since. */
   refusal: RefusalCode | null;
   evidence: { before: Evidence | null; after: Evidence | null };
@@ -65,6 +67,7 @@ export function begunOutage(
     stepBeganMs: 0,
     vetoed: false,
     failed: false,
+    failedBootId: null,
     refusal: null,
     evidence: { before: null, after: null },
     end: null,
@@ -90,6 +93,7 @@ export function addToOutage(outage: OutageHistory, entry: OutageEntry): void {
       return;
     case 'recovery_failed':
       outage.failed = true;
+      outage.failedBootId = entry.bootId;
       return;
     case 'evidence':
       outage.evidence[entry.when] = evidenceOf(entry);
@@ -101,7 +105,8 @@ export function addToOutage(outage: OutageHistory, entry: OutageEntry): void {
 }
 
 function addAttempt(outage: OutageHistory, entry: JournalEntry & RecordOf<'attempt'>): void {
-  if (outage.stepAttempts === 0 || outage.step !== (entry.step ?? null)) {
+  const isAnew = outage.stepAttempts === 0 || outage.lastAttemptBootId !== entry.bootId;
+  if (isAnew || outage.step !== (entry.step ?? null)) {
     outage.step = entry.step ?? null;
     outage.stepAttempts = 0;
     outage.stepBeganMs = entry.atMs;

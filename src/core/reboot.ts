@@ -117,7 +117,7 @@ export function cancelReboot(
   ctx: Context,
 ): Step<MachineState> {
   return state.reboot?.intent === failed.intent
-    ? fail(state, state.reboot, failed.error, ctx, true)
+    ? fail(state, state.reboot, failed.error, ctx, state.reboot.level === 'command')
     : { state, effects: [] };
 }
 

@@ -31,8 +31,11 @@ export function tryAttempt(
   step: number,
   ctx: Context,
 ): Step<ResourceState> {
+  const { steps } = state.policy;
+  if (steps.length === 0) return giveUp(state, outage, ctx);
   const hindrance = hindranceOf(state.policy, ctx);
-  if (hindrance === null) return beginAttempt(state, outage, 'ladder', ctx.now.bootMs, step);
+  const rung = steps[step] === undefined ? 0 : step;
+  if (hindrance === null) return beginAttempt(state, outage, 'ladder', ctx.now.bootMs, rung);
   return hinder(state, outage, hindrance, ctx);
 }
 
@@ -228,7 +231,7 @@ function failedAnswer({ policy }: ResourceState, outage: OpenOutage, ctx: Contex
 
 function askReboot(state: ResourceState, outage: OpenOutage, ctx: Context): Step<ResourceState> {
   const reason = `${state.policy.id} did not come back: ${causeWords(outage.cause)}, ${outage.attempts} attempts failed`;
-  const verdict = judgeReboot(ctx.policy.reboot, ctx.history, ctx.now);
+  const verdict = judgeReboot(ctx.policy.reboot, ctx.history, ctx.now, true);
   if (!verdict.allowed) {
     const { code, detail, retryAtMs } = verdict;
     const held = { why: 'reboot_refused', reason: `no reboot: ${detail}` } as const;
@@ -259,7 +262,9 @@ export function enterHeld(
   ctx: Context,
   retryAtMs: number | null = null,
 ): Step<ResourceState> {
-  const onlyWaits = held.why === 'paused' || held.why === 'restart_budget' || state.policy.steps.length === 0;
+  const { steps, rebootWhenFailed } = state.policy;
+  const nothingToTry = steps.length === 0 && !rebootWhenFailed;
+  const onlyWaits = held.why === 'paused' || held.why === 'restart_budget' || nothingToTry;
   const againMs = onlyWaits ? [] : [ctx.now.bootMs + heldRetryMs];
   const retries = retryAtMs === null ? againMs : [retryAtMs, ...againMs];
   const retry = retries.length === 0 ? null : Math.min(...retries);

@@ -1,5 +1,6 @@
 /** What the guard and the machine remember: these entries outlive every compaction, whatever their age. Pure. */
 import { isHeldBack } from './ladder.js';
+import { isBookkeeping } from './last-boot.js';
 import type { JournalEntry } from './model.js';
 
 const dayMs = 86_400_000;
@@ -10,7 +11,7 @@ export const rememberedIntents = 100;
 /** Intents that were taken back count for nothing; the latest still say what may be wished for again. */
 const rememberedCancelled = 10;
 /** Ids are remembered this long at least: a broker may redeliver, nobody redelivers older ones. */
-export const rememberedCommands = 500;
+export const rememberedCommands = 1500;
 /** No budget of restarts is larger. */
 export const rememberedAttempts = 1000;
 
@@ -59,7 +60,8 @@ class Memory implements Remembered {
 
   private isKept(entry: JournalEntry): boolean {
     // How the boot before this one ended, is asked for by `sockmon explain`.
-    const endsEarlierBoot = entry.bootId !== this.lastBootId && this.first('an earlier boot');
+    const endsEarlierBoot =
+      entry.bootId !== this.lastBootId && !isBookkeeping(entry) && this.first('an earlier boot');
     return this.isMemory(entry) || endsEarlierBoot;
   }
 
@@ -73,7 +75,11 @@ class Memory implements Remembered {
       case 'pause_time':
         return this.first(entry.type);
       case 'seen':
+      case 'unwatched':
         return this.first(`seen ${entry.resource}`);
+      case 'notice':
+        // A missing address is no death while the last word about the carrier is that it is gone.
+        return entry.what.startsWith('carrier_') && this.first(`carrier ${entry.resource}`);
       case 'outage_begin':
         return this.first(`outage ${entry.resource}`);
       case 'outage_end':

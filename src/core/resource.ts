@@ -43,7 +43,7 @@ export function onSensor(before: ResourceState, input: SensorInput, ctx: Context
   const { sensor, effects } = notices(before, old, now, input.atMs);
   const state = { ...before, sensors: before.sensors.with(input.sensor, sensor) };
   const told = [...effects, ...changed(state, old, sensor)];
-  const step = judge(state, sensor, input, ctx);
+  const step = judge(state, sensor, input, old.state === 'up', ctx);
   return { state: step.state, effects: [...told, ...step.effects] };
 }
 
@@ -51,9 +51,15 @@ function judge(
   state: ResourceState,
   sensor: SensorState,
   input: SensorInput,
+  wasUp: boolean,
   ctx: Context,
 ): Step<ResourceState> {
-  if (input.state === 'up') return allUp(state) ? rise(state, input.atMs, ctx) : { state, effects: [] };
+  if (input.state === 'up') {
+    const { phase } = state;
+    // Of a restart that was asked for, nothing has gone down yet: its script is still to do it.
+    const isNoNews = wasUp && phase.name === 'restarting' && phase.outage.cause.kind === 'commanded';
+    return allUp(state) && !isNoNews ? rise(state, input.atMs, ctx) : { state, effects: [] };
+  }
   const fallen = { ...state, risingMs: null };
   const outage = outageOf(state.phase);
   if (outage !== null) {
@@ -219,23 +225,18 @@ export function recover(state: ResourceState, atMs: number, ctx: Context): Step<
     risingMs: null,
     phase: { name: 'up', sinceMs: atMs },
   };
-  if (outage === null) {
-    const sensors = sensorsWords(policy);
-    const seen = record({
-      type: 'seen',
-      resource: policy.id,
-      atMs,
-      ...(alive && { detail: alive }),
-      sensors,
-    });
-    return { state: up, effects: [seen, noteAlive(policy.id)] };
-  }
+  const detail = alive === '' ? {} : { detail: alive };
+  const seen = record({ type: 'seen', resource: policy.id, atMs, ...detail, sensors: sensorsWords(policy) });
+  if (outage === null) return { state: up, effects: [seen, noteAlive(policy.id)] };
   const leftover = phase.name === 'restarting' ? [{ ...phase.running, deadlineMs: null }] : [];
   const recovered = { ...up, recoveredMs: atMs, leftovers: [...state.leftovers, ...leftover] };
   // What was heard since a command to restart may have been heard before the restart: it proves no connection alive.
   const network = outage.cause.kind === 'commanded' ? networkEffect(state, 'lost') : [];
   network.push(...networkEffect(state, 'back'));
   const effects: Effect[] = [endRecord(policy.id, outage, atMs, ctx), ...network];
+  const sighting = ctx.history.seen.get(policy.id);
+  // That of before belongs to another boot or to other sensors, or was forgotten at a stop.
+  if (sighting?.bootId !== ctx.now.bootId || sighting.sensors !== sensorsWords(policy)) effects.push(seen);
   if (outage.command !== null) effects.push(doneAnswer(policy.id, outage, atMs, ctx));
   effects.push(...collectFor(policy.id, outage, 'after'));
   return { state: recovered, effects };

@@ -25,6 +25,7 @@ export function configure(state: MachineState, ctx: Context): Step<MachineState>
   const isStart = state.resources.size === 0;
   const effects: Effect[] = isStart ? closePastReboot(ctx) : [];
   const resources = new Map<string, ResourceState>();
+  if (isStart) effects.push(...forgetGone(ctx));
   for (const resource of state.resources.values()) {
     if (!ctx.policy.resources.some(policy => policy.id === resource.policy.id))
       effects.push(...forget(resource, ctx));
@@ -33,6 +34,12 @@ export function configure(state: MachineState, ctx: Context): Step<MachineState>
     const known = state.resources.get(policy.id);
     if (known !== undefined && JSON.stringify(known.policy) === JSON.stringify(policy)) {
       resources.set(policy.id, known);
+      continue;
+    }
+    if (known !== undefined && sameSensors(known.policy, policy)) {
+      const adopted = adopt(known, policy, ctx);
+      resources.set(policy.id, adopted.state);
+      effects.push(...adopted.effects);
       continue;
     }
     if (known !== undefined) effects.push({ do: 'unwatch', resource: policy.id });
@@ -52,12 +59,58 @@ function closePastReboot(ctx: Context): Effect[] {
   return [record({ type: 'rebooted', intent: pending.intent, reason: pending.reason, tookMs })];
 }
 
-function forget(resource: ResourceState, ctx: Context): Effect[] {
-  const outage = outageOf(resource.phase);
-  const unwatch: Effect = { do: 'unwatch', resource: resource.policy.id };
-  return outage === null
-    ? [unwatch]
-    : [endRecord(resource.policy.id, outage, ctx.now.bootMs, ctx, true), unwatch];
+/** Not watched any more: what becomes of it is nobody's business, also when it is watched again later. */
+function forget({ policy: { id }, phase }: ResourceState, ctx: Context): Effect[] {
+  const outage = outageOf(phase);
+  const end = outage === null ? [] : [endRecord(id, outage, ctx.now.bootMs, ctx, true)];
+  return [...end, record({ type: 'unwatched', resource: id }), { do: 'unwatch', resource: id }];
+}
+
+/** Taken out of the configuration while sockmon did not run: nobody would ever end its outage. */
+function forgetGone(ctx: Context): Effect[] {
+  const watched = new Set(ctx.policy.resources.map(({ id }) => id));
+  return ctx.history.outages
+    .filter(({ end, resource }) => end === null && !watched.has(resource))
+    .map(open => endRecord(open.resource, reopened([], open, ctx), ctx.now.bootMs, ctx, true));
+}
+
+function sameSensors(before: ResourcePolicy, after: ResourcePolicy): boolean {
+  return JSON.stringify(before.sensors) === JSON.stringify(after.sensors);
+}
+
+/**
+ * Another way of restarting what is watched as before: it goes on being watched without a gap. What was given up is tried again, since
+ * somebody has cared about it.
+ */
+function adopt(known: ResourceState, policy: ResourcePolicy, ctx: Context): Step<ResourceState> {
+  const { phase } = known;
+  const nowMs = ctx.now.bootMs;
+  const changed: ResourceState = { ...known, policy, armed: null };
+  const effects: Effect[] = known.armed === null ? [] : [{ do: 'arm', resource: policy.id, run: null }];
+  if (phase.name === 'absent' || phase.name === 'up' || phase.name === 'suspect')
+    return { state: changed, effects };
+  const { outage } = phase;
+  const climb = climbIn(known.policy.steps, policy.steps, outage.climb, nowMs);
+  const mapped = { ...outage, climb };
+  const isOpen = phase.name === 'settling' || (phase.name === 'held' && phase.why !== 'paused');
+  if (!isOpen) return { state: { ...changed, phase: { ...phase, outage: mapped } }, effects };
+  if (phase.name === 'settling' && climb.attempts > 0)
+    return { state: scheduleNext(changed, mapped, nowMs).state, effects };
+  if (policy.steps.length === 0) return { state: scheduleNext(changed, mapped, nowMs).state, effects };
+  const anew = { ...mapped, climb: { step: 0, attempts: 0, beganMs: nowMs } };
+  const next = { kind: 'attempt', atMs: nowMs, step: 0 } as const;
+  return { state: { ...changed, phase: { name: 'settling', sinceMs: nowMs, outage: anew, next } }, effects };
+}
+
+/** Where a ladder was climbed, on another one that has a step of the same name; else at its foot. */
+function climbIn(
+  before: readonly RestartStep[],
+  after: readonly RestartStep[],
+  climb: Climb,
+  nowMs: number,
+): Climb {
+  const step = after.findIndex(({ name }) => name === before[climb.step]?.name);
+  return step === -1 ? { step: 0, attempts: 0, beganMs: nowMs } : { ...climb, step };
 }
 
 function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
@@ -78,7 +131,7 @@ function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
     phase: { name: 'absent', sinceMs: now.bootMs },
     leftovers: [],
     // What other sensors saw alive need not be there for these: an edited name is no death.
-    expected: seen?.bootId === now.bootId && seen.sensors === sensorsWords(policy),
+    expected: seen?.bootId === now.bootId && seen.sensors === sensorsWords(policy) && !seen.isExcused,
     outagesBegun: history.outagesOf(policy.id),
     relapses: 0,
     deaths: [],
@@ -98,14 +151,16 @@ function carryOver(known: ResourceState, policy: ResourcePolicy, ctx: Context): 
   const fresh = restore(policy, ctx);
   const { relapses, deaths, recoveredMs, flapping, drill, leftovers, phase } = known;
   const carried = { ...fresh, relapses, deaths, recoveredMs, flapping, drill, leftovers };
-  return phase.name === 'restarting' ? { ...carried, expected: false, phase } : carried;
+  if (phase.name !== 'restarting') return carried;
+  const climb = climbIn(known.policy.steps, policy.steps, phase.outage.climb, ctx.now.bootMs);
+  return { ...carried, expected: false, phase: { ...phase, outage: { ...phase.outage, climb } } };
 }
 
 /** Goes on with an outage where the journal leaves it. A new boot gets a ladder of its own, after it had time to bring things up. */
 function resume(fresh: ResourceState, open: OutageHistory, ctx: Context): ResourceState {
   const { now } = ctx;
   const sameBoot = open.begin.bootId === now.bootId;
-  const outage = reopened(fresh.policy, open, ctx);
+  const outage = reopened(fresh.policy.steps, open, ctx);
   const pending = ctx.history.pendingIntent;
   if (pending?.bootId === now.bootId && pending.outage === open.id) {
     const phase = { name: 'rebooting', sinceMs: now.bootMs, outage, intent: pending.intent } as const;
@@ -125,7 +180,7 @@ function resume(fresh: ResourceState, open: OutageHistory, ctx: Context): Resour
   return settling({ ...outage, climb }, { kind: 'attempt', atMs: now.bootMs + first.everyMs, step: 0 });
 }
 
-function reopened({ steps }: ResourcePolicy, open: OutageHistory, { history, now }: Context): OpenOutage {
+function reopened(steps: readonly RestartStep[], open: OutageHistory, { history, now }: Context): OpenOutage {
   const { begin } = open;
   const origin = begin.bootId === now.bootId ? null : momentOf(begin);
   const atLeastMs = history.witnessedMsAt(now) - open.beganWitnessedMs;
@@ -140,7 +195,7 @@ function reopened({ steps }: ResourcePolicy, open: OutageHistory, { history, now
     attempts: open.attempts,
     lastAttemptMs: open.lastAttemptBootId === now.bootId ? open.lastAttemptMs : null,
     lastResult: open.lastResult ?? { kind: 'unknown' },
-    climb: climbOf(steps, open),
+    climb: climbOf(steps, open, now.bootId),
     vetoed: open.vetoed,
     resumed: true,
     timeUncertain: begin.cause.kind === 'unseen',
@@ -154,9 +209,10 @@ function reopened({ steps }: ResourcePolicy, open: OutageHistory, { history, now
 }
 
 /** Where the last attempt stood; a step that is no longer configured counts as the first. What was given up stays at the top. */
-function climbOf(steps: readonly RestartStep[], open: OutageHistory): Climb {
+function climbOf(steps: readonly RestartStep[], open: OutageHistory, bootId: string): Climb {
   const top = steps.length - 1;
-  if (open.failed) return { step: top, attempts: steps[top]?.attempts ?? 0, beganMs: open.stepBeganMs };
+  if (open.failedBootId === bootId)
+    return { step: top, attempts: steps[top]?.attempts ?? 0, beganMs: open.stepBeganMs };
   const step = Math.max(
     0,
     steps.findIndex(({ name }) => name === open.step),

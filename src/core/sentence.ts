@@ -150,6 +150,8 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
         level: 'info',
         text: `the machine has rebooted${entry.tookMs === null ? '' : ` in ${durationWords(entry.tookMs)}`}: ${entry.reason}`,
       };
+    case 'unwatched':
+      return { level: 'debug', text: `${entry.resource} is not watched any more` };
     case 'announced':
       return { level: 'debug', text: `Home Assistant has been told of ${entry.entities.length} entities` };
     case 'published':

@@ -102,7 +102,7 @@ describe('evidence', () => {
     const world = new World();
     world.up();
     world.command({ id: 'r', action: 'restart', target: 'tcpip', press: false });
-    world.up();
+    world.runEnds(0);
     assert.deepEqual(collected(world), ['alive null', 'alive null']);
     const flapping = new World(policy([resource('tcpip')]));
     flapping.up();

@@ -109,7 +109,7 @@ describe('the guard on commands', () => {
     const codes = (['mqtt:run', 'mqtt:run', 'control'] as const).map((origin, index) => {
       world.advance(10_000);
       world.command({ ...fresh, id: `r${index}`, origin });
-      world.up();
+      world.runEnds(0);
       return world.of('command').at(-1)?.code ?? 'allowed';
     });
     assert.deepEqual(codes, ['allowed', 'rate_limited', 'allowed']);

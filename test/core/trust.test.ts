@@ -56,8 +56,59 @@ describe('a reload', () => {
     world.up('dns');
     world.policy = policy([{ ...dns('dnsmasq'), steps: [step('another')] }]);
     world.input({ kind: 'configure' });
-    world.sensor('dns', 'absent');
+    assert.equal(world.did('unwatch').length, 0, 'it is watched without a gap');
+    world.die('dns');
     assert.equal(world.of('outage_begin').length, 1);
+    assert.equal(world.of('attempt')[0]?.step, 'another');
+  });
+
+  it('arms the reflex with the new script', () => {
+    const world = new World(policy([dns('dnsmasq')]));
+    world.up('dns');
+    world.policy = policy([{ ...dns('dnsmasq'), steps: [step('another')] }]);
+    world.input({ kind: 'configure' });
+    const armed = world.did('arm').map(({ run }) => run?.argv[0] ?? null);
+    assert.deepEqual(armed.slice(-2), [null, '/bin/another']);
+  });
+
+  it('with a cable pulled and the address gone is no death, nor is the end of sockmon then', () => {
+    const world = new World();
+    world.up();
+    world.sensor('tcpip', 'up', { sensor: 1, carrier: true, interface: 'eth0' });
+    world.sensor('tcpip', 'up', { sensor: 1, carrier: false, interface: 'eth0' });
+    world.policy = policy([resource('tcpip', { riseMs: 5 })]);
+    world.input({ kind: 'configure' });
+    assert.equal(world.did('unwatch').length, 0);
+    world.restart();
+    world.sensor('tcpip', 'absent', { sensor: 1 });
+    assert.deepEqual(world.of('outage_begin'), []);
+  });
+
+  it('whose new ladder lacks the step that runs begins at its foot', () => {
+    const world = new World(
+      policy([resource('tcpip', { steps: [step('a', { attempts: 1 }), step('b', { attempts: 1 })] })]),
+    );
+    world.up();
+    world.die();
+    world.runEnds(1);
+    for (let turn = 0; turn < 4 && world.of('attempt').at(-1)?.step !== 'b'; turn++) world.wait();
+    world.policy = policy([resource('tcpip', { steps: [step('c')] })]);
+    world.input({ kind: 'configure' });
+    world.runEnds(1);
+    world.wait();
+    assert.equal(world.of('attempt').at(-1)?.step, 'c');
+    assert.deepEqual(world.of('reboot_intent'), []);
+  });
+
+  it('that takes a resource out and another that puts it back make no death of its absence', () => {
+    const world = new World(policy([resource('tcpip'), dns('dnsmasq')]));
+    world.up('dns');
+    for (const resources of [[resource('tcpip')], [resource('tcpip'), dns('dnsmasq')]]) {
+      world.policy = policy(resources);
+      world.input({ kind: 'configure' });
+    }
+    world.sensor('dns', 'absent');
+    assert.deepEqual(world.of('outage_begin'), []);
   });
 
   it('lets a running script go on, alone, and reads its end', () => {
@@ -300,5 +351,128 @@ describe('a reboot that was forced', () => {
     failing(world, 9 * minuteMs);
     assert.equal(world.of('reboot_refused').at(-1)?.code, 'hold_off');
     assert.equal(world.did('reboot').filter(({ level }) => level === 'command').length, 1);
+  });
+});
+
+describe('an outage that outlives a reboot', () => {
+  it('is gone on with by the clock of its own boot when sockmon starts again', () => {
+    const world = new World(policy([resource('tcpip', { steps: [step('restart', { attempts: 6 })] })]));
+    world.advance(10 * 24 * hourMs);
+    world.up();
+    world.die();
+    failing(world, world.bootMs + hourMs);
+    assert.equal(world.phase().name, 'rebooting');
+    world.restart('another-boot');
+    world.sensor('tcpip', 'absent');
+    world.wait();
+    world.runEnds(1);
+    world.restart();
+    const phase = world.phase();
+    assert.equal(phase.name === 'settling' && phase.next.kind, 'attempt');
+    assert.ok((world.deadline() ?? Number.POSITIVE_INFINITY) - world.bootMs <= minuteMs);
+    const before = world.of('attempt').length;
+    for (let turn = 0; turn < 60 && world.of('reboot_refused').length === 0; turn++) {
+      world.runEnds(1);
+      world.wait();
+    }
+    assert.equal(world.of('attempt').length - before, 5, 'six of this boot in all');
+  });
+
+  it('leaves its resource known: its absence after the end of sockmon is a death again', () => {
+    const world = new World();
+    world.up();
+    world.die();
+    world.append({ type: 'stop', reason: 'SIGTERM' });
+    world.restart('another-boot');
+    world.sensor('tcpip', 'absent');
+    world.up();
+    world.advance(hourMs);
+    world.restart();
+    world.sensor('tcpip', 'absent');
+    assert.equal(world.of('outage_begin').at(-1)?.cause.kind, 'unseen');
+  });
+});
+
+describe('a resource that is only watched', () => {
+  for (const needs of [[], ['tcpip']])
+    it(`does not spin after a pause, needing ${needs.length === 0 ? 'nothing' : needs[0]}`, () => {
+      const lan = resource('lan', { steps: [], rebootWhenFailed: false, needs });
+      const world = new World(policy([resource('tcpip'), lan]));
+      for (const id of ['tcpip', 'lan']) world.up(id);
+      for (const id of ['tcpip', 'lan']) world.die(id);
+      world.restart();
+      world.command({ id: 'p', action: 'pause', forMs: hourMs, press: false, origin: 'control' });
+      world.advance(10 * minuteMs);
+      world.input({ kind: 'tick' });
+      world.command({ id: 'r', action: 'resume', press: false, origin: 'control' });
+      world.up('tcpip');
+      world.input({ kind: 'tick' });
+      for (let turn = 0; turn < 5; turn++) world.wait();
+      assert.ok((world.deadline() ?? Number.POSITIVE_INFINITY) > world.bootMs);
+    });
+});
+
+describe('a disk that takes nothing', () => {
+  it('is a reason to refuse the reboot, told once', () => {
+    const world = new World(policy([resource('tcpip', { steps: [step('restart', { attempts: 1 })] })]));
+    world.up();
+    world.die();
+    world.history.isUnwritten = true;
+    failing(world, world.bootMs + 6 * hourMs);
+    assert.deepEqual(world.of('reboot_intent'), []);
+    assert.deepEqual(
+      world.of('reboot_refused').map(({ code }) => code),
+      ['journal_failed'],
+    );
+    failing(world, 25 * hourMs);
+    assert.equal(world.did('reboot').length, 1, 'uptime is the guard that needs no disk');
+  });
+
+  it('after the intent does not hinder the harder way, nor give back the budget', () => {
+    const world = new World(policy([resource('tcpip', { steps: [step('restart', { attempts: 1 })] })]));
+    world.up();
+    world.die();
+    failing(world, world.bootMs + hourMs);
+    world.advance(5 * minuteMs);
+    world.input({ kind: 'tick' });
+    const intent = world.history.pendingIntent?.intent ?? '';
+    world.input({ kind: 'reboot_failed', intent, error: 'no room', cancelled: true });
+    assert.equal(world.history.intents.length, 1);
+  });
+});
+
+describe('an outage of what has left the configuration while sockmon did not run', () => {
+  it('is forgotten', () => {
+    const vpn = resource('vpn', { sensors: [{ kind: 'process', name: 'vpn' }], rebootWhenFailed: false });
+    const world = new World(policy([resource('tcpip'), vpn]));
+    world.up('vpn');
+    world.die('vpn');
+    world.policy = policy();
+    world.restart();
+    assert.equal(world.of('outage_end')[0]?.outcome, 'forgotten');
+    assert.equal(world.history.openOutage('vpn'), undefined);
+  });
+});
+
+describe('a restart that was asked for', () => {
+  it('is not over because what is to go down still lives', () => {
+    const world = new World();
+    world.up();
+    world.command({ id: 'c1', action: 'restart', target: 'tcpip', press: false, origin: 'control' });
+    world.sensor('tcpip', 'up', { sensor: 1, detail: 'another address' });
+    assert.equal(world.phase().name, 'restarting');
+    world.die();
+    world.up();
+    assert.equal(world.did('answer').at(-1)?.answer.status, 'done');
+    assert.equal(world.of('outage_begin').length, 1);
+  });
+});
+
+describe('a pause of everything', () => {
+  it('is not lifted for one, and says so', () => {
+    const world = new World();
+    world.command({ id: 'p', action: 'pause', forMs: hourMs, press: false, origin: 'control' });
+    world.command({ id: 'r', action: 'resume', target: 'tcpip', press: false, origin: 'control' });
+    assert.equal(world.of('command').at(-1)?.code, 'paused');
   });
 });

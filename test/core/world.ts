@@ -152,6 +152,12 @@ export class World {
     return this.input({ kind: 'run_ended', run, atMs: this.bootMs, result: { kind: 'exit', code }, output });
   }
 
+  /** The script that runs now ends; nothing happens where none does. */
+  runEnds(code: number, id = 'tcpip'): void {
+    const phase = this.phase(id);
+    if (phase.name === 'restarting') this.runEnded(phase.running.run, code);
+  }
+
   command(command: Partial<ReceivedCommand>): readonly Effect[] {
     return this.input({
       kind: 'command',

@@ -88,7 +88,12 @@ export class Browser {
       output += chunk;
     });
     const file = join(folder, 'DevToolsActivePort');
-    const port = await until('Chromium', () => existsSync(file) && readFileSync(file, 'utf8').split('\n')[0]);
+    // Being written line by line.
+    const port = await until(
+      'Chromium',
+      () => existsSync(file) && /^(\d+)\n/.exec(readFileSync(file, 'utf8'))?.[1],
+      { deadlineMs: 60_000 },
+    );
     const page = await until('the page', async () => {
       const pages = (await (await fetch(`http://127.0.0.1:${port}/json/list`)).json()) as {
         type: string;

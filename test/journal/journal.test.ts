@@ -13,6 +13,7 @@ import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
 import { compact } from '../../src/core/retention.js';
 import { journalFileName, type OpenJournal, openJournal, readJournal } from '../../src/journal.js';
 import { encodeLine, parseJournal } from '../../src/journal-format.js';
+import { runtimeFile } from '../../src/runtime-dir.js';
 
 const clock: Clock = {
   now: () => ({ bootId: 'boot', bootMs: 12.5, wallMs: 1_700_000_000_000, synced: true }),
@@ -183,6 +184,32 @@ describe('the journal', () => {
       assert.deepEqual(onDisk(), ['on disk', 'one', 'two', 'three', 'four']);
       assert.deepEqual(fs.readdirSync(path.join(dir, 'run')), [], 'nothing is left to be told twice');
       last.close();
+    });
+
+    it('does not stop at a refuge that cannot be read, and mends one that is torn', t => {
+      const journal = openJournal(dir, clock, free);
+      append(journal, note('on disk'));
+      const refuge = runtimeFile(dir, 'journal') ?? '';
+      fs.mkdirSync(refuge, { recursive: true });
+      openJournal(dir, clock, free).close();
+      fs.rmdirSync(refuge);
+      const makeRoom = full(t);
+      for (const word of ['one', 'two']) assert.throws(() => append(journal, note(word)), refused);
+      fs.appendFileSync(refuge, 'half a li');
+      const next = openJournal(dir, clock, free);
+      assert.throws(() => append(next, note('three')), refused);
+      assert.deepEqual(reasons(), ['on disk', 'one', 'two', 'three']);
+      makeRoom();
+      for (const one of [journal, next]) one.close();
+    });
+
+    it('that has lost the file gets all of it again', () => {
+      const journal = openJournal(dir, clock, free);
+      append(journal, note('one'));
+      fs.rmSync(file());
+      append(journal, note('two'));
+      journal.close();
+      assert.deepEqual(onDisk(), ['one', 'two']);
     });
 
     it('is compacted no sooner than there is room for the copy', t => {
