@@ -58,6 +58,33 @@ export interface Size {
   readonly height: number;
 }
 
+/** Generous: it only decides how long a failure takes. */
+const answerMs = 60_000;
+
+/** Where its first page is driven from; null while it is not ready to say. */
+async function firstPage(folder: string): Promise<string | null> {
+  const file = join(folder, 'DevToolsActivePort');
+  if (!existsSync(file)) return null;
+  const [port] = readFileSync(file, 'utf8').split('\n');
+  const answer = await fetch(`http://127.0.0.1:${port}/json/list`).catch(() => null);
+  const pages = (await answer?.json()) as { type: string; webSocketDebuggerUrl: string }[] | undefined;
+  return pages?.find(({ type }) => type === 'page')?.webSocketDebuggerUrl ?? null;
+}
+
+/** Its helpers outlive it for a moment, and write. */
+async function end(running: Started, folder: string): Promise<void> {
+  running.child.kill('SIGTERM');
+  await running.ended;
+  await until('the end of its helpers', () => {
+    try {
+      rmSync(folder, { recursive: true, force: true });
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
 export class Browser {
   private lastId = 0;
   private readonly waiting = new Map<number, (answer: Answer) => void>();
@@ -87,25 +114,16 @@ export class Browser {
     running.child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
       output += chunk;
     });
-    const file = join(folder, 'DevToolsActivePort');
-    // Being written line by line.
-    const port = await until(
-      'Chromium',
-      () => existsSync(file) && /^(\d+)\n/.exec(readFileSync(file, 'utf8'))?.[1],
-      { deadlineMs: 60_000 },
-    );
-    const page = await until('the page', async () => {
-      const pages = (await (await fetch(`http://127.0.0.1:${port}/json/list`)).json()) as {
-        type: string;
-        webSocketDebuggerUrl: string;
-      }[];
-      return pages.find(({ type }) => type === 'page');
-    });
-    const socket = new WebSocket(page.webSocketDebuggerUrl);
-    await once(socket, 'open');
-    const browser = new Browser(running, folder, socket, () => output);
-    await browser.send('Page.enable');
-    return browser;
+    try {
+      const socket = new WebSocket(await until('a page', () => firstPage(folder), { context: () => output }));
+      await once(socket, 'open');
+      const browser = new Browser(running, folder, socket, () => output);
+      await browser.send('Page.enable');
+      return browser;
+    } catch (error) {
+      await end(running, folder);
+      throw error;
+    }
   }
 
   /** @param script Runs before any script of a page does, on every page from now on. */
@@ -173,16 +191,16 @@ export class Browser {
 
   async close(): Promise<void> {
     this.socket.close();
-    this.running.child.kill('SIGTERM');
-    await this.running.ended;
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+    await end(this.running, this.folder);
   }
 
   private send(method: string, params: object = {}): Promise<Record<string, unknown>> {
     const id = ++this.lastId;
     return new Promise((resolve, reject) => {
       if (this.socket.readyState !== WebSocket.OPEN) throw new Error('Chromium has ended');
+      const timer = setTimeout(() => reject(new Error(`${method}: no answer`)), answerMs);
       this.waiting.set(id, ({ result = {}, error }) => {
+        clearTimeout(timer);
         this.waiting.delete(id);
         if (error === undefined) resolve(result);
         else reject(new Error(`${method}: ${error.message}`));

@@ -76,10 +76,10 @@ describe('the pages', { skip: skipWithout('chromium') }, () => {
   });
 
   after(async () => {
-    await browser?.close();
-    await home?.stop();
-    await gateway?.stop();
-    await broker?.stop();
+    // Each of them, also when one has failed: what is left behind would keep the test from ending.
+    const ends = [browser?.close(), home?.stop(), gateway?.stop(), broker?.stop()];
+    const failed = (await Promise.allSettled(ends)).find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
     console.log(`The pictures are in ${folder}`);
   });
 

@@ -38,12 +38,16 @@ export async function moveToThePast(
 ): Promise<void> {
   const file = join(home.folder, 'home-assistant_v2.db');
   await run([home.python, '-c', script, file, JSON.stringify(marks)]);
-  // It remembers since when it has states; after this it has looked again. There is nothing so old that it would be purged.
-  await home.callService('recorder', 'purge', { keep_days: 30 });
   const since = new Date(Date.now() - 3_600_000).toISOString();
-  await until('a history', async () => {
+  let seen: unknown;
+  const probe = async () => {
+    // It remembers since when it has states; after this it has looked again. There is nothing so old that it would be purged.
+    await home.callService('recorder', 'purge', { keep_days: 30 });
     const path = `/api/history/period/${since}?filter_entity_id=${entity}`;
     const [states] = await home.rest<{ last_changed: string }[][]>('GET', path);
+    seen = states;
     return states?.[0] !== undefined && Date.parse(states[0].last_changed) <= Date.parse(since) + 1000;
-  });
+  };
+  const context = () => `${JSON.stringify(seen)}\n${home.log()}`;
+  await until('a history', probe, { pollMs: 500, context });
 }
