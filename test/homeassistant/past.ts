@@ -13,9 +13,14 @@ export interface Mark {
 }
 
 const script = `
-import json, sqlite3, sys
+import json, sqlite3, sys, time
 file, marks = sys.argv[1], json.loads(sys.argv[2])
 db = sqlite3.connect(file, timeout=30)
+over = "SELECT 1 FROM events JOIN event_types t USING (event_type_id) WHERE t.event_type = 'story_over'"
+deadline = time.monotonic() + 60
+while not db.execute(over).fetchone():
+    assert time.monotonic() < deadline, "the story is not written"
+    time.sleep(0.1)
 # The last first: what has been moved is before all marks.
 for i, mark in reversed(list(enumerate(marks))):
     since = mark["real"] / 1000
@@ -36,6 +41,8 @@ export async function moveToThePast(
   marks: readonly Mark[],
   entity: string,
 ): Promise<void> {
+  // It writes in order: once this is written, everything before it is.
+  await home.rest('POST', '/api/events/story_over');
   const file = join(home.folder, 'home-assistant_v2.db');
   await run([home.python, '-c', script, file, JSON.stringify(marks)]);
   const since = new Date(Date.now() - 3_600_000).toISOString();
