@@ -26,7 +26,6 @@ const suites = {
     timeoutMs: 900_000,
     provide: () => provideTools(brokers),
   },
-  // Somebody else's program, a browser and brokers are restarted under each other: the suite gets a second try, and says so.
   homeassistant: {
     ending: '.ha.js',
     concurrency: 1,
@@ -35,7 +34,6 @@ const suites = {
       await provideTools(browsers);
       await provideHomeAssistant();
     },
-    tries: 2,
   },
 };
 
@@ -103,12 +101,7 @@ async function runTests({ concurrency, timeoutMs }, options, files) {
 
 /** Gives the exit status, after the summary. */
 async function runSuite(suite, options, files) {
-  let run = await runTests(suite, options, files);
-  for (let tries = suite.tries ?? 1; run.status !== 0 && tries > 1; tries--) {
-    console.log(run.summary.join('\n'));
-    say('WARNING: this suite has failed and is run once more. What fails once wants a look all the same.');
-    run = await runTests(suite, options, files);
-  }
+  const run = await runTests(suite, options, files);
   const isForbiddenSkip = run.skipped > 0 && !maySkip;
   if (run.skipped > 0) {
     const weight = isForbiddenSkip ? 'ERROR' : 'WARNING';
