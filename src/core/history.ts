@@ -101,6 +101,7 @@ export class History {
         return;
       case 'notice':
         this.noteCarrier(entry);
+        this.noteOverspent(entry);
         return;
       case 'start':
         for (const id of this.seen.keys()) if (!entry.resources.includes(id)) this.seen.delete(id);
@@ -216,6 +217,11 @@ export class History {
     const sighting = this.seen.get(resource);
     if (sighting === undefined || (what !== 'carrier_lost' && what !== 'carrier_back')) return;
     this.seen.set(resource, { ...sighting, isExcused: what === 'carrier_lost' });
+  }
+
+  private noteOverspent({ resource, what }: RecordOf<'notice'>): void {
+    const outage = what === 'held' ? this.openOutage(resource) : undefined;
+    if (outage !== undefined) outage.overspent = true;
   }
 
   private noteRefusal(id: string | undefined, code: RefusalCode | null): void {

@@ -70,10 +70,20 @@ function route(state: MachineState, input: Input, ctx: Context): Step<MachineSta
     case 'drill_failed':
       return within(state, input.resource, resource => onDrillFailed(resource, input, ctx));
     case 'review':
-      return eachResource(withPauseEnd(state, ctx), resource => review(unblock(resource, ctx), ctx));
+      return onReview(withPauseEnd(state, ctx), ctx);
     case 'configure':
       return configure(state, ctx);
   }
+}
+
+function onReview(before: MachineState, ctx: Context): Step<MachineState> {
+  const begun = eachResource(before, resource => {
+    const going = unblock(resource, ctx);
+    // What is taken over from the journal may be back: the sensors are heard first.
+    return outageOf(going.phase)?.resumed ? { state: going, effects: [] } : beginDue(going, ctx);
+  });
+  const reviewed = eachResource(begun.state, resource => review(resource, ctx));
+  return { state: reviewed.state, effects: [...begun.effects, ...reviewed.effects] };
 }
 
 function withPauseEnd(state: MachineState, ctx: Context): MachineState {
@@ -225,6 +235,17 @@ function onTick(before: MachineState, ctx: Context): Step<MachineState> {
   return { state, effects };
 }
 
+/** The attempt whose time has come. */
+function beginDue(resource: ResourceState, ctx: Context): Step<ResourceState> {
+  const { phase, risingMs } = resource;
+  const isDue =
+    phase.name === 'settling' &&
+    phase.next.kind === 'attempt' &&
+    phase.next.atMs <= ctx.now.bootMs &&
+    risingMs === null;
+  return isDue ? tryAttempt(resource, phase.outage, phase.next.step, ctx) : { state: resource, effects: [] };
+}
+
 function tick(resource: ResourceState, ctx: Context): Step<ResourceState> {
   const { phase, risingMs, policy } = resource;
   const nowMs = ctx.now.bootMs;
@@ -247,10 +268,8 @@ function tick(resource: ResourceState, ctx: Context): Step<ResourceState> {
       };
     }
     case 'settling':
-      if (nowMs < phase.next.atMs || risingMs !== null) return same;
-      return phase.next.kind === 'attempt'
-        ? tryAttempt(resource, phase.outage, phase.next.step, ctx)
-        : giveUp(resource, phase.outage, ctx);
+      if (phase.next.kind === 'attempt') return beginDue(resource, ctx);
+      return nowMs < phase.next.atMs || risingMs !== null ? same : giveUp(resource, phase.outage, ctx);
     case 'held':
       if (phase.retryAtMs === null || nowMs < phase.retryAtMs || risingMs !== null) return same;
       return retryHeld(resource, phase.outage, ctx);

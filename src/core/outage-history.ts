@@ -32,6 +32,8 @@ export interface OutageHistory {
   failedBootId: string | null;
   /** Why the guard last refused a reboot for it; null = it has not, or has allowed one since. */
   refusal: RefusalCode | null;
+  /** That its restart budget is used up has been told. */
+  overspent: boolean;
   evidence: { before: Evidence | null; after: Evidence | null };
   end: (JournalEntry & RecordOf<'outage_end'>) | null;
 }
@@ -69,6 +71,7 @@ export function begunOutage(
     failed: false,
     failedBootId: null,
     refusal: null,
+    overspent: false,
     evidence: { before: null, after: null },
     end: null,
   };

@@ -20,6 +20,7 @@ export function newOutage(id: string, beganMs: number, cause: Cause, sensor: str
     timeUncertain: cause.kind === 'unseen',
     failed: false,
     refusal: null,
+    overspent: false,
     root: null,
     quiet: false,
     drill: false,

@@ -59,14 +59,8 @@ function hinder(
       return block(state, outage, hindrance, ctx);
     case 'restart_budget': {
       const held = { why: 'restart_budget', reason: hindrance.detail } as const;
-      const step = enterHeld(
-        state,
-        { ...outage, refusal: 'budget_exhausted' },
-        held,
-        ctx,
-        hindrance.retryAtMs,
-      );
-      if (outage.refusal === 'budget_exhausted') return step;
+      const step = enterHeld(state, { ...outage, overspent: true }, held, ctx, hindrance.retryAtMs);
+      if (outage.overspent) return step;
       const detail = `it is left alone for now: ${hindrance.detail}`;
       const notice = record({
         type: 'notice',

@@ -8,7 +8,7 @@ import { relapseDelayMs } from './ladder.js';
 import type { Cause } from './model.js';
 import { beginRecord, endRecord, newOutage } from './outage.js';
 import { everyMs, roleOf, sensorsWords } from './policy.js';
-import { beginAttempt, enterHeld, scheduleNext, tryAttempt } from './recovery.js';
+import { beginAttempt, enterHeld, scheduleNext } from './recovery.js';
 import { outageId } from './run.js';
 import { causeWords, durationWords, resultWords } from './sentence.js';
 import {
@@ -205,7 +205,7 @@ function firstStep(
   if (steps.length === 0) return scheduleNext(state, outage, outage.beganMs);
   if (reflex !== null) return beginAttempt(state, outage, 'reflex', outage.beganMs);
   const delayMs = relapseDelayMs(state.relapses, everyMs(state.policy));
-  if (delayMs === 0) return tryAttempt(state, outage, 0, ctx);
+  // Never here and now: what came at once with this death may say that it is back, or that what it needs is dead too.
   const next = { kind: 'attempt', atMs: ctx.now.bootMs + delayMs, step: 0 } as const;
   return {
     state: { ...state, phase: { name: 'settling', sinceMs: outage.beganMs, outage, next } },

@@ -56,6 +56,8 @@ export interface OpenOutage {
   readonly failed: boolean;
   /** Why the guard refused a reboot, if it did: the same refusal is recorded once. */
   readonly refusal: RefusalCode | null;
+  /** Its restart budget has been used up: told once. */
+  readonly overspent: boolean;
   /** The open outage of something that it needs: this one is a part of that story. */
   readonly root: string | null;
   /** A single death of a flapping resource: recorded, not told. */

@@ -38,14 +38,6 @@ describe('evidence', () => {
     assert.deepEqual(collected(world), ['alive null', `before ${outage}`, `after ${outage}`]);
   });
 
-  it('is collected after everything else that a death brings about: nothing waits for it', () => {
-    const world = new World();
-    world.up();
-    const effects = world.die();
-    const last = effects.filter(effect => effect.do !== 'arm').at(-1);
-    assert.equal(last?.do, 'collect');
-  });
-
   it('is collected anew when the living have another address', () => {
     const world = new World();
     world.up();

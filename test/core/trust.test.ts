@@ -1,6 +1,7 @@
 /** What a careful person tries before arming it: each of these once ended in a reboot that nobody wanted, or in none that was needed. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { SensorInput } from '../../src/core/state.js';
 import { policy, resource, step, World } from './world.js';
 
 const minuteMs = 60_000;
@@ -474,5 +475,80 @@ describe('a pause of everything', () => {
     world.command({ id: 'p', action: 'pause', forMs: hourMs, press: false, origin: 'control' });
     world.command({ id: 'r', action: 'resume', target: 'tcpip', press: false, origin: 'control' });
     assert.equal(world.of('command').at(-1)?.code, 'paused');
+  });
+});
+
+describe('what comes at once with a death', () => {
+  const report = (world: World, id: string, state: 'up' | 'down'): SensorInput => ({
+    kind: 'sensor',
+    resource: id,
+    sensor: 0,
+    state,
+    atMs: world.bootMs,
+    cause: state === 'down' ? { kind: 'unknown' } : null,
+    detail: '',
+    carrier: null,
+    interface: null,
+    reflex: null,
+  });
+
+  it('and says that it is back, spares it the script', () => {
+    const world = new World();
+    world.up();
+    world.input(report(world, 'tcpip', 'down'), report(world, 'tcpip', 'up'));
+    assert.equal(world.phase().name, 'up');
+    assert.deepEqual(world.did('run'), []);
+    assert.deepEqual(
+      world.of('outage_end').map(({ outcome, attempts }) => [outcome, attempts]),
+      [['recovered', 0]],
+    );
+  });
+
+  it('and says that what it needs is dead too, makes them one story', () => {
+    const dns = resource('dns', { needs: ['tcpip'], sensors: [{ kind: 'process', name: 'dnsmasq' }] });
+    const world = new World(policy([dns, resource('tcpip')]));
+    world.up('dns');
+    world.up('tcpip');
+    world.input(report(world, 'dns', 'down'), report(world, 'tcpip', 'down'));
+    assert.equal(world.phase('dns').name, 'blocked');
+    assert.deepEqual(
+      world.did('run').map(({ run }) => run.env.SOCKMON_RESOURCE),
+      ['tcpip'],
+    );
+    assert.equal(world.of('outage_root')[0]?.root, world.outage(1, 'tcpip'));
+  });
+
+  it('is not waited for when sockmon has only just started: the sensors speak before the script', () => {
+    const world = new World();
+    world.up();
+    world.die();
+    world.runEnds(1);
+    world.advance(minuteMs);
+    world.restart();
+    world.up();
+    assert.equal(world.phase().name, 'up');
+    assert.equal(world.of('attempt').length, 1);
+  });
+});
+
+describe('a restart budget and a reboot budget that are both used up', () => {
+  it('are both told, once, also after a restart of sockmon', () => {
+    const tcpip = resource('tcpip', {
+      steps: [step('restart', { attempts: 3 })],
+      restartBudget: { max: 2, perMs: hourMs },
+    });
+    const world = new World(policy([tcpip], { budget: { max: 0, perMs: 24 * hourMs } }));
+    world.up();
+    world.die();
+    const held = () => world.of('notice').filter(({ what }) => what === 'held').length;
+    const refused = () => world.of('reboot_refused').map(({ code }) => code);
+    failing(world, world.bootMs + 20 * minuteMs);
+    assert.deepEqual([held(), refused()], [1, []]);
+    failing(world, world.bootMs + 3 * hourMs);
+    assert.deepEqual([held(), refused()], [1, ['budget_exhausted']]);
+    world.restart();
+    world.sensor('tcpip', 'absent');
+    failing(world, world.bootMs + 3 * hourMs);
+    assert.deepEqual([held(), refused()], [1, ['budget_exhausted']]);
   });
 });

@@ -170,22 +170,19 @@ describe('the gateway in Home Assistant', { skip: skipWithoutLab() }, () => {
       if (!topic.startsWith('sockmon/lab/result/ha-')) return false;
       return JSON.parse(payload).action === 'restart' && JSON.parse(payload).status === 'accepted';
     });
-    await daemon.entry('outage_end', outages + 1);
+    const { wallMs } = await daemon.entry('outage_end', outages + 1);
+    // It has cost the connection: what is sent before there is a new one is lost.
+    const { payload } = await recorder.until('a new connection', message => {
+      if (message.topic !== 'sockmon/lab/state') return false;
+      return Date.parse(JSON.parse(message.payload).connection.since) > wallMs;
+    });
+    await home.waitForState('sensor.lab_connects', String(JSON.parse(payload).connection.connects));
     await home.waitForState(alive, 'on');
   });
 
   it('pauses for as long as is set, and the switch goes off by itself', async () => {
-    const set = { entity_id: 'number.lab_pause_time' };
-    // The restart of before has cost the connection: what is sent before there is a new one is lost.
-    await until(
-      'the pause time to be 25',
-      async () => {
-        const { state } = (await home.state('number.lab_pause_time')) ?? {};
-        if (state === '10') await home.callService('number', 'set_value', { value: 25 }, set);
-        return state === '25';
-      },
-      { deadlineMs: 60_000, pollMs: 500 },
-    );
+    await home.callService('number', 'set_value', { value: 25 }, { entity_id: 'number.lab_pause_time' });
+    await home.waitForState('number.lab_pause_time', '25');
     await home.callService('switch', 'turn_on', {}, { entity_id: 'switch.lab_pause' });
     const paused = await home.waitForState('switch.lab_pause', 'on');
     const leftMs = Date.parse(String(paused.attributes.until)) - Date.now();

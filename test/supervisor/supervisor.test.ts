@@ -106,7 +106,7 @@ describe('the supervisor', () => {
       bench.supervisor.dispatch({
         kind: 'run_ended',
         run: started.id,
-        atMs: 0,
+        atMs: bench.clock.instant.bootMs,
         result: { kind: 'not_started', error: 'ENOENT' },
         output: '',
       });
