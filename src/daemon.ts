@@ -78,7 +78,7 @@ class Daemon {
     if (journal.unknownLines > 0) {
       log.warn(
         { lines: journal.unknownLines },
-        'the journal has entries of a newer sockmon; they are kept and not used',
+        'the journal has entries of a newer sockmon; they are not used, and stay in the file until it is next compacted (at 1 MiB)',
       );
     }
     const telling = await startTelling(config, log);

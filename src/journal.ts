@@ -20,7 +20,7 @@ const compactAboveBytes = 1024 * 1024;
 export interface OpenJournal extends Journal {
   /** What was found damaged at the start and put aside, in words; null = nothing. */
   readonly repaired: string | null;
-  /** Lines of a newer version that this one cannot read. They stay in the file. */
+  /** Lines of a newer version that this one cannot read. They stay in the file until it is compacted. */
   readonly unknownLines: number;
 }
 
