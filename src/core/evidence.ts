@@ -1,5 +1,4 @@
 /** What the owner would look for the next morning: when it is collected, what of it is recorded and what is told. Pure. */
-
 import type { RecordOf } from './model.js';
 import type { OutageHistory } from './outage-history.js';
 import type { Evidence } from './ports.js';

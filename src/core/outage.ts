@@ -1,5 +1,4 @@
 /** An outage as it begins, and the records of its begin and end. Pure. */
-
 import type { Cause } from './model.js';
 import { spanOf } from './moment.js';
 import { type Context, type Effect, type OpenOutage, record } from './state.js';

@@ -1,5 +1,4 @@
 /** Taking up a configuration: at start, where the journal says how things stood, and at a reload. Pure. */
-
 import { collectLate } from './evidence.js';
 import type { Climb, NextStep } from './ladder.js';
 import { momentOf, spanOf } from './moment.js';
