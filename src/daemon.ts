@@ -19,6 +19,7 @@ import { ServiceManager, statusSentence } from './notify.js';
 import { writePlan } from './plan.js';
 import { Supervisor } from './supervisor.js';
 import { scriptEnvironment, systemClock, systemReboot } from './system.js';
+import { hasTerminal, isOnTerminal } from './terminal.js';
 import { holdWords } from './thread-state.js';
 import { version } from './version.js';
 
@@ -56,6 +57,7 @@ class Daemon {
   private heartbeat: Heartbeat | null = null;
   /** How often a reload has been asked for. */
   private reloads = 0;
+  private stopping = false;
 
   private constructor(
     private config: Config,
@@ -147,7 +149,11 @@ class Daemon {
   /** Before the journal says that anything is watched: a SIGHUP that nobody listens to ends a process. */
   private obeySignals(): void {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void this.stop(signal));
-    process.on('SIGHUP', () => void this.reload());
+    const onTerminal = isOnTerminal();
+    process.on('SIGHUP', () => {
+      if (onTerminal && !hasTerminal()) void this.stop('its terminal was closed');
+      else void this.reload();
+    });
   }
 
   private async serve(): Promise<void> {
@@ -179,14 +185,16 @@ class Daemon {
     this.savePlan();
   }
 
-  private async stop(signal: string): Promise<void> {
+  private async stop(reason: string): Promise<void> {
+    if (this.stopping) return;
+    this.stopping = true;
     // A second signal means: now.
     for (const again of ['SIGTERM', 'SIGINT'] as const) process.once(again, () => this.end(0));
     // What is being read is not taken up any more.
     this.reloads++;
     this.manager.stopping();
     this.heartbeat?.stop();
-    this.supervisor.stop(signal);
+    this.supervisor.stop(reason);
     await Promise.allSettled([this.telling.stop(), this.control?.close()]);
     this.closeJournal();
     this.end(0);

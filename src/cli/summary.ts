@@ -115,9 +115,10 @@ function commandWords({ mqtt, policy: { commands } }: Config): string {
 }
 
 export function rebootWords({ policy: { reboot } }: Config): string {
-  const { allowed, command, minUptimeMs, budget, holdOffMs } = reboot;
+  const { allowed, command, forceCommand, minUptimeMs, budget, holdOffMs } = reboot;
   if (!allowed) return 'not allowed (reboot.allowed: true or --allow-reboot would allow it)';
   const limits = `not before ${formatDuration(minUptimeMs)} after boot, at most ${budget.max} in ${formatDuration(budget.perMs)}`;
   const waits = holdOffMs.map(formatDuration).join(', ');
-  return `allowed by: ${command.join(' ')}; ${limits}${waits === '' ? '' : `, each waiting longer: ${waits}`}`;
+  const ways = `${command.join(' ')}; if it is still up 5m later, by force: ${forceCommand.join(' ')}`;
+  return `allowed by: ${ways}; ${limits}${waits === '' ? '' : `, each waiting longer: ${waits}`}`;
 }

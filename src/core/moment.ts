@@ -59,12 +59,10 @@ export interface Span {
 export function spanOf(began: Moment | null, ended: Moment, sinceMs: number, from: Vantage): Span {
   const end = wallTime(ended, from);
   if (began === null) {
-    return {
-      beganMs: Math.round(end.ms - sinceMs),
-      endedMs: end.ms,
-      durationMs: sinceMs,
-      certain: end.certain,
-    };
+    const { atMs, wallMs } = ended;
+    // Not end.ms less the duration: its begin has been told already, and two roundings would make it another millisecond.
+    const beganMs = wallTime({ ...ended, atMs: atMs - sinceMs, wallMs: wallMs - sinceMs }, from).ms;
+    return { beganMs, endedMs: end.ms, durationMs: sinceMs, certain: end.certain };
   }
   const begin = wallTime(began, from);
   const certain = begin.certain && end.certain;

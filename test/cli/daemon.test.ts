@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { errorTable } from '../../src/core/errors.js';
-import { type Program, programIn, result, said } from './program.js';
+import { mainFile, type Program, programIn, result, said } from './program.js';
 
 /** A service to watch that dies when it is told to. */
 function service(context: TestContext): ChildProcess {
@@ -113,4 +114,28 @@ test('SIGHUP with faults in the file: they are told, and the old configuration s
   await told;
   const { out } = await program.run('status', '--json');
   assert.deepEqual(Object.keys(JSON.parse(out).snapshot.resources), ['nap']);
+});
+
+test('a terminal that is closed ends what was started on it, and in order', async context => {
+  const program = configured(context);
+  // script(1) gives it a terminal of its own.
+  const command = `exec '${process.execPath}' '${mainFile}' run --config sockmon.yaml`;
+  const terminal = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+    cwd: program.folder,
+    env: { PATH: process.env.PATH, HOME: program.folder, STATE_DIRECTORY: join(program.folder, 'state') },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  context.after(() => terminal.kill('SIGKILL'));
+  await program.ready(terminal);
+  const { pid } = JSON.parse((await program.run('status', '--json')).out);
+  context.after(() => existsSync(`/proc/${pid}`) && process.kill(pid, 'SIGKILL'));
+  // Without a hangup it is the wish for a reload.
+  program.write('sockmon.yaml', 'nide: x\n');
+  const told = said(terminal, /nide: unknown key/);
+  process.kill(pid, 'SIGHUP');
+  await told;
+  terminal.kill('SIGKILL');
+  let stopped: unknown = null;
+  while (stopped === null) stopped = JSON.parse((await program.run('status', '--json')).out).stopped ?? null;
+  assert.equal(stopped, 'its terminal was closed');
 });

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { ask } from '../../src/control.js';
 import { SockmonError } from '../../src/core/errors.js';
 
-const program = fileURLToPath(new URL('../../src/arm.cjs', import.meta.url));
+export const mainFile = fileURLToPath(new URL('../../src/arm.cjs', import.meta.url));
 
 export interface Ended {
   readonly status: number | null;
@@ -34,7 +34,7 @@ export function programIn(context: TestContext, env: Readonly<Record<string, str
     rmSync(folder, { recursive: true, force: true });
   });
   const start = (...args: string[]): ChildProcess => {
-    const child = spawn(process.execPath, [program, ...args], {
+    const child = spawn(process.execPath, [mainFile, ...args], {
       cwd: folder,
       env: { PATH: process.env.PATH, HOME: folder, STATE_DIRECTORY: join(folder, 'state'), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
