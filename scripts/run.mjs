@@ -1,7 +1,8 @@
 /** How the scripts run other programs: one line on stderr when a step works long, everything it wrote when it fails. */
 import { spawn } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
+import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -58,7 +59,20 @@ export async function foreground(program, args, env = process.env) {
     // Ctrl-C in a terminal reaches the whole foreground group: passing it on would make it two.
     process.on(signal, () => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal)));
   }
-  return statusOf(await ended(child));
+  const ending = await ended(child);
+  leaveTerminal();
+  return statusOf(ending);
+}
+
+const terminals = [0, 1, 2].filter(fd => isatty(fd));
+
+/** As in src/terminal.ts, which may not be compiled: Node aborts at the end when its terminal has gone. */
+function leaveTerminal() {
+  try {
+    closeSync(openSync('/dev/tty'));
+  } catch {
+    for (const fd of terminals) closeSync(fd);
+  }
 }
 
 /** Resolves when the program has ended and its output has been read. */

@@ -1,10 +1,11 @@
 /** The program: the only file that ends the process. */
 import { SockmonError } from './core/errors.js';
 import type { Loaded } from './loaded.js';
+import { leaveTerminal } from './terminal.js';
 
 /** What looks, asks or prints is over in a moment and does it here. */
 const brief = new Set(
-  'check status history explain replay restart reboot pause resume drill help -h --help -V --version'.split(
+  'check status history explain replay discovery restart reboot pause resume drill help -h --help -V --version'.split(
     ' ',
   ),
 );
@@ -15,7 +16,9 @@ export async function main(argv: readonly string[]): Promise<void> {
     const outcome = await (first === undefined || brief.has(first) ? command(argv) : reading(argv));
     if (typeof outcome === 'number') process.exit(outcome);
     const { live } = await import('./live.js');
-    process.exit(await live(outcome, argv));
+    const status = await live(outcome, argv);
+    leaveTerminal();
+    process.exit(status);
   } catch (error) {
     process.stderr.write(`sockmon: ${words(error)}\n`);
     process.exit(error instanceof SockmonError ? error.exitStatus : 70);

@@ -2,9 +2,12 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { isatty } from 'node:tty';
 
+/** Looked at now: of a terminal that has gone isatty(3) says no. */
+const terminals = [0, 1, 2].filter(fd => isatty(fd));
+
 /** Not under nohup(1), nor with the output elsewhere: what is started so is to outlive its terminal. */
 export function isOnTerminal(): boolean {
-  return (isatty(1) || isatty(2)) && hasTerminal();
+  return terminals.some(fd => fd > 0) && hasTerminal();
 }
 
 /** tty(4): without a controlling terminal, as after its hangup, /dev/tty cannot be opened (ENXIO). */
@@ -15,4 +18,12 @@ export function hasTerminal(): boolean {
   } catch {
     return false;
   }
+}
+
+/**
+ * To be called right before the end, since whatever is written afterwards goes nowhere: Node aborts when it cannot give a terminal its
+ * modes back (tcsetattr: EIO after a hangup; seen with 20.20). Of a stream that is closed it lets go.
+ */
+export function leaveTerminal(): void {
+  if (!hasTerminal()) for (const fd of terminals) closeSync(fd);
 }
