@@ -46,6 +46,6 @@ function row(outage: OutageView): string[] {
     outage.resource,
     String(outage.attempts),
     outage.id,
-    printable(outage.cause),
+    printable(outage.cause) + (outage.drill ? ', in a drill' : ''),
   ];
 }

@@ -4,7 +4,7 @@ import { type Instant, isoTime } from '../core/clock.js';
 import { SockmonError } from '../core/errors.js';
 import { wholeHistory } from '../core/history.js';
 import type { JournalEntry } from '../core/model.js';
-import type { OutageHistory } from '../core/outage-history.js';
+import { isCounted, type OutageHistory } from '../core/outage-history.js';
 import { viewOutage } from '../core/snapshot.js';
 import type { OutageView } from '../core/snapshot-model.js';
 import { findOutages, type Story, storyOf } from '../core/story.js';
@@ -26,15 +26,17 @@ export interface LastKnown {
 
 export function lastKnown(stateDir: string): LastKnown {
   const entries = readJournal(stateDir);
-  const outages = outagesOf(entries, systemClock(loadAddon()).now());
+  const history = wholeHistory(entries);
+  const outage = history.outages.findLast(isCounted);
+  const from = history.seenFrom(systemClock(loadAddon()).now());
   const last = entries.at(-1);
   return {
     running: false,
     state_dir: stateDir,
     last_entry_at: last ? isoTime(last.wallMs) : null,
     stopped: last?.type === 'stop' ? last.reason : null,
-    last_outage: outages.at(-1) ?? null,
-    outages_total: wholeHistory(entries).outagesTotal,
+    last_outage: outage === undefined ? null : viewOutage(outage, from, roleBySensor(outage)),
+    outages_total: history.outagesTotal,
   };
 }
 

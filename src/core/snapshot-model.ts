@@ -83,6 +83,8 @@ export interface OutageView {
   readonly time_uncertain: boolean;
   /** The outage that this one was a part of. */
   readonly root: string | null;
+  /** It was killed on purpose. */
+  readonly drill?: true;
   readonly evidence: EvidenceView | null;
 }
 

@@ -90,6 +90,7 @@ export function viewOutage(outage: OutageHistory, from: Vantage, role: Role): Ou
     outcome: outage.end?.outcome ?? 'open',
     time_uncertain: !certain,
     root: outage.root,
+    ...(outage.begin.drill === true && { drill: true }),
     evidence: viewEvidence(outage),
   };
 }

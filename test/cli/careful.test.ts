@@ -51,7 +51,7 @@ function kill(pid: number): void {
 }
 
 test('a drill kills, sees it come back and says how long that took; its story and a replay tell the same', async context => {
-  const { run, folder } = await house(context);
+  const { run, folder, daemon } = await house(context);
   const dry = await run('drill', 'nap', '--dry-run');
   assert.deepEqual([dry.status, dry.out], [0, 'accepted: dry run: it would be carried out\n']);
 
@@ -77,6 +77,7 @@ test('a drill kills, sees it come back and says how long that took; its story an
 
   const known = JSON.parse((await run('status', '--json')).out);
   assert.equal(known.snapshot.outages_total, 0);
+  assert.match((await run('history')).out, / nap .* killed by SIGKILL, in a drill\n/);
 
   const replay = await run('replay', join(folder, 'state/journal'), '--never-back', '--json');
   const rehearsed = JSON.parse(replay.out);
@@ -88,6 +89,11 @@ test('a drill kills, sees it come back and says how long that took; its story an
   assert.equal(other.status, 0, other.err);
   assert.match(other.out, /^What would have happened in state\/journal, from /);
   assert.match(other.out, /^attempts +2 \(restart-nap 2\)$/m);
+
+  const gone = new Promise(resolve => daemon.once('exit', resolve));
+  daemon.kill('SIGTERM');
+  await gone;
+  assert.equal(JSON.parse((await run('status', '--json')).out).last_outage, null);
 });
 
 test('a drill of what does not exist or cannot be asked about is refused', async context => {
