@@ -31,7 +31,10 @@ export class Automation {
   static async make(home: HomeAssistant, alias: string, config: object): Promise<Automation> {
     const automation = new Automation(home, `automation.${alias.toLowerCase().replaceAll(' ', '_')}`, alias);
     const path = `/api/config/automation/config/${encodeURIComponent(alias)}`;
+    // Home Assistant answers before it has taken it up: until then the old one stands there, and for a moment none.
+    const reloads = await home.subscribeEvents('automation_reloaded');
     await home.rest('POST', path, { alias, ...config });
+    await until(`${alias} to be taken up`, () => reloads.length > 0);
     await home.waitForState(automation.entity, 'on');
     return automation;
   }
