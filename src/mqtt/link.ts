@@ -45,6 +45,7 @@ export class Link {
   #attempt: Attempt | null = null;
   #connectedAtMs: number | null = null;
   #timer: NodeJS.Timeout | undefined;
+  #started = false;
   #stopped = false;
   #protocol: Protocol;
   #earlyCloses = 0;
@@ -92,12 +93,14 @@ export class Link {
   }
 
   start(): void {
+    this.#started = true;
     this.#dial();
   }
 
   /** Connects now, in place of whatever connection or attempt there is. */
   kick(): void {
-    if (this.#stopped) return;
+    // Before the start too: an outage that is over at the first look would make it two connections, each the other's rival.
+    if (!this.#started || this.#stopped) return;
     this.#failures = 0;
     this.#rivalry.unreachable();
     this.#kicked = true;

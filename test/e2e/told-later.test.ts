@@ -65,3 +65,30 @@ scenario(
     assert.equal(eventsOf(recorder, 'stack_recovered').length, 1);
   },
 );
+
+scenario(
+  'back before sockmon is there again: told at its first connection, which stays the only one',
+  async lab => {
+    const broker = await lab.startBroker();
+    const recorder = await lab.record(broker.port);
+    const script = lab.restartScript({ failures: Number.POSITIVE_INFINITY });
+    const config = { resources: { tcpip: lab.resource(script) }, mqtt: { url: lab.brokerUrl(broker) } };
+    const first = lab.run(config);
+    await first.watching();
+    lab.killStack('SIGKILL');
+    await first.entry('attempt_end');
+    first.kill('SIGKILL');
+    await first.ended;
+    await lab.stack.start();
+
+    const told = recorder.messages.length;
+    const second = lab.run(config);
+    await recorder.event('stack_recovered');
+    await recorder.publish('sockmon/lab/cmd/reboot', 'no press');
+    await recorder.until('an answer', ({ topic }) => topic.startsWith('sockmon/lab/result/'));
+    assert.doesNotMatch(second.log, /is lost/);
+    const states = recorder.messages.slice(told).filter(({ topic }) => topic === 'sockmon/lab/state');
+    const connects = states.map(({ payload }) => JSON.parse(payload).connection.connects);
+    assert.deepEqual([...new Set(connects)], [1]);
+  },
+);

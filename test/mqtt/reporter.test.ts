@@ -213,6 +213,20 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
 });
 
 describe('reporter, broker away', { skip: skipWithoutMosquitto }, () => {
+  it('makes one connection where the network is back before it starts: two would be rivals', async t => {
+    const { listener, gate, telling, log } = await stage(t);
+    await gate.open();
+    const reporter = reporterOn(gate.port, log);
+    t.after(() => reporter.stop());
+    reporter.networkLost();
+    reporter.networkBack();
+    reporter.start(telling);
+    await eventually('the state is told', () => listener.last(`${root}/state`));
+    await listener.settle();
+    assert.equal(gate.passed, 1);
+    assert.equal(reporter.connection().connects, 1);
+  });
+
   it('tells everything later, with the times of then', async t => {
     const { listener, gate, telling, log } = await stage(t);
     const reporter = started(t, telling, gate.port, log);
