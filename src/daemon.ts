@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { type Addon, loadAddon } from './addon.js';
+import { thisBoot } from './boot.js';
 import { type ControlServer, listen } from './control.js';
 import { withProblemOf } from './core/connected.js';
 import { errorTable } from './core/errors.js';
@@ -74,7 +75,8 @@ class Daemon {
 
   static async start(addon: Addon, config: Config, options: DaemonOptions): Promise<Daemon> {
     const { log } = options;
-    const clock = systemClock(addon);
+    const boot = thisBoot();
+    const clock = systemClock(addon, boot);
     const journal = openJournal(config.stateDir, clock, addon.lockFile);
     if (journal.repaired !== null) log.warn({}, journal.repaired);
     if (journal.unknownLines > 0) {
@@ -109,6 +111,7 @@ class Daemon {
     const watcher = startWatcher(addon, {
       onInputs: inputs => supervisor.dispatch(...inputs),
       environment,
+      bootBeganMs: boot.beganMs,
       onEnd: detail => daemon.alarm('monitor_ended', detail),
       early: takeEarly(),
     });

@@ -27,6 +27,8 @@ export interface WatcherOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** The monitor thread has ended: nothing is watched any more. */
   readonly onEnd: (detail: string) => void;
+  /** See Boot: the thread knows the kernel's clock alone. */
+  readonly bootBeganMs: number;
   /** What was armed before this file was loaded. */
   readonly early: Early | null;
 }
@@ -73,7 +75,7 @@ class NativeWatcher implements Watcher {
   }
 
   watch(resource: string, sensors: readonly SensorSpec[]): void {
-    this.options.onInputs(this.reportsOf(resource, sensors).map(sensorInput));
+    this.give(this.reportsOf(resource, sensors).map(sensorInput));
   }
 
   private reportsOf(resource: string, sensors: readonly SensorSpec[]): SensorReport[] {
@@ -85,7 +87,7 @@ class NativeWatcher implements Watcher {
       return this.monitor.watch(resource, sensors as NativeSensorSpec[]);
     } catch (error) {
       const detail = `it cannot be watched: ${(error as Error).message}`;
-      this.options.onInputs([{ kind: 'fault', resource, sensor: null, detail }]);
+      this.give([{ kind: 'fault', resource, sensor: null, detail }]);
       return [];
     }
   }
@@ -100,7 +102,7 @@ class NativeWatcher implements Watcher {
     } catch (error) {
       // It is restarted all the same, from the ladder, some milliseconds later.
       const detail = `its reflex cannot be armed: ${(error as Error).message}`;
-      this.options.onInputs([{ kind: 'fault', resource, sensor: null, detail }]);
+      this.give([{ kind: 'fault', resource, sensor: null, detail }]);
     }
   }
 
@@ -110,9 +112,7 @@ class NativeWatcher implements Watcher {
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       const result = { kind: 'not_started', error: code ?? message } as const;
-      this.options.onInputs([
-        { kind: 'run_ended', run: run.id, atMs: this.bootTimeMs(), result, output: '' },
-      ]);
+      this.give([{ kind: 'run_ended', run: run.id, atMs: this.bootTimeMs(), result, output: '' }]);
     }
   }
 
@@ -136,6 +136,11 @@ class NativeWatcher implements Watcher {
     this.monitor.close();
   }
 
+  private give(inputs: readonly Input[]): void {
+    const { onInputs, bootBeganMs } = this.options;
+    onInputs(inputs.map(input => ('atMs' in input ? { ...input, atMs: input.atMs - bootBeganMs } : input)));
+  }
+
   private nativeRun(run: Run) {
     const { id, timeoutMs, graceMs } = run;
     const env = { ...this.options.environment, ...run.env };
@@ -143,7 +148,7 @@ class NativeWatcher implements Watcher {
   }
 
   private deliver(events: NativeEvent[]): void {
-    this.options.onInputs(events.map(inputOf));
+    this.give(events.map(inputOf));
     const end = events.find(event => event.type === 'fault' && event.code === 'ESHUTDOWN');
     if (end?.type === 'fault') this.options.onEnd(end.detail);
   }

@@ -1,7 +1,7 @@
 /** The machine itself: its clocks and its reboot. */
 import { execFile } from 'node:child_process';
-import fs from 'node:fs';
 import type { Addon } from './addon.js';
+import { type Boot, thisBoot } from './boot.js';
 import type { Clock, Instant } from './core/clock.js';
 import type { RebootPort } from './core/ports.js';
 
@@ -10,12 +10,15 @@ const rebootTimeoutMs = 60_000;
 /** Two clocks that are read one after the other differ by a little each time; times that are told must not, or each would be news. */
 const sameOffsetMs = 20;
 
-export function systemClock(addon: Pick<Addon, 'bootTimeMs' | 'clockSynchronized'>): Clock {
-  const bootId = fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+export function systemClock(
+  addon: Pick<Addon, 'bootTimeMs' | 'clockSynchronized'>,
+  boot: Boot = thisBoot(),
+): Clock {
+  const { id: bootId, beganMs } = boot;
   let offsetMs = Number.NaN;
   return {
     now: (): Instant => {
-      const bootMs = addon.bootTimeMs();
+      const bootMs = addon.bootTimeMs() - beganMs;
       const seenMs = Date.now() - bootMs;
       if (!(Math.abs(seenMs - offsetMs) < sameOffsetMs)) offsetMs = seenMs;
       return { bootId, bootMs, wallMs: Math.round(bootMs + offsetMs), synced: addon.clockSynchronized() };

@@ -4,7 +4,7 @@
  */
 export interface Instant {
   readonly bootId: string;
-  /** Milliseconds of CLOCK_BOOTTIME. */
+  /** Milliseconds of CLOCK_BOOTTIME, in a container less what it was at the container's own boot. */
   readonly bootMs: number;
   /** Milliseconds since the epoch. May be wrong while `synced` is false. */
   readonly wallMs: number;
