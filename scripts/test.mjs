@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline';
 import { provideHomeAssistant } from './homeassistant.mjs';
 import { ended, Failure, main, root, say, statusOf, step } from './run.mjs';
 import { filesUnder, setup } from './setup.mjs';
-import { brokers, browsers, canInstall, install, missingTools } from './tools.mjs';
+import { brokers, browsers, canInstall, containers, install, missingTools } from './tools.mjs';
 
 /**
  * The end-to-end tests measure themselves against a real network: more at once than cores make them wait for each other.
@@ -19,7 +19,12 @@ import { brokers, browsers, canInstall, install, missingTools } from './tools.mj
  */
 const suites = {
   test: { ending: '.test.js', concurrency: 2, timeoutMs: 400_000 },
-  chaos: { ending: '.chaos.js', concurrency: 1, timeoutMs: 900_000 },
+  chaos: {
+    ending: '.chaos.js',
+    concurrency: 1,
+    timeoutMs: 900_000,
+    provide: () => provideTools(containers),
+  },
   interop: {
     ending: '.interop.js',
     concurrency: 1,

@@ -31,6 +31,15 @@ export const browsers = [
   { program: 'chromium', package: 'chromium', for: "the tests that look at Home Assistant's pages" },
 ];
 
+/** What only the test with a systemd of its own needs. */
+export const containers = [
+  {
+    program: 'systemd-nspawn',
+    package: 'systemd-container',
+    for: 'the test of the units under a systemd of their own',
+  },
+];
+
 export function missingTools(wanted = tools) {
   return wanted.filter(tool => which(tool.program) === null);
 }

@@ -30,11 +30,22 @@ process.on('exit', () => {
 });
 
 /** A fault in what is tested must not reboot the machine that tests it: without CAP_SYS_BOOT reboot(2) fails. */
-const leash = ['--pdeathsig', 'KILL', '--bounding-set', '-sys_boot', '--'];
+const leash = ['--bounding-set', '-sys_boot'];
 
-/** Starts a program that ends at the latest with us, also when we are killed (PR_SET_PDEATHSIG survives the exec). */
-export function start(argv: readonly string[], options: SpawnOptions = {}): Started {
-  const child = spawn('setpriv', [...leash, ...argv], options);
+/**
+ * Starts a program that ends at the latest with us, also when we are killed (PR_SET_PDEATHSIG survives the exec).
+ * @param isContainer It makes a PID namespace of its own, where reboot(2) is the end of that namespace alone (pid_namespaces(7)).
+ */
+export function start(
+  argv: readonly string[],
+  options: SpawnOptions = {},
+  { isContainer = false } = {},
+): Started {
+  const child = spawn(
+    'setpriv',
+    ['--pdeathsig', 'KILL', ...(isContainer ? [] : leash), '--', ...argv],
+    options,
+  );
   const { pid } = child;
   const ended = new Promise<Ending>((resolve, reject) => {
     child.once('error', reject);
