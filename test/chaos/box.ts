@@ -91,8 +91,9 @@ ExecStart=${which('mosquitto')} -c /etc/mosquitto.conf
     const hasSystemd = existsSync('/run/systemd/system');
     this.machine = start(
       [
-        'systemd-nspawn',
-        ...['--quiet', '--boot', '--console=pipe', '--register=no', '--private-network'],
+        // What systemd-nspawn has booted outlives it; nothing outlives a PID namespace.
+        ...['unshare', '--pid', '--fork', '--kill-child', '--mount-proc', '--'],
+        ...['systemd-nspawn', '--quiet', '--boot', '--console=pipe', '--register=no', '--private-network'],
         ...(hasSystemd ? [] : ['--keep-unit']),
         ...[`--directory=${this.root}`, `--machine=sockmon-${process.pid}`],
         // What is bound below /usr needs a place there.
@@ -132,11 +133,11 @@ ExecStart=${which('mosquitto')} -c /etc/mosquitto.conf
 
   /** The pid of its PID 1, outside. */
   private leader(): number {
-    const pid = this.machine?.pid ?? 0;
-    const [leader = ''] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ');
-    const isOurs = readlinkSync(`/proc/${leader}/ns/pid`) === readlinkSync('/proc/self/ns/pid');
-    if (isOurs) throw new Error('the box has no PID namespace of its own yet');
-    return Number(leader);
+    const nspawn = childOf(this.machine?.pid ?? 0);
+    const leader = childOf(nspawn);
+    const [outer, inner] = [nspawn, leader].map(pid => readlinkSync(`/proc/${pid}/ns/pid`));
+    if (outer === inner) throw new Error('the box has no PID namespace of its own yet');
+    return leader;
   }
 
   /** Units' property, by systemctl show. */
@@ -159,6 +160,11 @@ ExecStart=${which('mosquitto')} -c /etc/mosquitto.conf
     await this.machine?.ended;
     rmSync(this.root, { recursive: true, force: true });
   }
+}
+
+function childOf(pid: number): number {
+  const [child = ''] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ');
+  return Number(child);
 }
 
 function shipped(name: string): string {
