@@ -1,4 +1,5 @@
 /** The daemon's log on stdout, by pino: JSON lines for machines, or one plain line each for people. */
+import { fstatSync } from 'node:fs';
 import pino from 'pino';
 import type { Config } from './core/policy.js';
 import type { Log } from './core/ports.js';
@@ -9,6 +10,8 @@ export interface LogTarget {
   readonly write?: (text: string) => void;
   /** Default: stdout is a terminal and NO_COLOR (no-color.org) is not set. */
   readonly color?: boolean;
+  /** Whether systemd's journal reads the lines, which has a time and a level of its own for each. Default: stdout leads there. */
+  readonly journal?: boolean;
 }
 
 /** Nothing secret is ever logged on purpose; this is for accidents. */
@@ -20,8 +23,9 @@ const redact = {
 export function createLog(settings: Config['log'], target: LogTarget = {}): Log {
   const write = target.write ?? stdoutWriter();
   const color = target.color ?? (process.stdout.isTTY === true && !process.env.NO_COLOR);
+  const lineOf = (target.journal ?? leadsToJournal()) ? journalLine : (json: string) => textLine(json, color);
   const stream = {
-    write: (line: string) => write(settings.format === 'json' ? line : textLine(line, color)),
+    write: (line: string) => write(settings.format === 'json' ? line : lineOf(line)),
   };
   const options = {
     level: settings.level,
@@ -46,25 +50,48 @@ const colors: Readonly<Record<string, string>> = {
   error: '\x1b[31m',
 };
 
+/** systemd.exec(5): $JOURNAL_STREAM is device and inode of the stream that leads to the journal. */
+function leadsToJournal(): boolean {
+  try {
+    const { dev, ino } = fstatSync(1);
+    return process.env.JOURNAL_STREAM === `${dev}:${ino}`;
+  } catch {
+    return false;
+  }
+}
+
 /** `07:03:12 warn  tcpip: the sentence (outage=3f2a-7)` */
-export function textLine(json: string, color: boolean): string {
+function textLine(json: string, color: boolean): string {
+  const { level, time, lines } = wordsOf(json);
+  const clock = new Date(time).toTimeString().slice(0, 8);
+  const shownLevel = color ? `${colors[level] ?? ''}${level.padEnd(5)}\x1b[0m` : level.padEnd(5);
+  // Further lines are indented: no text can look like a line of the log.
+  return `${clock} ${shownLevel} ${lines.join('\n               ')}\n`;
+}
+
+/** sd-daemon(3), SyslogLevelPrefix= of systemd.exec(5). */
+const priorities: Readonly<Record<string, number>> = { debug: 7, info: 6, warn: 4, error: 3 };
+
+/** `<4>tcpip: the sentence (outage=3f2a-7)`: each line is an entry of the journal. */
+function journalLine(json: string): string {
+  const { level, lines } = wordsOf(json);
+  return lines.map((line, i) => `<${priorities[level] ?? 6}>${i === 0 ? '' : '    '}${line}\n`).join('');
+}
+
+function wordsOf(json: string): { level: string; time: number; lines: string[] } {
   // seq is for whoever joins log and journal by machine.
   const { level, time, msg, resource, seq: _, ...fields } = JSON.parse(json) as Record<string, unknown>;
-  const clock = new Date(Number(time)).toTimeString().slice(0, 8);
-  const name = String(level);
-  const shownLevel = color ? `${colors[name] ?? ''}${name.padEnd(5)}\x1b[0m` : name.padEnd(5);
-  // Further lines are indented: no text can look like a line of the log.
   const sentence = String(msg ?? '')
     .split('\n')
     .map(printable)
-    .join('\n               ');
+    .join('\n');
   const subject =
     typeof resource === 'string' && !sentence.includes(resource) ? `${printable(resource)}: ` : '';
   const details = Object.entries(fields)
     .filter(([, value]) => typeof value !== 'string' || !sentence.includes(printable(value)))
     .map(([key, value]) => `${printable(key)}=${fieldWords(value)}`);
   const tail = details.length === 0 ? '' : ` (${details.join(' ')})`;
-  return `${clock} ${shownLevel} ${subject}${sentence}${tail}\n`;
+  return { level: String(level), time: Number(time), lines: `${subject}${sentence}${tail}`.split('\n') };
 }
 
 function fieldWords(value: unknown): string {

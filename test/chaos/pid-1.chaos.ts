@@ -80,6 +80,9 @@ describe('sockmon.service under a real systemd', { skip: obstacle }, () => {
     assert.deepEqual([end.resource, end.outcome, end.attempts], ['nap', 'recovered', 1]);
     assert.equal(end.cause.kind === 'signal' && end.cause.signal, 'SIGSEGV');
     assert.ok(box.has('var/outside'));
+    const log = await box.run('journalctl', '--unit=sockmon', '--priority=warning', '--output=cat');
+    assert.match(log, /^nap died: killed by SIGSEGV \(outage=/m);
+    assert.doesNotMatch(log, /is alive/);
   });
 
   it('is ended by the watchdog when it stands still, and started again', async () => {

@@ -46,6 +46,20 @@ test('what a script said cannot move the cursor or look like a line of the log',
   assert.match(text, /^\d\d:\d\d:\d\d info {2}a\n {15}12:00:00 error forged\\x9b31m/);
 });
 
+test('for the journal of systemd it is the sentence with its priority, each line for itself', () => {
+  const lines: string[] = [];
+  const log = createLog(
+    { level: 'info', format: 'text' },
+    { write: line => lines.push(line), journal: true },
+  );
+  log.warn({ outage: '3f2a-7' }, 'tcpip died: killed by SIGSEGV');
+  log.error({}, 'two faults:\n<0>first\nsecond');
+  assert.deepEqual(lines, [
+    '<4>tcpip died: killed by SIGSEGV (outage=3f2a-7)\n',
+    '<3>two faults:\n<3>    <0>first\n<3>    second\n',
+  ]);
+});
+
 test('passwords are censored, in text and in json', () => {
   for (const format of ['text', 'json'] as const) {
     const { lines, log } = logged({ level: 'info', format });
