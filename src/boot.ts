@@ -10,10 +10,10 @@ export interface Boot {
   readonly beganMs: number;
 }
 
-/** The kernel starts its PID 1 before anything else; that of a container that starts with the machine comes later. */
-const ownInitMs = 10_000;
 /** Of proc_pid_stat(5) in every clock tick of user space, sysconf(_SC_CLK_TCK). */
 const tickMs = 10;
+/** Among the flags of a thread of the kernel's, PF_KTHREAD of linux/sched.h. */
+const kernelThread = 0x0020_0000;
 
 /**
  * A container has the boot_id and the uptime of its host, however often it is rebooted itself: a reboot that has come would be
@@ -21,20 +21,25 @@ const tickMs = 10;
  */
 export function thisBoot(proc = '/proc'): Boot {
   const kernelId = readFileSync(join(proc, 'sys/kernel/random/boot_id'), 'utf8').trim();
-  const beganMs = startOfInit(proc);
-  if (beganMs < ownInitMs) return { id: kernelId, beganMs: 0 };
+  const beganMs = Number(statOf(proc, 1)?.(22)) * tickMs;
+  if (Number.isNaN(beganMs) || hasKernelThreads(proc)) return { id: kernelId, beganMs: 0 };
   const hex = createHash('sha256').update(`${kernelId} ${beganMs}`).digest('hex');
   return { id: hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*/, '$1-$2-$3-$4-$5'), beganMs };
 }
 
-/** Milliseconds of CLOCK_BOOTTIME; 0 where it is hidden (hidepid of proc(5)), as on the machine itself. */
-function startOfInit(proc: string): number {
+/** They live in the PID namespace of the machine alone, where PID 2 is their parent, kthreadd. */
+function hasKernelThreads(proc: string): boolean {
+  return (Number(statOf(proc, 2)?.(9) ?? 0) & kernelThread) !== 0;
+}
+
+/** The fields from the third on, by the numbers of proc_pid_stat(5); null where there is no such process, or it is hidden (hidepid of proc(5)). */
+function statOf(proc: string, pid: number): ((field: number) => string | undefined) | null {
   try {
-    const stat = readFileSync(join(proc, '1/stat'), 'latin1');
-    // The name, in parentheses, may hold anything; what follows it is field 3.
-    const ticks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[22 - 3]);
-    return Number.isSafeInteger(ticks) ? ticks * tickMs : 0;
+    const stat = readFileSync(join(proc, String(pid), 'stat'), 'latin1');
+    // The name, in parentheses, may hold anything.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return field => fields[field - 3];
   } catch {
-    return 0;
+    return null;
   }
 }

@@ -23,29 +23,37 @@ function folder(context: TestContext): string {
 describe('this boot', () => {
   const kernelId = '47ef4865-141a-44d5-8acf-7dcc687b8161';
 
-  function proc(context: TestContext, init: string | null): string {
+  function proc(context: TestContext, stats: Readonly<Record<number, string>>): string {
     const made = folder(context);
     mkdirSync(join(made, 'sys/kernel/random'), { recursive: true });
     writeFileSync(join(made, 'sys/kernel/random/boot_id'), `${kernelId}\n`);
-    mkdirSync(join(made, '1'));
-    if (init !== null) writeFileSync(join(made, '1/stat'), init);
+    for (const [pid, stat] of Object.entries(stats)) {
+      mkdirSync(join(made, pid));
+      writeFileSync(join(made, pid, 'stat'), stat);
+    }
     return made;
   }
   const init = (ticks: number) =>
     `1 (init) (x) S 0 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 ${ticks} 1234 567 18446744073709551615\n`;
 
-  it('is that of the kernel where PID 1 is as old as the kernel, or hidden', context => {
-    for (const stat of [init(24), init(999), null, 'nonsense'])
-      assert.deepEqual(thisBoot(proc(context, stat)), { id: kernelId, beganMs: 0 });
+  const kthreadd = '2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 9 0 0 20 0 1 0 24 0 0 18446744073709551615\n';
+  const shell = kthreadd.replace('kthreadd', 'kthreadd) (').replace('2129984', '4194304');
+
+  it('is that of the kernel where its threads are to be seen, or PID 1 is hidden', context => {
+    const kernels = { id: kernelId, beganMs: 0 };
+    assert.deepEqual(thisBoot(proc(context, { 1: init(24), 2: kthreadd })), kernels);
+    // A time namespace shifts the start of everything.
+    assert.deepEqual(thisBoot(proc(context, { 1: init(8_640_024), 2: kthreadd })), kernels);
+    assert.deepEqual(thisBoot(proc(context, {})), kernels);
   });
 
   it('is its own in a container, another one at each of its boots', context => {
-    const first = thisBoot(proc(context, init(1_505_704)));
+    const first = thisBoot(proc(context, { 1: init(1_505_704) }));
     assert.equal(first.beganMs, 15_057_040);
     assert.match(first.id, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
     assert.notEqual(first.id, kernelId);
-    assert.deepEqual(thisBoot(proc(context, init(1_505_704))), first);
-    assert.notEqual(thisBoot(proc(context, init(1_505_705))).id, first.id);
+    assert.deepEqual(thisBoot(proc(context, { 1: init(1_505_704), 2: shell })), first);
+    assert.notEqual(thisBoot(proc(context, { 1: init(1_505_705), 2: shell })).id, first.id);
   });
 });
 
