@@ -54,6 +54,8 @@ export function startWatcher(addon: Addon, options: WatcherOptions): Watcher {
 class NativeWatcher implements Watcher {
   private readonly monitor: Monitor;
   private readonly early = new Map<string, { specs: string; reports: SensorReport[] }>();
+  /** What has come of them since, while the rest of the program was loaded; null: everything is delivered at once. */
+  private held: NativeEvent[] | null = null;
 
   private readonly bootTimeMs: () => number;
 
@@ -71,25 +73,41 @@ class NativeWatcher implements Watcher {
     for (const { resource, sensors, reports } of early.watches) {
       this.early.set(resource, { specs: JSON.stringify(sensors), reports });
     }
-    setImmediate(() => early.takeOver(events => this.deliver(events)));
+    const held: NativeEvent[] = [];
+    this.held = held;
+    early.takeOver(events => (this.held === null ? this.deliver(events) : void held.push(...events)));
+    setImmediate(() => {
+      this.held = null;
+      if (held.length > 0) this.deliver(held);
+    });
   }
 
   watch(resource: string, sensors: readonly SensorSpec[]): void {
-    this.give(this.reportsOf(resource, sensors).map(sensorInput));
+    this.give(this.reportsOf(resource, sensors));
   }
 
-  private reportsOf(resource: string, sensors: readonly SensorSpec[]): SensorReport[] {
+  /** How things are by now, in one: what a report of some time ago calls absent may be up. */
+  private reportsOf(resource: string, sensors: readonly SensorSpec[]): Input[] {
     const early = this.early.get(resource);
     this.early.delete(resource);
-    if (early?.specs === JSON.stringify(sensors)) return early.reports;
+    const since = early === undefined ? [] : this.takeHeld(resource);
+    if (early?.specs === JSON.stringify(sensors))
+      return [...early.reports.map(sensorInput), ...since.map(inputOf)];
     if (early !== undefined) this.monitor.unwatch(resource);
     try {
-      return this.monitor.watch(resource, sensors as NativeSensorSpec[]);
+      return this.monitor.watch(resource, sensors as NativeSensorSpec[]).map(sensorInput);
     } catch (error) {
       const detail = `it cannot be watched: ${(error as Error).message}`;
       this.give([{ kind: 'fault', resource, sensor: null, detail }]);
       return [];
     }
+  }
+
+  private takeHeld(resource: string): NativeEvent[] {
+    const held = this.held ?? [];
+    const own = held.filter(event => 'resource' in event && event.resource === resource);
+    held.splice(0, held.length, ...held.filter(event => !own.includes(event)));
+    return own;
   }
 
   unwatch(resource: string): void {

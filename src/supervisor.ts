@@ -95,9 +95,9 @@ export class Supervisor implements Telling {
     }
   }
 
-  /** A turn of the loop without news. */
+  /** A turn of the loop without news. Timers come before the poll: what the thread has seen meanwhile is to be heard first. */
   tick(): void {
-    this.dispatch({ kind: 'tick' });
+    setImmediate(() => this.dispatch({ kind: 'tick' }));
   }
 
   /** Nothing is watched any more. The daemon is to end; the journal tells why. */
@@ -297,11 +297,7 @@ export class Supervisor implements Telling {
     const deadlineMs = nextDeadlineMs(this.state);
     if (deadlineMs === null || this.stopped) return;
     const waitMs = Math.max(0, deadlineMs - this.options.clock.now().bootMs);
-    this.timer = setTimeout(
-      // Timers come before the poll: what the thread has seen meanwhile is to be heard first.
-      () => setImmediate(() => this.dispatch({ kind: 'tick' })),
-      Math.min(Math.ceil(waitMs), longestTimerMs),
-    );
+    this.timer = setTimeout(() => this.tick(), Math.min(Math.ceil(waitMs), longestTimerMs));
   }
 }
 

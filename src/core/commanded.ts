@@ -67,7 +67,7 @@ function rebootEffects(command: ReceivedCommand, ctx: Context): Effect[] {
   const reason = `commanded by ${command.origin}${command.detail ? `: ${command.detail}` : ''}`;
   return [
     ...accepted(command, 'the machine reboots', ctx),
-    record({ type: 'reboot_intent', intent, reason, command: command.id }),
+    record({ type: 'reboot_intent', intent, reason, command: command.id, origin: command.origin }),
     { do: 'reboot', intent, level: 'command', command: ctx.policy.reboot.command, automatic: false },
   ];
 }

@@ -64,7 +64,9 @@ function noticeCarrier(resource: string, sensor: SensorState, atMs: number): Not
       : (['carrier_lost', lost] as const);
   return {
     sensor: { ...sensor, twitches: { toldMs: [...told, atMs], lastMs: atMs, isNamed } },
-    effects: [record({ type: 'notice', resource, atMs, what, detail })],
+    effects: [
+      record({ type: 'notice', resource, atMs, what, detail, carrier: !isNamed && sensor.carrier === true }),
+    ],
   };
 }
 
@@ -83,10 +85,17 @@ export function calm(state: ResourceState, ctx: Context): Step<ResourceState> {
     const name = sensor.interface ?? 'the interface';
     const rest = sensor.carrier === false ? 'is without a carrier' : 'has its carrier';
     const detail = `${name} ${rest}, and has been still for a minute; single changes are told again`;
-    effects.push(record({ type: 'notice', resource: state.policy.id, atMs: bootMs, what: 'steady', detail }));
+    const resource = state.policy.id;
+    const carrier = sensor.carrier !== false;
+    effects.push(record({ type: 'notice', resource, atMs: bootMs, what: 'steady', detail, carrier }));
     return { ...sensor, twitches: noTwitches };
   });
   return effects.length === 0 ? { state, effects } : { state: { ...state, sensors }, effects };
+}
+
+/** For the record: there where a link is without its carrier. What a pulled cable takes away has not died. */
+export function carrierFact({ sensors }: ResourceState): { carrier?: false } {
+  return sensors.some(({ carrier }) => carrier === false) ? { carrier: false } : {};
 }
 
 export function aliveWords(state: ResourceState): string {

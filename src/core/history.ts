@@ -94,7 +94,11 @@ export class History {
     if (entry.synced) this.clocks.set(entry.bootId, entry.wallMs - entry.bootMs);
     switch (entry.type) {
       case 'seen':
-        this.seen.set(entry.resource, { bootId: entry.bootId, sensors: entry.sensors });
+        this.seen.set(entry.resource, {
+          bootId: entry.bootId,
+          sensors: entry.sensors,
+          isExcused: entry.carrier === false,
+        });
         return;
       case 'unwatched':
         this.seen.delete(entry.resource);
@@ -207,16 +211,16 @@ export class History {
       this.seen.set(entry.resource, {
         ...this.seen.get(entry.resource),
         bootId: entry.bootId,
-        isExcused: false,
+        isExcused: entry.carrier === false,
       });
     const outage = this.outages.findLast(o => o.id === entry.outage);
     if (outage !== undefined) addToOutage(outage, entry);
   }
 
-  private noteCarrier({ resource, what }: RecordOf<'notice'>): void {
+  private noteCarrier({ resource, carrier }: RecordOf<'notice'>): void {
     const sighting = this.seen.get(resource);
-    if (sighting === undefined || (what !== 'carrier_lost' && what !== 'carrier_back')) return;
-    this.seen.set(resource, { ...sighting, isExcused: what === 'carrier_lost' });
+    if (sighting !== undefined && carrier !== undefined)
+      this.seen.set(resource, { ...sighting, isExcused: !carrier });
   }
 
   private noteOverspent({ resource, what }: RecordOf<'notice'>): void {

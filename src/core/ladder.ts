@@ -32,7 +32,8 @@ export function climbAfter(climb: Climb, result: RunResult): Climb {
 }
 
 export type NextStep =
-  | { readonly kind: 'attempt'; readonly atMs: number; readonly step: number }
+  /** atOnce: at the end of the batch of inputs that made it due; all others wait for a tick, before which the monitor thread is heard. */
+  | { readonly kind: 'attempt'; readonly atMs: number; readonly step: number; readonly atOnce?: boolean }
   | { readonly kind: 'give_up'; readonly atMs: number };
 
 /**

@@ -5,11 +5,19 @@ import { onEvidence } from './evidence.js';
 import { allUp, calm, stillAtMs, wholeAfterCarrierMs } from './facts.js';
 import { countDueMs, noFlood, takeCounts } from './flood.js';
 import { downBelow, review } from './hindrance.js';
-import { climbAfter } from './ladder.js';
+import { climbAfter, type NextStep } from './ladder.js';
 import type { JournalRecord } from './model.js';
 import { isVeto } from './outage-history.js';
 import { cancelReboot, escalate, noteReboot, onRebootFailed } from './reboot.js';
-import { attemptEnd, giveUp, retryHeld, scheduleNext, tryAttempt } from './recovery.js';
+import {
+  attemptEnd,
+  block,
+  giveUp,
+  giveUpWithoutScriptMs,
+  retryHeld,
+  scheduleNext,
+  tryAttempt,
+} from './recovery.js';
 import { learnCause, onSensor, recover, suspectDied, waitedInVain } from './resource.js';
 import { configure } from './restore.js';
 import {
@@ -29,6 +37,8 @@ import { eachResource, within } from './within.js';
 
 /** So long a killed script has to be gone. */
 const immortalMs = 5000;
+/** What was down for long is looked for once a second: what the script of its need has brought back is to be seen before its own runs. */
+const lookAgainMs = 1000;
 
 export const emptyState: MachineState = {
   resources: new Map(),
@@ -79,8 +89,11 @@ function route(state: MachineState, input: Input, ctx: Context): Step<MachineSta
 function onReview(before: MachineState, ctx: Context): Step<MachineState> {
   const begun = eachResource(before, resource => {
     const going = unblock(resource, ctx);
-    // What is taken over from the journal may be back: the sensors are heard first.
-    return outageOf(going.phase)?.resumed ? { state: going, effects: [] } : beginDue(going, ctx);
+    const { phase } = going.state;
+    const isAtOnce = phase.name === 'settling' && phase.next.kind === 'attempt' && phase.next.atOnce;
+    if (!isAtOnce) return going;
+    const due = beginDue(going.state, ctx);
+    return { state: due.state, effects: [...going.effects, ...due.effects] };
   });
   const reviewed = eachResource(begun.state, resource => review(resource, ctx));
   return { state: reviewed.state, effects: [...begun.effects, ...reviewed.effects] };
@@ -118,7 +131,7 @@ function deadlinesOf({ phase, sensors, policy, risingMs, reviewAtMs }: ResourceS
     case 'suspect':
       return [phase.untilMs];
     case 'restarting':
-      return phase.running.deadlineMs === null ? risen : [phase.running.deadlineMs, ...risen];
+      return phase.running.deadlineMs === null || risingMs !== null ? risen : [phase.running.deadlineMs];
     case 'settling':
       return risingMs === null ? [phase.next.atMs] : risen;
     case 'held':
@@ -129,26 +142,29 @@ function deadlinesOf({ phase, sensors, policy, risingMs, reviewAtMs }: ResourceS
   }
 }
 
-/** What had to wait for something else may go on; what waits for an attempt may have to wait for something else. */
-function unblock(resource: ResourceState, ctx: Context): ResourceState {
+/** What had to wait for something else may go on, with the whole of its time; what it waits for may have got an outage of its own. */
+function unblock(resource: ResourceState, ctx: Context): Step<ResourceState> {
   const { phase, policy } = resource;
   const nowMs = ctx.now.bootMs;
-  const now = { kind: 'attempt', atMs: nowMs, step: 0 } as const;
-  if (phase.name === 'blocked' && downBelow(policy, ctx) === null) {
-    if (policy.steps.length === 0) return scheduleNext(resource, phase.outage, nowMs).state;
-    const climb = { step: 0, attempts: 0, beganMs: nowMs };
-    const outage = { ...phase.outage, climb };
-    return { ...resource, phase: { name: 'settling', sinceMs: nowMs, outage, next: now } };
+  const settle = (outage: OpenOutage, inMs: number): Step<ResourceState> => {
+    const step = outage.failed ? 0 : outage.climb.step;
+    const next: NextStep =
+      policy.steps.length === 0
+        ? { kind: 'give_up', atMs: nowMs + giveUpWithoutScriptMs }
+        : { kind: 'attempt', atMs: nowMs + inMs, step, atOnce: inMs === 0 };
+    return { state: { ...resource, phase: { name: 'settling', sinceMs: nowMs, outage, next } }, effects: [] };
+  };
+  if (phase.name === 'blocked') {
+    const below = downBelow(policy, ctx);
+    if (below === null)
+      return settle({ ...phase.outage, climb: { step: 0, attempts: 0, beganMs: nowMs } }, lookAgainMs);
+    return below.outage === phase.outage.root
+      ? { state: resource, effects: [] }
+      : block(resource, phase.outage, below, ctx);
   }
-  if (
-    phase.name === 'held' &&
-    phase.why === 'paused' &&
-    ctx.history.pausedUntilMs(policy.id, ctx.now) === null
-  ) {
-    if (policy.steps.length === 0) return scheduleNext(resource, phase.outage, nowMs).state;
-    return { ...resource, phase: { name: 'settling', sinceMs: nowMs, outage: phase.outage, next: now } };
-  }
-  return resource;
+  const isPauseOver =
+    phase.name === 'held' && phase.why === 'paused' && ctx.history.pausedUntilMs(policy.id, ctx.now) === null;
+  return isPauseOver ? settle(phase.outage, 0) : { state: resource, effects: [] };
 }
 
 /** The exit cause of a process whose death has been reported: an orphan is reaped when PID 1 finds the time, 2 s later in one measurement. */
@@ -258,7 +274,8 @@ function tick(resource: ResourceState, ctx: Context): Step<ResourceState> {
       return nowMs < phase.untilMs ? same : suspectDied(resource, ctx);
     case 'restarting': {
       const { running } = phase;
-      if (running.deadlineMs === null || nowMs < running.deadlineMs) return same;
+      // What is rising may be its own service, in the foreground.
+      if (running.deadlineMs === null || nowMs < running.deadlineMs || risingMs !== null) return same;
       if (running.timedOut) return abandon(resource, phase, ctx);
       const deadlineMs = nowMs + running.graceMs + immortalMs;
       const ending = { ...running, deadlineMs, timedOut: true };
@@ -271,7 +288,9 @@ function tick(resource: ResourceState, ctx: Context): Step<ResourceState> {
       if (phase.next.kind === 'attempt') return beginDue(resource, ctx);
       return nowMs < phase.next.atMs || risingMs !== null ? same : giveUp(resource, phase.outage, ctx);
     case 'held':
-      if (phase.retryAtMs === null || nowMs < phase.retryAtMs || risingMs !== null) return same;
+      // The end of a pause is for the review.
+      if (phase.retryAtMs === null || nowMs < phase.retryAtMs || risingMs !== null || phase.why === 'paused')
+        return same;
       return retryHeld(resource, phase.outage, ctx);
     default:
       return same;

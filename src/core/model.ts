@@ -86,6 +86,8 @@ export const recordShape = tagged('type', {
     detail: optional(string),
     /** By which sensors: what others do not see has not died. */
     sensors: optional(string),
+    /** false: a link without its carrier. */
+    carrier: optional(boolean),
   },
   /** Taken out of the configuration: being absent later is no death. */
   unwatched: { resource },
@@ -103,6 +105,8 @@ export const recordShape = tagged('type', {
       'held',
     ),
     detail: string,
+    /** What is to be taken for the carrier's state, where that is the notice: one that keeps coming and going counts as gone. */
+    carrier: optional(boolean),
   },
   outage_begin: {
     outage,
@@ -164,6 +168,8 @@ export const recordShape = tagged('type', {
     began: optional(object({ bootId: string, atMs: number })),
     attempts: number,
     cause: causeShape,
+    /** false: back, but without its carrier. */
+    carrier: optional(boolean),
     quiet: optional(boolean),
   },
   recovery_failed: {
@@ -192,6 +198,8 @@ export const recordShape = tagged('type', {
     reason: string,
     outage: optional(outage),
     command: optional(string),
+    /** Where that command came from. */
+    origin: optional(string),
   },
   /** sockmon itself is broken: the monitor thread hangs or has ended. The daemon ends with a status of its own, to be started again. */
   alarm: { what: oneOf('monitor_hangs', 'monitor_ended'), detail: string },

@@ -49,7 +49,7 @@ export function endRecord(
   outage: OpenOutage,
   atMs: number,
   ctx: Context,
-  forgotten = false,
+  more: { readonly outcome?: 'forgotten'; readonly carrier?: false } = {},
 ): Effect {
   const { origin } = outage;
   const { now, history } = ctx;
@@ -60,7 +60,7 @@ export function endRecord(
     outage: outage.id,
     resource,
     atMs,
-    outcome: forgotten ? 'forgotten' : 'recovered',
+    outcome: 'recovered',
     beganWallMs: span.beganMs,
     endedWallMs: span.endedMs,
     durationMs: span.durationMs,
@@ -69,5 +69,6 @@ export function endRecord(
     attempts: outage.attempts,
     cause: outage.cause,
     ...(outage.quiet && { quiet: true }),
+    ...more,
   });
 }

@@ -1,4 +1,5 @@
 /** A reboot that has been ordered: waiting for it, and the harder ways when it does not come. One intent, one reboot. Pure. */
+import type { RecordOf } from './model.js';
 import { enterHeld } from './recovery.js';
 import {
   type Context,
@@ -22,7 +23,14 @@ export function pendingReboot(ctx: Context): PendingReboot | null {
   if (pending === null || pending.bootId !== ctx.now.bootId) return null;
   const level = ctx.history.pendingLevel;
   const nextAtMs = level === 'command' ? pending.bootMs + commandMs : ctx.now.bootMs + forceMs;
-  return { intent: pending.intent, level, nextAtMs, command: pending.command ?? null };
+  return { intent: pending.intent, level, nextAtMs, ...wishOf(pending) };
+}
+
+function wishOf(
+  intent: RecordOf<'reboot_intent'> | undefined,
+): Pick<PendingReboot, 'command' | 'yieldsToPause'> {
+  const { command = null, origin = '' } = intent ?? {};
+  return { command, yieldsToPause: command === null || origin.startsWith('mqtt') };
 }
 
 /** Notes the reboots among the effects of a step. Of several resources that give up at the same moment each asks: that is one reboot. */
@@ -37,7 +45,7 @@ export function noteReboot(asked: Step<MachineState>, ctx: Context): Step<Machin
     intent: effect.intent,
     level: 'command',
     nextAtMs: ctx.now.bootMs + commandMs,
-    command: intent?.command ?? null,
+    ...wishOf(intent),
   };
   return { state: { ...step.state, reboot }, effects: step.effects };
 }
@@ -89,7 +97,10 @@ function objectionTo(
   { policy, history, now }: Context,
 ): string | null {
   if (!policy.reboot.allowed) return 'rebooting has been forbidden since';
-  if (reboot.command !== null) return null;
+  if (reboot.command !== null) {
+    const isPaused = reboot.yieldsToPause && history.pausedUntilMs('', now) !== null;
+    return isPaused ? 'everything has been paused since' : null;
+  }
   const waiting = [...state.resources.values()].filter(
     ({ phase }) => phase.name === 'rebooting' && phase.intent === reboot.intent,
   );

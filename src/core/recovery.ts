@@ -138,10 +138,11 @@ export function beginAttempt(
     atMs,
     by,
   });
-  return {
-    state: { ...state, phase: { name: 'restarting', sinceMs: atMs, outage: begun, running } },
-    effects: by === 'reflex' ? [note] : [note, { do: 'run', run }],
-  };
+  const phase = { name: 'restarting', sinceMs: atMs, outage: begun, running } as const;
+  if (by === 'reflex') return { state: { ...state, phase }, effects: [note] };
+  // First: what the script itself kills must not set off the reflex, which would run it once more.
+  const disarm: Effect[] = state.armed === null ? [] : [{ do: 'arm', resource: policy.id, run: null }];
+  return { state: { ...state, armed: null, phase }, effects: [note, ...disarm, { do: 'run', run }] };
 }
 
 export function attemptEnd(

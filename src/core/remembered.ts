@@ -79,7 +79,7 @@ class Memory implements Remembered {
         return this.first(`seen ${entry.resource}`);
       case 'notice':
         // A missing address is no death while the last word about the carrier is that it is gone.
-        if (entry.what.startsWith('carrier_')) return this.first(`carrier ${entry.resource}`);
+        if (entry.carrier !== undefined) return this.first(`carrier ${entry.resource}`);
         return entry.what === 'held' && this.first(`held ${entry.resource}`);
       case 'outage_begin':
         return this.first(`outage ${entry.resource}`);

@@ -1,7 +1,15 @@
 /** One resource: what a fact about it changes. Pure; `machine.ts` routes the inputs here. */
 import { isBetterCause } from './cause.js';
 import { collectFor, noteAlive } from './evidence.js';
-import { aliveWords, allUp, changed, notices, waitingFor, wholeAfterCarrierMs } from './facts.js';
+import {
+  aliveWords,
+  allUp,
+  carrierFact,
+  changed,
+  notices,
+  waitingFor,
+  wholeAfterCarrierMs,
+} from './facts.js';
 import { flappingNotice, noteDeath } from './flapping.js';
 import { downBelow } from './hindrance.js';
 import { relapseDelayMs } from './ladder.js';
@@ -206,7 +214,7 @@ function firstStep(
   if (reflex !== null) return beginAttempt(state, outage, 'reflex', outage.beganMs);
   const delayMs = relapseDelayMs(state.relapses, everyMs(state.policy));
   // Never here and now: what came at once with this death may say that it is back, or that what it needs is dead too.
-  const next = { kind: 'attempt', atMs: ctx.now.bootMs + delayMs, step: 0 } as const;
+  const next = { kind: 'attempt', atMs: ctx.now.bootMs + delayMs, step: 0, atOnce: delayMs === 0 } as const;
   return {
     state: { ...state, phase: { name: 'settling', sinceMs: outage.beganMs, outage, next } },
     effects: [],
@@ -226,14 +234,16 @@ export function recover(state: ResourceState, atMs: number, ctx: Context): Step<
     phase: { name: 'up', sinceMs: atMs },
   };
   const detail = alive === '' ? {} : { detail: alive };
-  const seen = record({ type: 'seen', resource: policy.id, atMs, ...detail, sensors: sensorsWords(policy) });
+  const carrier = carrierFact(state);
+  const sensors = sensorsWords(policy);
+  const seen = record({ type: 'seen', resource: policy.id, atMs, ...detail, sensors, ...carrier });
   if (outage === null) return { state: up, effects: [seen, noteAlive(policy.id)] };
   const leftover = phase.name === 'restarting' ? [{ ...phase.running, deadlineMs: null }] : [];
   const recovered = { ...up, recoveredMs: atMs, leftovers: [...state.leftovers, ...leftover] };
   // What was heard since a command to restart may have been heard before the restart: it proves no connection alive.
   const network = outage.cause.kind === 'commanded' ? networkEffect(state, 'lost') : [];
   network.push(...networkEffect(state, 'back'));
-  const effects: Effect[] = [endRecord(policy.id, outage, atMs, ctx), ...network];
+  const effects: Effect[] = [endRecord(policy.id, outage, atMs, ctx, carrier), ...network];
   const sighting = ctx.history.seen.get(policy.id);
   // That of before belongs to another boot or to other sensors, or was forgotten at a stop.
   if (sighting?.bootId !== ctx.now.bootId || sighting.sensors !== sensorsWords(policy)) effects.push(seen);
@@ -283,14 +293,31 @@ export function learnCause(
 /** A commanded restart: an outage that begins with its attempt; the reflex must not answer what the script itself does. */
 export function restartByCommand(state: ResourceState, command: string, ctx: Context): Step<ResourceState> {
   const { policy } = state;
+  if (state.phase.name === 'suspect') {
+    const died = suspectDied(state, ctx);
+    const step = restartByCommand(died.state, command, ctx);
+    return { state: step.state, effects: [...died.effects, ...step.effects] };
+  }
   const open = outageOf(state.phase);
-  if (open !== null) return beginAttempt(state, { ...open, command }, 'command', ctx.now.bootMs);
+  if (open !== null) {
+    const step = beginAttempt(state, { ...open, command }, 'command', ctx.now.bootMs);
+    return { state: step.state, effects: [...replacedAnswer(open, policy.id, ctx), ...step.effects] };
+  }
   const number = state.outagesBegun + 1;
   const id = outageId(ctx.now.bootId, policy.id, number);
   const outage = { ...newOutage(id, ctx.now.bootMs, { kind: 'commanded' }, 'command'), command };
   const step = beginAttempt({ ...state, outagesBegun: number }, outage, 'command', ctx.now.bootMs);
   const told = [beginRecord(policy.id, outage), ...networkEffect(state, 'lost')];
   return { state: step.state, effects: [...told, ...step.effects] };
+}
+
+/** Of the command that asked for it before: the new one will be told what becomes of it. */
+function replacedAnswer({ command, drill }: OpenOutage, resource: string, ctx: Context): Effect[] {
+  if (command === null) return [];
+  const at = new Date(ctx.now.wallMs).toISOString();
+  const action = drill ? 'drill' : 'restart';
+  const detail = `${resource} did not come back before the next command to restart it`;
+  return [{ do: 'answer', answer: { id: command, action, status: 'failed', code: null, detail, at } }];
 }
 
 function networkEffect(state: ResourceState, now: 'lost' | 'back'): Effect[] {

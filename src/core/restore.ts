@@ -61,7 +61,7 @@ function closePastReboot(ctx: Context): Effect[] {
 /** Not watched any more: what becomes of it is nobody's business, also when it is watched again later. */
 function forget({ policy: { id }, phase }: ResourceState, ctx: Context): Effect[] {
   const outage = outageOf(phase);
-  const end = outage === null ? [] : [endRecord(id, outage, ctx.now.bootMs, ctx, true)];
+  const end = outage === null ? [] : [endRecord(id, outage, ctx.now.bootMs, ctx, { outcome: 'forgotten' })];
   return [...end, record({ type: 'unwatched', resource: id }), { do: 'unwatch', resource: id }];
 }
 
@@ -70,7 +70,9 @@ function forgetGone(ctx: Context): Effect[] {
   const watched = new Set(ctx.policy.resources.map(({ id }) => id));
   return ctx.history.outages
     .filter(({ end, resource }) => end === null && !watched.has(resource))
-    .map(open => endRecord(open.resource, reopened([], open, ctx), ctx.now.bootMs, ctx, true));
+    .map(open =>
+      endRecord(open.resource, reopened([], open, ctx), ctx.now.bootMs, ctx, { outcome: 'forgotten' }),
+    );
 }
 
 function sameSensors(before: ResourcePolicy, after: ResourcePolicy): boolean {

@@ -175,6 +175,8 @@ export interface PendingReboot {
   /** When the next harder way is taken; null = nothing harder is left. */
   readonly nextAtMs: number | null;
   readonly command: string | null;
+  /** Nobody at the machine has asked for it: a pause outranks it. */
+  readonly yieldsToPause: boolean;
 }
 
 export interface MachineState {

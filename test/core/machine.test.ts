@@ -225,7 +225,7 @@ describe('an outage', () => {
     const effects = world.die();
     assert.deepEqual(
       effects.map(effect => (effect.do === 'journal' ? effect.record.type : effect.do)),
-      ['outage_begin', 'network', 'collect', 'attempt', 'run', 'arm'],
+      ['outage_begin', 'network', 'collect', 'attempt', 'arm', 'run'],
     );
     world.advance(1200);
     world.sensor('tcpip', 'up', { sensor: 0 });

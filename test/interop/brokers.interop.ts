@@ -206,6 +206,11 @@ function play(kind: Kind): void {
       return;
     }
     await soon('it to be given up', () => /answer to interop\.dot\.1/.test(daemon.log));
+    // The subscription goes out before the state does.
+    await soon('the new connection to be told', () => {
+      const { connection } = JSON.parse(listener.last(state) ?? '{}');
+      return connection?.connects === connects();
+    });
     await listener.publish(run, command('interop-after-dot', 'resume'));
     await result('interop-after-dot', 'accepted');
     t.diagnostic(`${connects() - before} connections more`);
