@@ -97,6 +97,29 @@ describe('the supervisor', () => {
     assert.equal(bench.log.lines.filter(line => line.includes('died')).length, 1);
   });
 
+  it('hears what has come before it turns, whoever turns it', async t => {
+    const bench = new Bench(t, policy());
+    bench.up();
+    bench.sensor('down');
+    const ended = { kind: 'exit', code: 1 } as const;
+    const run = bench.watcher.runs[0]?.id ?? '';
+    bench.supervisor.dispatch({
+      kind: 'run_ended',
+      run,
+      atMs: bench.clock.instant.bootMs,
+      result: ended,
+      output: '',
+    });
+    bench.clock.advance(60_000);
+    // As from a timer that was late; what the thread has seen comes by the poll after it.
+    bench.supervisor.tick();
+    bench.sensor('up');
+    await turn();
+    await turn();
+    assert.equal(bench.watcher.runs.length, 1);
+    assert.ok(bench.types().includes('outage_end'));
+  });
+
   it('works through inputs that come while it works, in their order', t => {
     const bench = new Bench(t, policy());
     bench.up();
