@@ -8,6 +8,7 @@ const dayMs = 86_400_000;
 
 export interface Figures {
   readonly last: OutageHistory | undefined;
+  readonly last_stack_outage: string | null;
   readonly outages_24h: number;
   readonly outages_total: number;
   readonly uptime_24h_pct: number;
@@ -23,6 +24,7 @@ export function figuresOf(history: History, now: Instant, isStack: (resource: st
   const from = history.seenFrom(now);
   const stretches: Stretch[] = [];
   let last: OutageHistory | undefined;
+  let lastOfStack: string | null = null;
   let total = history.past.outages;
   let today = 0;
   const dayAgoMs = now.wallMs - dayMs;
@@ -35,6 +37,7 @@ export function figuresOf(history: History, now: Instant, isStack: (resource: st
     if (!isCounted(outage)) continue;
     total++;
     if (outage.end !== null) last = outage;
+    if (outage.end !== null && isStack(outage.resource)) lastOfStack = outage.id;
     const { beganMs, endedMs } = timesOf(outage, from);
     if (beganMs > dayAgoMs) today++;
     if (isStack(outage.resource)) stretches.push({ beganMs, endedMs: endedMs ?? now.wallMs });
@@ -42,6 +45,7 @@ export function figuresOf(history: History, now: Instant, isStack: (resource: st
   stretches.sort((a, b) => a.beganMs - b.beganMs);
   return {
     last,
+    last_stack_outage: lastOfStack,
     outages_24h: today,
     outages_total: total,
     uptime_24h_pct: uptimePct(stretches, history, now, dayMs),

@@ -110,6 +110,8 @@ export interface Snapshot {
   readonly detection: { readonly quality: 'full' | 'degraded'; readonly notes: readonly string[] };
   readonly resources: Readonly<Record<string, ResourceView>>;
   readonly last_outage: OutageView | null;
+  /** Id of the last outage of the network itself that is over. */
+  readonly last_stack_outage: string | null;
   readonly outages_24h: number;
   readonly outages_total: number;
   /** Share of the time without an outage of role stack, 0..100. */

@@ -17,6 +17,9 @@ export function alive({ topics }: EntityContext): Entity {
       value_template: "{{ 'online' if value == 'online' else 'offline' }}",
       payload_on: 'online',
       payload_off: 'offline',
+      // For automations: it stays as it is until the gateway has told of a new one.
+      json_attributes_topic: topics.state,
+      json_attributes_template: "{{ {'last_stack_outage': value_json.last_stack_outage} | tojson }}",
     },
   };
 }

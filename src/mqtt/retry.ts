@@ -8,8 +8,9 @@ export type Trouble = 'kicked' | 'lost' | 'refused' | 'taken_over';
 
 /** Full jitter keeps a fleet from returning in step; the floor keeps a wrong password from looking like an attack. */
 const delays: Readonly<Record<Trouble, { floorMs: number; firstMs: number; maxMs: number }>> = {
-  kicked: { floorMs: 0, firstMs: 100, maxMs: 30_000 },
-  lost: { floorMs: 0, firstMs: 1000, maxMs: 30_000 },
+  // A broker that has been restarted tells the will that it had kept; before anybody believes it, we are to be there.
+  kicked: { floorMs: 0, firstMs: 100, maxMs: 8000 },
+  lost: { floorMs: 0, firstMs: 1000, maxMs: 8000 },
   refused: { floorMs: 60_000, firstMs: 60_000, maxMs: 300_000 },
   taken_over: { floorMs: 60_000, firstMs: 60_000, maxMs: 60_000 },
 };

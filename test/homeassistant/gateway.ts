@@ -132,7 +132,7 @@ export class Gateway {
     const isStack = death.resource === 'tcpip';
     const { outages_24h, outages_total } = this.telling.snapshotNow;
     this.change({
-      ...(isStack ? { status: 'online', recovery: 'watching' } : {}),
+      ...(isStack ? { status: 'online', recovery: 'watching', last_stack_outage: id } : {}),
       outages_24h: outages_24h + 1,
       outages_total: outages_total + 1,
       last_outage: outageView(seq, {
@@ -158,6 +158,29 @@ export class Gateway {
     // The reporter looks at the picture in its next turn.
     this.change({ status: before });
     return this.recovers(recovery);
+  }
+
+  /** While the stack is dead, and the broker can be reached: something else dies and is back. */
+  diesMeanwhile(resource: string): void {
+    this.#outages += 1;
+    const id = `${resource}-${this.node}-${this.#outages}`;
+    const { bootMs, wallMs } = this.telling.now();
+    const durationMs = 50;
+    const fact = { outage: id, resource, cause: killed };
+    this.record({ type: 'outage_begin', ...fact, atMs: bootMs - durationMs, sensor: 'process' });
+    const { seq } = this.record({
+      type: 'outage_end',
+      ...fact,
+      atMs: bootMs,
+      outcome: 'recovered',
+      beganWallMs: wallMs - durationMs,
+      endedWallMs: wallMs,
+      durationMs,
+      timeUncertain: false,
+      attempts: 1,
+    });
+    this.change({ last_outage: outageView(seq, { id, resource, role: 'service', duration_s: 0.05 }) });
+    this.#reporter.sync();
   }
 
   /** Tells a fact of the journal. */

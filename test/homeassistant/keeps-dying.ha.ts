@@ -31,6 +31,7 @@ describe('the blueprint that reboots', () => {
         lock_out: { seconds: 0 },
         quiet_from: '00:00:00',
         quiet_to: '00:00:00',
+        settle: { seconds: 0 },
         ...more,
       },
       `keeps dying ${++count}`,
@@ -92,6 +93,18 @@ describe('the blueprint that reboots', () => {
     gateway.change({ outages_total: outages_total + 3 });
     await gateway.reconnect();
     await pressed(1);
+  });
+
+  it('waits before the press, which the gateway would refuse so soon after it has connected', async () => {
+    await make({ settle: { seconds: 11 } });
+    await gateway.cut();
+    await home.waitForState(alive, 'off');
+    const { outages_total } = gateway.telling.snapshotNow;
+    gateway.change({ outages_total: outages_total + 3 });
+    await gateway.reconnect();
+    await pressed(1);
+    const { sinceConnectMs } = gateway.commands.find(({ action }) => action === 'reboot') ?? {};
+    assert.ok((sinceConnectMs ?? 0) >= 10_000, String(sinceConnectMs));
   });
 
   it('forgets what is longer ago', async () => {

@@ -184,6 +184,34 @@ describe('the blueprint that tells the phones', () => {
     assert.equal(back.data.tag, down.data.tag);
   });
 
+  it('is not fooled by a service that dies while the gateway is out of reach', async () => {
+    await gateway.cut();
+    const down = await phone.next(told);
+    await gateway.dies({ resource: 'dnsmasq' }, { reachable: true });
+    await gateway.recovers({ durationMs: 40 });
+    const titles = new Map<string, string>();
+    await until('it to be told that it is back', async () => {
+      for (const { title, data } of await notes()) titles.set(data.tag, title);
+      return titles.get(down.data.tag)?.startsWith('gw1 is back');
+    });
+    assert.deepEqual([...titles.values()].slice(1), ['gw1: dnsmasq recovered after 40 ms']);
+  });
+
+  it('keeps its note while it is down, whatever else comes back meanwhile', async () => {
+    const id = await gateway.dies({}, { reachable: true });
+    const down = await phone.next(told);
+    gateway.diesMeanwhile('dnsmasq');
+    const other = await phone.next(told + 1);
+    assert.equal(other.title, 'gw1: dnsmasq recovered after 50 ms');
+    assert.notEqual(other.data.tag, down.data.tag);
+    await home.waitForState('sensor.gw1_last_outage', ({ attributes }) => attributes.resource === 'dnsmasq');
+    await gateway.recovers({ durationMs: 300_000 });
+    await home.waitForState('sensor.gw1_last_outage', ({ attributes }) => attributes.id === id);
+    const back = await phone.next(told + 2);
+    assert.deepEqual([back.title, back.data.tag], ['gw1 recovered after 5 min 0 s', down.data.tag]);
+    assert.equal((await notes()).length, 3);
+  });
+
   it('tells of a reboot as of a reboot', async () => {
     gateway.tell({ type: 'reboot_intent', intent: 'i', reason: 'the button was pressed' });
     const notice = await phone.next(told);
@@ -263,6 +291,32 @@ describe('the blueprint that tells the phones', () => {
     assert.equal(cycled.length, 1);
   });
 
+  it('rings after all when the gateway does not come back from its reboot', async () => {
+    const target = await Automation.make(home, 'cycle', {
+      triggers: [],
+      actions: [{ event: 'power_cycled' }],
+    });
+    automation = await make({ reboot_time: { seconds: 1 }, power_cycle: [target.entity] });
+    gateway.tell({ type: 'reboot_intent', intent: 'i', reason: 'the last resort' });
+    await phone.next(told);
+    await gateway.cut();
+    const down = await phone.next(told + 1);
+    assert.equal(down.title, 'gw1 reboots');
+    const overdue = await phone.next(told + 2);
+    assert.equal(overdue.title, 'gw1 does not come back from its reboot');
+    assert.match(overdue.message, /: the last resort$/);
+    assert.equal(overdue.data.tag, down.data.tag);
+    assert.equal(overdue.data.push?.['interruption-level'], 'time-sensitive');
+    assert.deepEqual(
+      overdue.data.actions?.map(({ title }) => title),
+      ['Power-cycle'],
+    );
+    await gateway.reconnect();
+    const back = await phone.next(told + 3);
+    assert.equal(back.data.tag, down.data.tag);
+    await automation.rest();
+  });
+
   it('has patience, and keeps silent about what is brief, where that is wanted', async () => {
     automation = await make({ patience: { minutes: 1 }, brief: false, services: false });
     await gateway.dies();
@@ -277,6 +331,14 @@ describe('the blueprint that tells the phones', () => {
     await gateway.recovers({ durationMs: 61_000 });
     assert.equal((await phone.next(told)).title, 'gw1 recovered after 1 min 1 s');
     assert.equal((await notes()).length, 1);
+    // Away for longer than its network was down: the note "is down" must not stay.
+    automation = await make({ patience: { seconds: 1 }, brief: false });
+    await gateway.dies();
+    const down = await phone.next(told + 1);
+    await gateway.recovers({ durationMs: 900 });
+    const back = await phone.next(told + 2);
+    assert.equal(back.data.tag, down.data.tag);
+    assert.match(back.message, /Its network was down for 0\.9 s of that: killed by SIGKILL\./);
   });
 
   it('fires nothing when Home Assistant or the broker restarts', async () => {

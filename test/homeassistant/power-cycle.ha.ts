@@ -112,6 +112,30 @@ describe('the blueprint that power-cycles', () => {
     assert.deepEqual(plug.told, ['OFF', 'ON']);
   });
 
+  it('acts once the lock-out is over, on a gateway that is still away', async () => {
+    await make({ lock_out: { seconds: 5 } });
+    await gateway.cut();
+    await until('the power-cycle', () => plug.told.length === 2);
+    await comesBack();
+    await gateway.cut();
+    // Looked at every other minute.
+    await until('the next one', () => plug.told.length === 4, { deadlineMs: 180_000 });
+    assert.deepEqual(plug.told, ['OFF', 'ON', 'OFF', 'ON']);
+    await comesBack();
+  });
+
+  it('leaves a gateway alone that can still be reached, and acts when it cannot any more', async () => {
+    await make();
+    await gateway.dies({}, { reachable: true });
+    await home.waitForState(alive, 'off');
+    await automation.rest();
+    assert.deepEqual(plug.told, []);
+    await gateway.cut();
+    await until('the power-cycle', () => plug.told.length === 2);
+    await gateway.recovers({ durationMs: 1000 });
+    await comesBack();
+  });
+
   it('leaves a plug alone that it cannot see', async () => {
     await make();
     await plug.reach('offline');

@@ -15,13 +15,14 @@ import { FakeTelling, MemoryLog, settingsFor } from './telling.js';
 
 const doc = readFileSync(fileURLToPath(new URL('../../../docs/MQTT.md', import.meta.url)), 'utf8');
 const acl = /```acl\n([\s\S]*?)```/.exec(doc)?.[1] ?? '';
+const shared = /```acl-shared\n([\s\S]*?)```/.exec(doc)?.[1] ?? '';
 const topics = topicsOf('sockmon', 'gateway', 'homeassistant');
 const discovery = topics.discovery ?? '';
 const users = ['ha', 'ops', 'gateway', 'nobody'] as const;
 type User = (typeof users)[number];
 
 /** By mosquitto's own tool. Each user's password is its name. */
-function passwords(): string {
+function passwords(users: readonly string[]): string {
   const folder = mkdtempSync(join(tmpdir(), 'sockmon-passwd-'));
   const file = join(folder, 'passwd');
   for (const user of users) {
@@ -48,7 +49,7 @@ describe('the access list in docs/MQTT.md', { skip: skipWithoutMosquitto }, () =
   before(async () => {
     broker = await startMosquitto({
       lines: ['allow_anonymous false', 'password_file %folder%/passwd', 'acl_file %folder%/acl'],
-      files: { acl, passwd: passwords() },
+      files: { acl, passwd: passwords(users) },
     });
     for (const user of users) {
       const client = await connectAsync(`mqtt://127.0.0.1:${broker.port}`, {
@@ -168,5 +169,42 @@ describe('the access list in docs/MQTT.md', { skip: skipWithoutMosquitto }, () =
       log.lines.filter(({ level }) => level === 'warn' || level === 'error'),
       [],
     );
+  });
+});
+
+describe('the access list for a broker that others use too', { skip: skipWithoutMosquitto }, () => {
+  it('binds the gateway and nobody else', async t => {
+    const own = acl.slice(acl.indexOf('user gateway'));
+    const names = ['homeassistant', 'addons', 'zigbee2mqtt', 'gateway'];
+    const broker = await startMosquitto({
+      lines: ['allow_anonymous false', 'password_file %folder%/passwd', 'acl_file %folder%/acl'],
+      files: { acl: `${shared}\n${own}`, passwd: passwords(names) },
+    });
+    t.after(() => broker.stop('SIGKILL'));
+    const may: Record<string, boolean[]> = {};
+    for (const name of names) {
+      const client = await connectAsync(`mqtt://127.0.0.1:${broker.port}`, {
+        protocolVersion: 5,
+        reconnectPeriod: 0,
+        username: name,
+        password: name,
+      });
+      may[name] = [];
+      for (const topic of ['zigbee2mqtt/lamp', topics.run, topics.status])
+        may[name].push(
+          await client.publishAsync(topic, 'x', { qos: 1 }).then(
+            () => true,
+            () => false,
+          ),
+        );
+      await client.endAsync(true);
+    }
+    const all = [true, true, true];
+    assert.deepEqual(may, {
+      homeassistant: all,
+      addons: all,
+      zigbee2mqtt: all,
+      gateway: [false, true, true],
+    });
   });
 });

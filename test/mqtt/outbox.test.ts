@@ -102,8 +102,8 @@ describe('outbox', () => {
 
 describe('retry', () => {
   const troubles: readonly [Trouble, number, number, number][] = [
-    ['kicked', 0, 100, 30_000],
-    ['lost', 0, 1000, 30_000],
+    ['kicked', 0, 100, 8000],
+    ['lost', 0, 1000, 8000],
     ['refused', 60_000, 60_000, 300_000],
     ['taken_over', 60_000, 60_000, 60_000],
   ];

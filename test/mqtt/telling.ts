@@ -88,6 +88,7 @@ export class FakeTelling implements Telling {
       detection: { quality: 'full', notes: [] },
       resources: { tcpip: resourceView(), dnsmasq: resourceView({ role: 'service', carrier: null }) },
       last_outage: null,
+      last_stack_outage: null,
       outages_24h: 0,
       outages_total: 0,
       uptime_24h_pct: 100,
