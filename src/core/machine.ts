@@ -135,7 +135,10 @@ function deadlinesOf({ phase, sensors, policy, risingMs, reviewAtMs }: ResourceS
     case 'settling':
       return risingMs === null ? [phase.next.atMs] : risen;
     case 'held':
-      return phase.retryAtMs === null || risingMs !== null ? risen : [phase.retryAtMs];
+      // The end of a pause is a deadline of its own, and may have been put off.
+      return phase.retryAtMs === null || phase.why === 'paused' || risingMs !== null
+        ? risen
+        : [phase.retryAtMs];
     case 'blocked':
     case 'rebooting':
       return risen;
@@ -158,7 +161,7 @@ function unblock(resource: ResourceState, ctx: Context): Step<ResourceState> {
     const below = downBelow(policy, ctx);
     if (below === null)
       return settle({ ...phase.outage, climb: { step: 0, attempts: 0, beganMs: nowMs } }, lookAgainMs);
-    return below.outage === phase.outage.root
+    return below.outage === null || below.outage === phase.outage.root
       ? { state: resource, effects: [] }
       : block(resource, phase.outage, below, ctx);
   }

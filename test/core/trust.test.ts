@@ -593,6 +593,23 @@ describe('a resource that has no script but a reboot', () => {
   });
 });
 
+describe('a pause that is prolonged', () => {
+  it('holds until its new end, and does not spin meanwhile', () => {
+    const world = new World();
+    world.up();
+    world.command({ id: 'p', action: 'pause', forMs: hourMs, press: false, origin: 'control' });
+    world.die();
+    world.advance(30 * minuteMs);
+    world.command({ id: 'q', action: 'pause', forMs: 2 * hourMs, press: false, origin: 'control' });
+    world.advance(45 * minuteMs);
+    world.input({ kind: 'tick' });
+    assert.ok((world.deadline() ?? 0) > world.bootMs);
+    while (world.phase().name === 'held') world.wait();
+    assert.equal(world.bootMs, hourMs + 30 * minuteMs + 2 * hourMs);
+    assert.equal(world.of('attempt').length, 1);
+  });
+});
+
 describe('a pulled cable is no death after a restart of sockmon', () => {
   const link = (world: World, carrier: boolean, state: 'up' | 'absent' = 'up') =>
     world.sensor('tcpip', state, { sensor: 1, carrier, interface: 'eth0' });

@@ -275,6 +275,18 @@ describe('the machine on a random walk', () => {
     );
   });
 
+  it('does not spin: what is due is done within a few turns, and the next deadline lies ahead', () => {
+    fc.assert(
+      fc.property(walks, moves => {
+        const world = walk(moves);
+        const isDue = () => (world.deadline() ?? Number.POSITIVE_INFINITY) <= world.bootMs;
+        for (let turn = 0; turn < 8 && isDue(); turn++) world.input({ kind: 'tick' });
+        assert.ok(!isDue(), JSON.stringify([...world.state.resources.values()].map(({ phase }) => phase)));
+      }),
+      runs,
+    );
+  });
+
   it('always has a deadline while a restart is due or running', () => {
     fc.assert(
       fc.property(walks, moves => {
