@@ -237,6 +237,8 @@ describe('the blueprint that tells the phones', () => {
     assert.equal((await phone.next(told)).title, 'gw1: dnsmasq recovered after 40 ms');
     await gateway.dies({ resource: 'dnsmasq', root: 'tcpip-0' }, { reachable: true });
     await gateway.recovers({ durationMs: 50 });
+    await gateway.dies({ resource: 'dnsmasq', cause: { kind: 'commanded' } }, { reachable: true });
+    await gateway.recovers({ durationMs: 55 });
     await gateway.dies({ resource: 'dnsmasq' }, { reachable: true });
     await gateway.recovers({ durationMs: 60 });
     assert.equal((await phone.next(told + 1)).title, 'gw1: dnsmasq recovered after 60 ms');
@@ -354,6 +356,14 @@ describe('the blueprint that tells the phones', () => {
     await home.waitForState(alive, ({ state }) => state !== 'unavailable');
     await gateway.reconnect();
     await home.waitForState(alive, 'on');
+    assert.deepEqual(await notes(), []);
+  });
+
+  it('says nothing when the device is taken away', async () => {
+    const another = await Listener.on({ host: '127.0.0.1', port: broker.port }, {}, 'sockmon/#');
+    await another.publish('homeassistant/device/sockmon_gw1/config', '', true);
+    await another.close();
+    await until('its entities to be gone', async () => (await home.state(events)) === undefined);
     assert.deepEqual(await notes(), []);
   });
 
