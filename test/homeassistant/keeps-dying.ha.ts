@@ -4,6 +4,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { isoTime } from '../../src/core/clock.js';
 import { Broker } from '../lab/broker.js';
 import { until } from '../lab/wait.js';
+import { Listener } from '../mqtt/listener.js';
 import { Automation, blueprintFiles } from './blueprints.js';
 import { Gateway } from './gateway.js';
 import { HomeAssistant } from './instance.js';
@@ -167,6 +168,15 @@ describe('the blueprint that reboots', () => {
     assert.equal(reboots(), 0);
     await outages(1);
     await pressed(1);
+  });
+
+  it('says nothing when the device is taken away', async () => {
+    await gateway.stop();
+    const listener = await Listener.on({ host: '127.0.0.1', port: broker.port }, {}, 'sockmon/#');
+    await listener.publish('homeassistant/device/sockmon_gw1/config', '', true);
+    await listener.close();
+    await until('its entities to be gone', async () => (await home.state(total)) === undefined);
+    await automation.rest();
   });
 
   it('leaves nothing in the log', () => {
