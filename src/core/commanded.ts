@@ -1,4 +1,5 @@
 /** Commands, from wherever they come. Pure. */
+import { laterAnswer } from './answer.js';
 import { isoTime } from './clock.js';
 import { acceptOne, refuseOne } from './flood.js';
 import { judgeCommand } from './guard.js';
@@ -132,12 +133,11 @@ export function onDrillFailed(
 ): Step<ResourceState> {
   const { id } = resource.policy;
   const failed = { id: command, action: 'drill', status: 'failed', detail: error } as const;
-  const at = new Date(ctx.now.wallMs).toISOString();
   return {
     state: { ...resource, drill: null },
     effects: [
       record({ type: 'command', ...failed, target: id, origin: 'sockmon' }),
-      { do: 'answer', answer: { ...failed, code: null, at } },
+      laterAnswer(command, 'drill', 'failed', error, ctx),
     ],
   };
 }

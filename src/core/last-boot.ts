@@ -3,6 +3,7 @@ import { type Instant, isoTime, wallMsAt } from './clock.js';
 import { History } from './history.js';
 import type { JournalEntry, RecordOf } from './model.js';
 import { factWallMs } from './moment.js';
+import { isBookkeeping } from './remembered.js';
 import { type RebootView, viewRebootOf } from './story.js';
 
 type Intent = JournalEntry & RecordOf<'reboot_intent'>;
@@ -23,11 +24,6 @@ export interface LastBoot {
   readonly before: { readonly at: string; readonly orderly: boolean; readonly reason: string | null } | null;
   /** A reboot that has been ordered in this boot and has not come. */
   readonly pending: RebootView | null;
-}
-
-/** What the broker has taken may be noted after the good-bye. */
-export function isBookkeeping({ type }: JournalEntry): boolean {
-  return type === 'published' || type === 'announced';
 }
 
 export function lastBootOf(entries: readonly JournalEntry[], now: Instant): LastBoot {
@@ -53,15 +49,6 @@ export function lastBootOf(entries: readonly JournalEntry[], now: Instant): Last
         : { at: at(last), orderly: last.type === 'stop', reason: last.type === 'stop' ? last.reason : null },
     pending: view(pending),
   };
-}
-
-/** In a sentence for a notification; null = the journal cannot tell. */
-export function bootWords({ by, reboot, before }: LastBoot): string | null {
-  if (by === 'unknown') return null;
-  if (reboot !== null) return `by sockmon: ${reboot.reason}`;
-  return before?.orderly
-    ? 'by somebody else, in order'
-    : 'not by sockmon, and without a good-bye: a power cut, a crash or a hard reset';
 }
 
 /** Reported as done in this boot; or not reported yet, because sockmon has not run since. */

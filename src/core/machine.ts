@@ -5,19 +5,11 @@ import { onEvidence } from './evidence.js';
 import { allUp, calm, stillAtMs, wholeAfterCarrierMs } from './facts.js';
 import { countDueMs, noFlood, takeCounts } from './flood.js';
 import { downBelow, review } from './hindrance.js';
-import { climbAfter, type NextStep } from './ladder.js';
+import { climbAfter } from './ladder.js';
 import type { JournalRecord } from './model.js';
 import { isVeto } from './outage-history.js';
 import { cancelReboot, escalate, noteReboot, onRebootFailed } from './reboot.js';
-import {
-  attemptEnd,
-  block,
-  giveUp,
-  giveUpWithoutScriptMs,
-  retryHeld,
-  scheduleNext,
-  tryAttempt,
-} from './recovery.js';
+import { afresh, attemptEnd, block, giveUp, retryHeld, scheduleNext, tryAttempt } from './recovery.js';
 import { learnCause, onSensor, recover, suspectDied, waitedInVain } from './resource.js';
 import { configure } from './restore.js';
 import {
@@ -150,11 +142,8 @@ function unblock(resource: ResourceState, ctx: Context): Step<ResourceState> {
   const { phase, policy } = resource;
   const nowMs = ctx.now.bootMs;
   const settle = (outage: OpenOutage, inMs: number): Step<ResourceState> => {
-    const step = outage.failed ? 0 : outage.climb.step;
-    const next: NextStep =
-      policy.steps.length === 0
-        ? { kind: 'give_up', atMs: nowMs + giveUpWithoutScriptMs }
-        : { kind: 'attempt', atMs: nowMs + inMs, step, atOnce: inMs === 0 };
+    const soon = afresh(policy.steps, nowMs + inMs, outage.failed ? 0 : outage.climb.step);
+    const next = soon.kind === 'attempt' ? { ...soon, atOnce: inMs === 0 } : soon;
     return { state: { ...resource, phase: { name: 'settling', sinceMs: nowMs, outage, next } }, effects: [] };
   };
   if (phase.name === 'blocked') {

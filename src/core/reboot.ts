@@ -1,4 +1,5 @@
 /** A reboot that has been ordered: waiting for it, and the harder ways when it does not come. One intent, one reboot. Pure. */
+import { laterAnswer } from './answer.js';
 import type { RecordOf } from './model.js';
 import { enterHeld } from './recovery.js';
 import {
@@ -143,13 +144,7 @@ function fail(
   const effects: Effect[] = [
     record({ type: 'reboot_failed', intent, error, final: true, ...(cancelled && { cancelled }) }),
   ];
-  if (reboot.command !== null) {
-    const at = new Date(ctx.now.wallMs).toISOString();
-    effects.push({
-      do: 'answer',
-      answer: { id: reboot.command, action: 'reboot', status: 'failed', code: null, detail: error, at },
-    });
-  }
+  if (reboot.command !== null) effects.push(laterAnswer(reboot.command, 'reboot', 'failed', error, ctx));
   const step = eachResource({ ...state, reboot: null }, resource => {
     const { phase } = resource;
     if (phase.name !== 'rebooting' || phase.intent !== intent) return { state: resource, effects: [] };

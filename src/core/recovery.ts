@@ -1,4 +1,5 @@
 /** The ladder at work: attempts, their ends, giving up, asking for the reboot. Pure. */
+import { outageAnswer } from './answer.js';
 import { collectFor } from './evidence.js';
 import { judgeReboot } from './guard.js';
 import { type Hindrance, hindranceOf } from './hindrance.js';
@@ -20,7 +21,7 @@ import {
 } from './state.js';
 
 /** The seed's three minutes, for a resource that has no script but a reboot. */
-export const giveUpWithoutScriptMs = 180_000;
+const giveUpWithoutScriptMs = 180_000;
 /** How often a resource that was given up gets one more attempt: a provider's fault may last the night. */
 const heldRetryMs = 15 * 60_000;
 
@@ -173,6 +174,13 @@ export function scheduleNext(state: ResourceState, outage: OpenOutage, atMs: num
   return { state: { ...state, phase: { name: 'settling', sinceMs: atMs, outage, next } }, effects: [] };
 }
 
+/** With the whole of its time before it: the next attempt or, where there is no script, the wait for one that comes back by itself. */
+export function afresh(steps: readonly RestartStep[], atMs: number, step = 0): NextStep {
+  return steps.length === 0
+    ? { kind: 'give_up', atMs: atMs + giveUpWithoutScriptMs }
+    : { kind: 'attempt', atMs, step };
+}
+
 function nextOf(steps: readonly RestartStep[], outage: OpenOutage, atMs: number): NextStep {
   if (steps.length === 0) return { kind: 'give_up', atMs: outage.beganMs + giveUpWithoutScriptMs };
   if (outage.lastAttemptMs === null) return { kind: 'attempt', atMs, step: 0 };
@@ -186,7 +194,11 @@ export function giveUp(state: ResourceState, outage: OpenOutage, ctx: Context): 
   const failed = { ...outage, failed: true, command: null };
   // Once more, while the kernel still has it: a reboot empties its log.
   const last = outage.failed ? [] : collectFor(state.policy.id, outage, 'before');
-  const effects = [...failedRecord(state, outage, ctx), ...failedAnswer(state, outage, ctx), ...last];
+  const effects = [
+    ...failedRecord(state, outage, ctx),
+    ...outageAnswer(outage, 'failed', `${state.policy.id} did not come back`, ctx),
+    ...last,
+  ];
   const step = afterFailure(state, failed, ctx);
   return { state: step.state, effects: [...effects, ...step.effects] };
 }
@@ -214,14 +226,6 @@ function failedRecord({ policy }: ResourceState, outage: OpenOutage, ctx: Contex
       detail: `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} in ${took}`,
     }),
   ];
-}
-
-function failedAnswer({ policy }: ResourceState, outage: OpenOutage, ctx: Context): Effect[] {
-  if (outage.command === null) return [];
-  const at = new Date(ctx.now.wallMs).toISOString();
-  const action = outage.drill ? 'drill' : 'restart';
-  const detail = `${policy.id} did not come back`;
-  return [{ do: 'answer', answer: { id: outage.command, action, status: 'failed', code: null, detail, at } }];
 }
 
 function askReboot(state: ResourceState, outage: OpenOutage, ctx: Context): Step<ResourceState> {

@@ -1,6 +1,5 @@
 /** What the guard and the machine remember: these entries outlive every compaction, whatever their age. Pure. */
 import { isHeldBack } from './ladder.js';
-import { isBookkeeping } from './last-boot.js';
 import type { JournalEntry } from './model.js';
 
 const dayMs = 86_400_000;
@@ -14,6 +13,11 @@ const rememberedCancelled = 10;
 export const rememberedCommands = 1500;
 /** No budget of restarts is larger. */
 export const rememberedAttempts = 1000;
+
+/** What the broker has taken may be noted after the good-bye. */
+export function isBookkeeping({ type }: JournalEntry): boolean {
+  return type === 'published' || type === 'announced';
+}
 
 export interface Remembered {
   readonly seqs: ReadonlySet<number>;

@@ -1,4 +1,5 @@
 /** One resource: what a fact about it changes. Pure; `machine.ts` routes the inputs here. */
+import { laterAnswer, outageAnswer } from './answer.js';
 import { isBetterCause } from './cause.js';
 import { collectFor, noteAlive } from './evidence.js';
 import {
@@ -123,7 +124,9 @@ function rise(state: ResourceState, atMs: number, ctx: Context): Step<ResourceSt
     const notice = record({ type: 'notice', resource: policy.id, atMs, what: 'replaced', detail });
     const drill = drillAt(state, phase.sinceMs);
     const done =
-      drill === null ? [] : [drillAnswer(drill.command, `${policy.id} was killed; ${detail}`, ctx)];
+      drill === null
+        ? []
+        : [laterAnswer(drill.command, 'drill', 'done', `${policy.id} was killed; ${detail}`, ctx)];
     return {
       state: { ...state, phase: { name: 'up', sinceMs: atMs }, drill: null },
       effects: [notice, ...done],
@@ -135,11 +138,6 @@ function rise(state: ResourceState, atMs: number, ctx: Context): Step<ResourceSt
 
 function drillAt({ drill }: ResourceState, diedMs: number): ResourceState['drill'] {
   return drill !== null && diedMs - drill.atMs <= drillMs ? drill : null;
-}
-
-function drillAnswer(id: string, detail: string, ctx: Context): Effect {
-  const at = new Date(ctx.now.wallMs).toISOString();
-  return { do: 'answer', answer: { id, action: 'drill', status: 'done', code: null, detail, at } };
 }
 
 /** A suspect has had its time. */
@@ -246,33 +244,22 @@ export function recover(state: ResourceState, atMs: number, ctx: Context): Step<
   const effects: Effect[] = [endRecord(policy.id, outage, atMs, ctx, carrier), ...network];
   const sighting = ctx.history.seen.get(policy.id);
   // That of before belongs to another boot or to other sensors, or was forgotten at a stop.
-  if (sighting?.bootId !== ctx.now.bootId || sighting.sensors !== sensorsWords(policy)) effects.push(seen);
-  if (outage.command !== null) effects.push(doneAnswer(policy.id, outage, atMs, ctx));
-  effects.push(...collectFor(policy.id, outage, 'after'));
+  if (sighting?.bootId !== ctx.now.bootId || sighting.sensors !== sensors) effects.push(seen);
+  effects.push(...doneAnswer(policy.id, outage, atMs, ctx), ...collectFor(policy.id, outage, 'after'));
   return { state: recovered, effects };
 }
 
-function doneAnswer(resource: string, outage: OpenOutage, atMs: number, ctx: Context): Effect {
-  const at = new Date(ctx.now.wallMs).toISOString();
+function doneAnswer(resource: string, outage: OpenOutage, atMs: number, ctx: Context): Effect[] {
   const took = durationWords(Math.max(0, atMs - outage.beganMs));
   const { lastResult } = outage;
   const hasFailed = lastResult !== null && !(lastResult.kind === 'exit' && lastResult.code === 0);
   // It never went down, so nothing but the script can tell whether it was restarted.
-  if (outage.cause.kind === 'commanded' && hasFailed) {
-    const detail = `the script ${resultWords(lastResult)}; ${resource} is up`;
-    return {
-      do: 'answer',
-      answer: { id: outage.command ?? '', action: 'restart', status: 'failed', code: null, detail, at },
-    };
-  }
-  const action = outage.drill ? 'drill' : 'restart';
+  if (outage.cause.kind === 'commanded' && hasFailed)
+    return outageAnswer(outage, 'failed', `the script ${resultWords(lastResult)}; ${resource} is up`, ctx);
   const detail = outage.drill
     ? `${resource} was killed and is back after ${took}`
     : `${resource} has been restarted within ${took}`;
-  return {
-    do: 'answer',
-    answer: { id: outage.command ?? '', action, status: 'done', code: null, detail, at },
-  };
+  return outageAnswer(outage, 'done', detail, ctx);
 }
 
 /** A second sensor saw the same death, or the kernel told more about it. */
@@ -301,7 +288,9 @@ export function restartByCommand(state: ResourceState, command: string, ctx: Con
   const open = outageOf(state.phase);
   if (open !== null) {
     const step = beginAttempt(state, { ...open, command }, 'command', ctx.now.bootMs);
-    return { state: step.state, effects: [...replacedAnswer(open, policy.id, ctx), ...step.effects] };
+    // Of the command before: the new one will be told what becomes of it.
+    const detail = `${policy.id} did not come back before the next command to restart it`;
+    return { state: step.state, effects: [...outageAnswer(open, 'failed', detail, ctx), ...step.effects] };
   }
   const number = state.outagesBegun + 1;
   const id = outageId(ctx.now.bootId, policy.id, number);
@@ -309,15 +298,6 @@ export function restartByCommand(state: ResourceState, command: string, ctx: Con
   const step = beginAttempt({ ...state, outagesBegun: number }, outage, 'command', ctx.now.bootMs);
   const told = [beginRecord(policy.id, outage), ...networkEffect(state, 'lost')];
   return { state: step.state, effects: [...told, ...step.effects] };
-}
-
-/** Of the command that asked for it before: the new one will be told what becomes of it. */
-function replacedAnswer({ command, drill }: OpenOutage, resource: string, ctx: Context): Effect[] {
-  if (command === null) return [];
-  const at = new Date(ctx.now.wallMs).toISOString();
-  const action = drill ? 'drill' : 'restart';
-  const detail = `${resource} did not come back before the next command to restart it`;
-  return [{ do: 'answer', answer: { id: command, action, status: 'failed', code: null, detail, at } }];
 }
 
 function networkEffect(state: ResourceState, now: 'lost' | 'back'): Effect[] {

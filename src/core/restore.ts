@@ -6,7 +6,7 @@ import { endRecord } from './outage.js';
 import type { OutageHistory } from './outage-history.js';
 import { type ResourcePolicy, type RestartStep, sensorName, sensorsWords } from './policy.js';
 import { pendingReboot } from './reboot.js';
-import { giveUpWithoutScriptMs, scheduleNext } from './recovery.js';
+import { afresh, scheduleNext } from './recovery.js';
 import {
   type Context,
   type Effect,
@@ -97,9 +97,8 @@ function adopt(known: ResourceState, policy: ResourcePolicy, ctx: Context): Step
   if (!isOpen) return { state: { ...changed, phase: { ...phase, outage: mapped } }, effects };
   if (phase.name === 'settling' && climb.attempts > 0)
     return { state: scheduleNext(changed, mapped, nowMs).state, effects };
-  if (policy.steps.length === 0) return { state: scheduleNext(changed, mapped, nowMs).state, effects };
   const anew = { ...mapped, climb: { step: 0, attempts: 0, beganMs: nowMs } };
-  const next = { kind: 'attempt', atMs: nowMs, step: 0 } as const;
+  const next = afresh(policy.steps, nowMs);
   return { state: { ...changed, phase: { name: 'settling', sinceMs: nowMs, outage: anew, next } }, effects };
 }
 
@@ -173,12 +172,11 @@ function resume(fresh: ResourceState, open: OutageHistory, ctx: Context): Resour
     phase: { name: 'settling', sinceMs: now.bootMs, outage: anew, next },
   });
   const [first] = fresh.policy.steps;
-  if (first === undefined && !sameBoot)
-    return settling(outage, { kind: 'give_up', atMs: now.bootMs + giveUpWithoutScriptMs });
+  if (first === undefined && !sameBoot) return settling(outage, afresh([], now.bootMs));
   if (first === undefined || outage.lastAttemptMs !== null || (sameBoot && outage.attempts === 0))
     return scheduleNext({ ...fresh, expected: false }, outage, now.bootMs).state;
   const climb = { step: 0, attempts: 0, beganMs: now.bootMs };
-  return settling({ ...outage, climb }, { kind: 'attempt', atMs: now.bootMs + first.everyMs, step: 0 });
+  return settling({ ...outage, climb }, afresh(fresh.policy.steps, now.bootMs + first.everyMs));
 }
 
 function reopened(steps: readonly RestartStep[], open: OutageHistory, { history, now }: Context): OpenOutage {

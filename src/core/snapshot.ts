@@ -5,7 +5,7 @@ import { viewEvidence } from './evidence.js';
 import { figuresOf } from './figures.js';
 import { rebootsLeft } from './guard.js';
 import type { History } from './history.js';
-import { bootWords, type LastBoot } from './last-boot.js';
+import type { LastBoot } from './last-boot.js';
 import type { Vantage } from './moment.js';
 import { type OutageHistory, timesOf } from './outage-history.js';
 import { type Policy, type Role, roleOf } from './policy.js';
@@ -63,6 +63,15 @@ export function snapshot(state: MachineState, history: History, now: Instant, in
     ],
     reboot: { ...viewReboot(info.policy, history, now), pending: pendingReboot(state, history, now) },
   };
+}
+
+/** In a sentence for a notification; null = the journal cannot tell. */
+function bootWords({ by, reboot, before }: LastBoot): string | null {
+  if (by === 'unknown') return null;
+  if (reboot !== null) return `by sockmon: ${reboot.reason}`;
+  return before?.orderly
+    ? 'by somebody else, in order'
+    : 'not by sockmon, and without a good-bye: a power cut, a crash or a hard reset';
 }
 
 /** Whether (part of) the network itself is down, or has not come up since sockmon watches it. */
