@@ -93,18 +93,7 @@ function reportOf(world: World, { id, sensor, state, reflex }: SensorMove): Sens
   const found = world.state.resources.get(id);
   const isArmed =
     found !== undefined && found.armed !== null && outageOf(found.phase) === null && state === 'down';
-  return {
-    kind: 'sensor',
-    resource: id,
-    sensor,
-    state,
-    atMs: world.bootMs,
-    cause: state === 'down' ? { kind: 'unknown' } : null,
-    detail: '',
-    carrier: null,
-    interface: null,
-    reflex: isArmed && reflex ? `${found.armed}#1` : null,
-  };
+  return world.report(id, state, { sensor, reflex: isArmed && reflex ? `${found.armed}#1` : null });
 }
 
 /** The thread starts an armed reflex at the first death, or not at all. */

@@ -119,8 +119,9 @@ export class World {
     return true;
   }
 
-  sensor(id: string, state: SensorInput['state'], more: Partial<SensorInput> = {}): readonly Effect[] {
-    return this.input({
+  /** What the first sensor of a resource has to say. */
+  report(id: string, state: SensorInput['state'], more: Partial<SensorInput> = {}): SensorInput {
+    return {
       kind: 'sensor',
       resource: id,
       sensor: 0,
@@ -132,7 +133,11 @@ export class World {
       interface: null,
       reflex: null,
       ...more,
-    });
+    };
+  }
+
+  sensor(id: string, state: SensorInput['state'], more: Partial<SensorInput> = {}): readonly Effect[] {
+    return this.input(this.report(id, state, more));
   }
 
   /** Every sensor of the resource is up. */

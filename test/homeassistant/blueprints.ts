@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { repository } from '../lab/paths.js';
 import { until } from '../lab/wait.js';
+import { Listener } from '../mqtt/listener.js';
 import type { HomeAssistant } from './instance.js';
 
 const folder = 'blueprints/automation/sockmon';
@@ -13,6 +14,14 @@ export function blueprintFiles(): Record<string, string> {
   return Object.fromEntries(
     readdirSync(source).map(name => [`${folder}/${name}`, readFileSync(join(source, name), 'utf8')]),
   );
+}
+
+/** As by sockmon discovery --remove. */
+export async function takeDeviceAway(home: HomeAssistant, port: number, entity: string): Promise<void> {
+  const listener = await Listener.on({ host: '127.0.0.1', port }, {}, 'sockmon/#');
+  await listener.publish('homeassistant/device/sockmon_gw1/config', '', true);
+  await listener.close();
+  await until('its entities to be gone', async () => (await home.state(entity)) === undefined);
 }
 
 export class Automation {

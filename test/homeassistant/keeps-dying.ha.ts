@@ -4,8 +4,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { isoTime } from '../../src/core/clock.js';
 import { Broker } from '../lab/broker.js';
 import { until } from '../lab/wait.js';
-import { Listener } from '../mqtt/listener.js';
-import { Automation, blueprintFiles } from './blueprints.js';
+import { Automation, blueprintFiles, takeDeviceAway } from './blueprints.js';
 import { Gateway } from './gateway.js';
 import { HomeAssistant } from './instance.js';
 
@@ -45,6 +44,15 @@ describe('the blueprint that reboots', () => {
       await gateway.diesBriefly({ durationMs: 20 });
       await home.waitForState(total, String(gateway.telling.snapshotNow.outages_total));
     }
+  };
+
+  /** Three outages, told at once after a while out of reach. */
+  const outagesUnheard = async () => {
+    await gateway.cut();
+    await home.waitForState(alive, 'off');
+    const { outages_total } = gateway.telling.snapshotNow;
+    gateway.change({ outages_total: outages_total + 3 });
+    await gateway.reconnect();
   };
 
   const reboots = () => gateway.commands.filter(({ action }) => action === 'reboot').length;
@@ -88,21 +96,13 @@ describe('the blueprint that reboots', () => {
 
   it('counts what was told at once, after a while out of reach', async () => {
     await make();
-    await gateway.cut();
-    await home.waitForState(alive, 'off');
-    const { outages_total } = gateway.telling.snapshotNow;
-    gateway.change({ outages_total: outages_total + 3 });
-    await gateway.reconnect();
+    await outagesUnheard();
     await pressed(1);
   });
 
   it('waits before the press, which the gateway would refuse so soon after it has connected', async () => {
     await make({ settle: { seconds: 11 } });
-    await gateway.cut();
-    await home.waitForState(alive, 'off');
-    const { outages_total } = gateway.telling.snapshotNow;
-    gateway.change({ outages_total: outages_total + 3 });
-    await gateway.reconnect();
+    await outagesUnheard();
     await pressed(1);
     const { sinceConnectMs } = gateway.commands.find(({ action }) => action === 'reboot') ?? {};
     assert.ok((sinceConnectMs ?? 0) >= 10_000, String(sinceConnectMs));
@@ -172,10 +172,7 @@ describe('the blueprint that reboots', () => {
 
   it('says nothing when the device is taken away', async () => {
     await gateway.stop();
-    const listener = await Listener.on({ host: '127.0.0.1', port: broker.port }, {}, 'sockmon/#');
-    await listener.publish('homeassistant/device/sockmon_gw1/config', '', true);
-    await listener.close();
-    await until('its entities to be gone', async () => (await home.state(total)) === undefined);
+    await takeDeviceAway(home, broker.port, total);
     await automation.rest();
   });
 

@@ -4,7 +4,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { Broker } from '../lab/broker.js';
 import { until } from '../lab/wait.js';
 import { Listener } from '../mqtt/listener.js';
-import { Automation, blueprintFiles } from './blueprints.js';
+import { Automation, blueprintFiles, takeDeviceAway } from './blueprints.js';
 import { Gateway } from './gateway.js';
 import { HomeAssistant } from './instance.js';
 import { Phone, type Push } from './phone.js';
@@ -360,10 +360,7 @@ describe('the blueprint that tells the phones', () => {
   });
 
   it('says nothing when the device is taken away', async () => {
-    const another = await Listener.on({ host: '127.0.0.1', port: broker.port }, {}, 'sockmon/#');
-    await another.publish('homeassistant/device/sockmon_gw1/config', '', true);
-    await another.close();
-    await until('its entities to be gone', async () => (await home.state(events)) === undefined);
+    await takeDeviceAway(home, broker.port, events);
     assert.deepEqual(await notes(), []);
   });
 

@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { Broker } from '../lab/broker.js';
 import { until } from '../lab/wait.js';
-import { Listener } from '../mqtt/listener.js';
-import { Automation, blueprintFiles } from './blueprints.js';
+import { Automation, blueprintFiles, takeDeviceAway } from './blueprints.js';
 import { Gateway } from './gateway.js';
 import { HomeAssistant } from './instance.js';
 import { Plug } from './plug.js';
@@ -218,10 +217,7 @@ describe('the blueprint that power-cycles', () => {
 
   it('says nothing when the device is taken away', async () => {
     await gateway.stop();
-    const listener = await Listener.on({ host: '127.0.0.1', port: broker.port }, {}, 'sockmon/#');
-    await listener.publish('homeassistant/device/sockmon_gw1/config', '', true);
-    await listener.close();
-    await until('its entities to be gone', async () => (await home.state(alive)) === undefined);
+    await takeDeviceAway(home, broker.port, alive);
     await automation.rest();
   });
 

@@ -21,6 +21,11 @@ const discovery = topics.discovery ?? '';
 const users = ['ha', 'ops', 'gateway', 'nobody'] as const;
 type User = (typeof users)[number];
 
+function connectAs(user: string, { port }: Mosquitto): Promise<MqttClient> {
+  const options = { protocolVersion: 5, reconnectPeriod: 0, username: user, password: user } as const;
+  return connectAsync(`mqtt://127.0.0.1:${port}`, options);
+}
+
 /** By mosquitto's own tool. Each user's password is its name. */
 function passwords(users: readonly string[]): string {
   const folder = mkdtempSync(join(tmpdir(), 'sockmon-passwd-'));
@@ -52,12 +57,7 @@ describe('the access list in docs/MQTT.md', { skip: skipWithoutMosquitto }, () =
       files: { acl, passwd: passwords(users) },
     });
     for (const user of users) {
-      const client = await connectAsync(`mqtt://127.0.0.1:${broker.port}`, {
-        protocolVersion: 5,
-        reconnectPeriod: 0,
-        username: user,
-        password: user,
-      });
+      const client = await connectAs(user, broker);
       clients.set(user, client);
       const list: string[] = [];
       heard.set(user, list);
@@ -183,12 +183,7 @@ describe('the access list for a broker that others use too', { skip: skipWithout
     t.after(() => broker.stop('SIGKILL'));
     const may: Record<string, boolean[]> = {};
     for (const name of names) {
-      const client = await connectAsync(`mqtt://127.0.0.1:${broker.port}`, {
-        protocolVersion: 5,
-        reconnectPeriod: 0,
-        username: name,
-        password: name,
-      });
+      const client = await connectAs(name, broker);
       may[name] = [];
       for (const topic of ['zigbee2mqtt/lamp', topics.run, topics.status])
         may[name].push(
