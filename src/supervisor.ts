@@ -184,7 +184,8 @@ export class Supervisor implements Telling {
     }
     setImmediate(() => {
       this.act(
-        effects.filter(effect => effect.do !== 'answer'),
+        // Not the one that is returned; the answer to a command that this one replaces is among them too.
+        effects.filter(effect => effect.do !== 'answer' || effect.answer !== answer),
         saved,
       );
       this.dispatch({ kind: 'review' });

@@ -139,6 +139,39 @@ describe('the supervisor', () => {
     assert.deepEqual(bench.types().slice(-3), ['outage_begin', 'attempt', 'attempt_end']);
   });
 
+  it('answers a command that another one replaces, and none twice', async t => {
+    const bench = new Bench(t, policy());
+    bench.up();
+    const restart = (id: string) =>
+      bench.supervisor.command({
+        ...press,
+        id,
+        action: 'restart',
+        target: 'tcpip',
+        origin: 'control',
+        press: false,
+      });
+    const returned = [restart('first').status];
+    await turn();
+    bench.sensor('down');
+    const run = bench.watcher.runs[0]?.id ?? '';
+    const result = { kind: 'exit', code: 1 } as const;
+    bench.supervisor.dispatch({
+      kind: 'run_ended',
+      run,
+      atMs: bench.clock.instant.bootMs,
+      result,
+      output: '',
+    });
+    returned.push(restart('second').status);
+    await turn();
+    assert.deepEqual(returned, ['accepted', 'accepted']);
+    assert.deepEqual(
+      bench.reporter.answers.map(({ id, status }) => [id, status]),
+      [['first', 'failed']],
+    );
+  });
+
   it('answers a press before it acts, and reboots with the intent as the last line on disk', async t => {
     const bench = new Bench(t, policy());
     bench.up();
