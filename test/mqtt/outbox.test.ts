@@ -4,8 +4,10 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { endpointName, endpointOf } from '../../src/mqtt/endpoint.js';
 import { type Message, Outbox, type Settled } from '../../src/mqtt/outbox.js';
+import { Replay } from '../../src/mqtt/replay.js';
 import { retryDelayMs, type Trouble } from '../../src/mqtt/retry.js';
 import { topicsOf } from '../../src/mqtt/topics.js';
+import { FakeTelling, MemoryLog } from './telling.js';
 
 class Wire {
   readonly sent: { message: Message; settled: Settled }[] = [];
@@ -97,6 +99,31 @@ describe('outbox', () => {
     outbox.add(() => message('y'));
     assert.equal(settled, 0);
     assert.equal(wire.sent.length, 2);
+  });
+});
+
+describe('replay', () => {
+  const turn = () => new Promise(resolve => setImmediate(resolve));
+
+  it('writes the cursor once for the acknowledgements that come together, and never past a gap', async () => {
+    const wire = new Wire();
+    const telling = new FakeTelling();
+    const replay = new Replay(telling, new Outbox(wire.publish, 16), 'event', new MemoryLog());
+    const seqs = Array.from({ length: 8 }, () => telling.outage()).flatMap(({ begin, end }) => [
+      begin.seq,
+      end.seq,
+    ]);
+    replay.sync();
+    for (let i = 0; i < 7; i++) wire.ack();
+    assert.deepEqual(telling.acknowledged, []);
+    await turn();
+    assert.deepEqual(telling.acknowledged, [seqs[6]]);
+    wire.sent[8]?.settled(null);
+    await turn();
+    assert.deepEqual(telling.acknowledged, [seqs[6]]);
+    wire.ack();
+    await turn();
+    assert.deepEqual(telling.acknowledged, [seqs[6], seqs[8]]);
   });
 });
 
