@@ -4,17 +4,19 @@ import type { HomeAssistant } from './instance.js';
 
 const hourMs = 3_600_000;
 
+type Values = Readonly<Record<string, number>>;
+
 interface Row {
   readonly start: string;
-  readonly [value: string]: number | string;
+  readonly values: Values;
 }
 
 /** @param value of the hour that began so many hours ago. */
-function rows(hours: number, value: (hoursAgo: number) => Record<string, number>): Row[] {
+function rows(hours: number, value: (hoursAgo: number) => Values): Row[] {
   const thisHour = Math.floor(Date.now() / hourMs);
   return Array.from({ length: hours }, (_, i) => hours - i).map(ago => ({
     start: new Date((thisHour - ago) * hourMs).toISOString(),
-    ...value(ago),
+    values: value(ago),
   }));
 }
 
@@ -22,14 +24,19 @@ async function bring(home: HomeAssistant, id: string, metadata: object, stats: R
   await home.call({
     type: 'recorder/import_statistics',
     metadata: { source: 'recorder', statistic_id: id, name: null, unit_class: null, ...metadata },
-    stats,
+    stats: stats.map(({ start, values }) => ({ start, ...values })),
   });
+  // It is brought in later, and rows of before, or of the hour that ends now, may be there already.
   await until(`the statistics of ${id}`, async () => {
-    const found = await home.call<Record<string, object[]>>({
+    const found = await home.call<Record<string, Values[]>>({
       ...{ type: 'recorder/statistics_during_period', statistic_ids: [id], period: 'hour' },
       start_time: stats[0]?.start,
     });
-    return found[id]?.length === stats.length;
+    const byStart = new Map(found[id]?.map(row => [row.start, row]));
+    return stats.every(({ start, values }) => {
+      const row = byStart.get(Date.parse(start));
+      return Object.entries(values).every(([name, value]) => row?.[name] === value);
+    });
   });
 }
 

@@ -50,9 +50,9 @@ describe('the weekly report', () => {
   });
 
   it('comes at its time on its day, and makes do with what there is in the first week', async () => {
-    const today = await make('today', 2);
+    const today = await make('today', 5);
     const otherDay = weekdays[(new Date().getUTCDay() + 3) % 7];
-    const other = await make('another day', 2, { day: otherDay });
+    const other = await make('another day', 5, { day: otherDay });
     const { title, message } = await phone.nth(1);
     // At the end of an hour there are statistics already.
     assert.match(title, /^gw1: (the week|a week without an outage)$/);
