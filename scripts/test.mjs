@@ -18,7 +18,7 @@ import { brokers, browsers, canInstall, containers, install, missingTools } from
  * A hanging test is a fault, not a reason to wait for ever.
  */
 const suites = {
-  test: { ending: '.test.js', concurrency: 2, timeoutMs: 400_000 },
+  test: { ending: '.test.js', concurrency: 2, timeoutMs: 900_000 },
   chaos: {
     ending: '.chaos.js',
     concurrency: 1,

@@ -1,25 +1,10 @@
 /** What the stories of this folder share. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ask } from '../../src/control/client.js';
 import { SockmonError } from '../../src/core/errors.js';
 import type { JournalEntry } from '../../src/core/model.js';
 import type { ResourceView, Snapshot } from '../../src/core/snapshot-model.js';
 import type { Daemon } from '../lab/daemon.js';
-import type { Lab } from '../lab/lab.js';
-
-/** Stands in for `systemctl reboot`. */
-export function rebootStub(lab: Lab): { readonly path: string; readonly calls: () => number } {
-  const path = `${lab.directory}/reboot-stub`;
-  const calls = `${path}.calls`;
-  writeFileSync(path, `#!/bin/sh\necho called >>'${calls}'\n`, { mode: 0o755 });
-  return { path, calls: () => (existsSync(calls) ? readFileSync(calls, 'utf8').split('\n').length - 1 : 0) };
-}
-
-/** Nothing of the machine's own is ever named as the way to reboot. */
-export function rebootBy(stub: { readonly path: string }): Record<string, unknown> {
-  return { allowed: true, command: [stub.path], min_uptime: '0s' };
-}
 
 /** Every number once and none missing. */
 export function areConsecutive(entries: readonly JournalEntry[]): boolean {

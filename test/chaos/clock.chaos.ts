@@ -63,6 +63,10 @@ scenario('clock stepped by years, forth and back, also in the middle of an outag
   clock.setAhead(0);
   writeFileSync(gate, '');
   const firstEnd = await daemon.entry('outage_end');
+  // What is not acknowledged would be told again.
+  await daemon.until('it to be acknowledged', () =>
+    daemon.entries('published').some(({ upTo }) => upTo >= (firstEnd?.seq ?? 0)),
+  );
   clock.setAhead(10 * yearS);
   const second = lab.killStack('SIGKILL');
   const secondEnd = await daemon.entry('outage_end', 2);

@@ -31,7 +31,7 @@ scenario(
     ].join('\n');
     const script = lab.restartScript({ first: stubborn });
     const daemon = lab.run({
-      resources: { tcpip: lab.resource(script, { timeout: '1s', grace: '1s' }) },
+      resources: { tcpip: lab.resource(script, { timeout: '5s', grace: '1s' }) },
     });
     await daemon.watching();
     lab.killStack('SIGKILL');

@@ -195,8 +195,8 @@ test('a server that never answers, and one that talks rubbish', async context =>
   });
   context.after(() => new Promise<void>(resolve => server.close(() => resolve())));
   await new Promise<void>(resolve => server.listen(join(folder, 'control.sock'), resolve));
-  const status = () => ask(folder, { v: 1, request: 'status' }, 50);
-  await assert.rejects(status(), withCode('CONTROL'));
+  const status = (withinMs = 30_000) => ask(folder, { v: 1, request: 'status' }, withinMs);
+  await assert.rejects(status(50), withCode('CONTROL'));
   say = 'rubbish\n';
   await assert.rejects(status(), /something else than JSON/);
   say = '';

@@ -1,21 +1,7 @@
 /** Restart scripts that fail: tried again, and in the end a reboot, once, after its record. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import type { Lab } from '../lab/lab.js';
+import { rebootBy, rebootStub } from '../lab/reboot.js';
 import { assertTold, eventsOf, scenario } from './scenario.js';
-
-/** Stands in for `systemctl reboot`: writes down whether the journal file held the intent when it ran. */
-function rebootStub(lab: Lab): { readonly path: string; readonly calls: () => string[] } {
-  const path = `${lab.directory}/reboot-stub`;
-  const calls = `${path}.calls`;
-  const intent = `grep -q '"type":"reboot_intent"' '${lab.stateDir}/journal'`;
-  writeFileSync(
-    path,
-    `#!/bin/sh\nif ${intent}; then echo recorded; else echo unrecorded; fi >>'${calls}'\n`,
-    { mode: 0o755 },
-  );
-  return { path, calls: () => (existsSync(calls) ? readFileSync(calls, 'utf8').trim().split('\n') : []) };
-}
 
 scenario('a script that fails twice and then works: three attempts, one outage', async lab => {
   const broker = await lab.startBroker();
@@ -52,7 +38,7 @@ scenario(
     const script = lab.restartScript({ failures: Number.POSITIVE_INFINITY });
     const daemon = lab.run({
       resources: { tcpip: { ...lab.resource(script), reboot: true } },
-      reboot: { allowed: true, command: [stub.path], min_uptime: '0s' },
+      reboot: rebootBy(stub),
     });
     await daemon.watching();
     lab.killStack('SIGKILL');
@@ -77,7 +63,7 @@ scenario('with rebooting off, what would have happened is told and not done', as
   const script = lab.restartScript({ failures: 3 });
   const daemon = lab.run({
     resources: { tcpip: { ...lab.resource(script), reboot: true } },
-    reboot: { command: [stub.path], min_uptime: '0s' },
+    reboot: { ...rebootBy(stub), allowed: false },
     mqtt: { url: lab.brokerUrl(broker) },
   });
   await daemon.watching();

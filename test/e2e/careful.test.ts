@@ -17,7 +17,7 @@ scenario('a pause by command: the dead is left alone until it ends by itself', a
   });
   await daemon.watching();
   await recorder.until('online', ({ payload }) => payload === 'online');
-  await send(recorder, { id: 'pause-12345', action: 'pause', target: 'tcpip', for: '3s' });
+  await send(recorder, { id: 'pause-12345', action: 'pause', target: 'tcpip', for: '8s' });
   await recorder.until(
     'the verdict',
     ({ topic, payload }) =>

@@ -1,20 +1,11 @@
 /** Commands by MQTT: the reboot button is obeyed when it is fresh, and only then. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Daemon } from '../lab/daemon.js';
-import type { Lab } from '../lab/lab.js';
+import { rebootBy, rebootStub } from '../lab/reboot.js';
 import type { Recorder } from '../lab/recorder.js';
 import { scenario } from './scenario.js';
 
 const pressTopic = 'sockmon/lab/cmd/reboot';
-
-function stub(lab: Lab): { readonly path: string; readonly calls: () => number } {
-  const path = `${lab.directory}/reboot-stub`;
-  writeFileSync(path, `#!/bin/sh\necho called >>'${path}.calls'\n`, { mode: 0o755 });
-  const calls = () =>
-    existsSync(`${path}.calls`) ? readFileSync(`${path}.calls`, 'utf8').split('\n').length - 1 : 0;
-  return { path, calls };
-}
 
 interface Answer {
   readonly id: string;
@@ -43,13 +34,13 @@ async function quietTimeOver(daemon: Daemon, recorder: Recorder): Promise<void> 
 scenario(
   'reboot button: retained, too soon and repeated presses are refused, a fresh one is obeyed',
   async lab => {
-    const reboot = stub(lab);
+    const reboot = rebootStub(lab);
     const broker = await lab.startBroker();
     const recorder = await lab.record(broker.port);
     await recorder.publish(pressTopic, 'PRESS', { retain: true });
     const daemon = lab.run({
       resources: { tcpip: lab.resource(lab.restartScript()) },
-      reboot: { allowed: true, command: [reboot.path], min_uptime: '0s' },
+      reboot: rebootBy(reboot),
       mqtt: { url: lab.brokerUrl(broker) },
     });
     await recorder.until('online', ({ payload }) => payload === 'online');
@@ -62,26 +53,27 @@ scenario(
     await recorder.publish(pressTopic, 'press');
     refusals.push((await answer(recorder, 3)).code ?? '');
     assert.deepEqual(refusals, ['too_soon', 'retained', 'invalid']);
-    assert.equal(reboot.calls(), 0);
+    assert.equal(reboot.calls().length, 0);
 
     await quietTimeOver(daemon, recorder);
     await recorder.publish(pressTopic, 'PRESS');
     assert.equal((await answer(recorder, 4)).status, 'accepted');
-    await daemon.until('the reboot command to run', () => reboot.calls() > 0);
+    await daemon.until('the reboot command to run', () => reboot.calls().length > 0);
     await recorder.publish(pressTopic, 'PRESS');
-    await recorder.until('the second press to be refused', ({ payload }) =>
-      /rate_limited|busy/.test(payload),
+    await recorder.until(
+      'the second press to be refused',
+      ({ topic, payload }) => topic.includes('/result/') && /rate_limited|busy/.test(payload),
     );
 
     assert.equal((await daemon.stop()).code, 0);
-    assert.equal(reboot.calls(), 1);
+    assert.equal(reboot.calls().length, 1);
     const verdicts = daemon.entries('command').map(({ code, status }) => code ?? status);
     assert.deepEqual(verdicts.slice(0, 4), ['too_soon', 'retained', 'invalid', 'accepted']);
   },
 );
 
 scenario('reboot button while rebooting is off: refused with the reason, nothing done', async lab => {
-  const reboot = stub(lab);
+  const reboot = rebootStub(lab);
   const broker = await lab.startBroker();
   const recorder = await lab.record(broker.port);
   const daemon = lab.run({
@@ -95,7 +87,7 @@ scenario('reboot button while rebooting is off: refused with the reason, nothing
   assert.equal(verdict.status, 'rejected');
   assert.equal(verdict.code, 'not_allowed');
   assert.match(verdict.detail, /allow-reboot/);
-  assert.equal(reboot.calls(), 0);
+  assert.equal(reboot.calls().length, 0);
 });
 
 scenario('a restart by command: carried out once, its repetition refused', async lab => {

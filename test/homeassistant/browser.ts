@@ -115,7 +115,9 @@ export class Browser {
       output += chunk;
     });
     try {
-      const socket = new WebSocket(await until('a page', () => firstPage(folder), { context: () => output }));
+      const socket = new WebSocket(
+        await until('a page', () => firstPage(folder), { deadlineMs: 120_000, context: () => output }),
+      );
       await once(socket, 'open');
       const browser = new Browser(running, folder, socket, () => output);
       await browser.send('Page.enable');

@@ -32,6 +32,9 @@ export interface HomeAssistantOptions {
   readonly files?: Readonly<Record<string, string>>;
 }
 
+const slowness =
+  /is taking over \S+ seconds|took longer than the scheduled|Waiting for integrations to complete setup|No ACK from MQTT server in/;
+
 export class HomeAssistant {
   private running: Started | null = null;
   private socket: HaSocket | null = null;
@@ -135,12 +138,13 @@ export class HomeAssistant {
     return this.pastLogs + this.currentLog();
   }
 
-  /** The log's lines at WARNING and above, without those about how the tests start it. */
+  /** The log's lines at WARNING and above, without those about how the tests start it, and how slow the machine is. */
   complaints(): string[] {
     return this.log()
       .split('\n')
       .filter(line => /^\S+ \S+ (WARNING|ERROR|CRITICAL) /.test(line))
-      .filter(line => !line.includes('Skipping pip installation'));
+      .filter(line => !line.includes('Skipping pip installation'))
+      .filter(line => !slowness.test(line));
   }
 
   /** Ends it and deletes its folder. */

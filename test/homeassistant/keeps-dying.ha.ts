@@ -109,7 +109,7 @@ describe('the blueprint that reboots', () => {
   });
 
   it('forgets what is longer ago', async () => {
-    await make({ window: { seconds: 1 } });
+    await make({ window: { seconds: 8 } });
     await outages(2);
     await automation.rest();
     await outages(2);

@@ -32,7 +32,7 @@ describe('the blueprint that tells the phones', () => {
         events,
         phones: [phone.device, other.device],
         patience: { seconds: 0 },
-        settle: { seconds: 1 },
+        settle: { seconds: 5 },
         ...more,
       },
       'tell the phones',
@@ -122,6 +122,7 @@ describe('the blueprint that tells the phones', () => {
     const before = gateway.commands.length;
     await phone.press(reboot);
     assert.equal((await phone.next(told + 2)).title, 'gw1 is told to reboot');
+    await until('the command', () => gateway.commands.length > before);
     assert.deepEqual(
       gateway.commands.slice(before).map(({ action }) => action),
       ['reboot'],

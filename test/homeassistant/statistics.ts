@@ -6,6 +6,15 @@ const hourMs = 3_600_000;
 
 type Values = Readonly<Record<string, number>>;
 
+/**
+ * At ten seconds past each hour Home Assistant counts the hour that has ended, and knows nothing of a past that was brought to it: not in the
+ * middle of a test.
+ */
+export async function awayFromTheHour(): Promise<void> {
+  const isAway = () => Date.now() % hourMs > 20_000 && Date.now() % hourMs < hourMs - 60_000;
+  await until('the hour to be over', isAway, { deadlineMs: 120_000 });
+}
+
 interface Row {
   readonly start: string;
   readonly values: Values;

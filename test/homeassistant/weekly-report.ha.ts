@@ -3,14 +3,16 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { isoTime } from '../../src/core/clock.js';
 import { Broker } from '../lab/broker.js';
+import { until } from '../lab/wait.js';
 import { Automation, blueprintFiles } from './blueprints.js';
 import { Gateway } from './gateway.js';
 import { HomeAssistant } from './instance.js';
 import { Phone } from './phone.js';
-import { counted, measured } from './statistics.js';
+import { awayFromTheHour, counted, measured } from './statistics.js';
 
 const alive = 'binary_sensor.gw1_stack_alive';
 const total = 'sensor.gw1_outages_total';
+const hourMs = 3_600_000;
 const weekdays = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 
 describe('the weekly report', () => {
@@ -19,9 +21,9 @@ describe('the weekly report', () => {
   let gateway: Gateway;
   let phone: Awaited<ReturnType<typeof Phone.register>>;
 
-  /** @param when Seconds from now. Home Assistant lives in UTC here. */
-  const make = (alias: string, inS: number, more: object = {}) => {
-    const at = new Date(Date.now() + inS * 1000);
+  /** @param atMs Home Assistant lives in UTC here. */
+  const make = (alias: string, atMs: number, more: object = {}) => {
+    const at = new Date(atMs);
     const input = { gateway: alive, phones: [phone.device], at: isoTime(at.getTime()).slice(11, 19) };
     return Automation.from(
       home,
@@ -50,9 +52,11 @@ describe('the weekly report', () => {
   });
 
   it('comes at its time on its day, and makes do with what there is in the first week', async () => {
-    const today = await make('today', 5);
+    // Time enough to make both.
+    const atMs = Date.now() + 20_000;
+    const today = await make('today', atMs);
     const otherDay = weekdays[(new Date().getUTCDay() + 3) % 7];
-    const other = await make('another day', 5, { day: otherDay });
+    const other = await make('another day', atMs, { day: otherDay });
     const { title, message } = await phone.nth(1);
     // At the end of an hour there are statistics already.
     assert.match(title, /^gw1: (the week|a week without an outage)$/);
@@ -62,12 +66,14 @@ describe('the weekly report', () => {
     );
     await today.rest();
     await other.rest();
+    await until('the time of the other', () => Date.now() > atMs + 1000);
     assert.equal(phone.pushes.length, 1);
     await today.remove();
     await other.remove();
   });
 
   it('counts the outages of seven days and tells of the last', async () => {
+    await awayFromTheHour();
     // One more each day, and two of them before the seven days.
     await counted(home, total, 9 * 24, ago => 9 - Math.floor(ago / 24));
     await measured(home, 'sensor.gw1_uptime_24h', 9 * 24, ago => (ago <= 84 ? 99.9 : 99.8));
@@ -76,7 +82,7 @@ describe('the weekly report', () => {
     gateway.change({ problems: ['dnsmasq is down and left alone'] });
     await gateway.reconnect();
     await home.waitForState('binary_sensor.gw1_problem', 'on');
-    const automation = await make('report', 3600, { only_if: true });
+    const automation = await make('report', Date.now() + hourMs, { only_if: true });
     await now(automation);
     const { title, message } = await phone.nth(2);
     assert.equal(title, 'gw1: 7 outages this week');
@@ -92,8 +98,9 @@ describe('the weekly report', () => {
     gateway.change({ problems: [] });
     await gateway.reconnect();
     await home.waitForState('binary_sensor.gw1_problem', 'off');
+    await awayFromTheHour();
     await counted(home, total, 9 * 24, () => 9);
-    const automation = await make('silent', 3600, { only_if: true });
+    const automation = await make('silent', Date.now() + hourMs, { only_if: true });
     await now(automation);
     assert.equal(phone.pushes.length, 2);
     await gateway.cut();

@@ -169,8 +169,8 @@ function play(kind: Kind): void {
     await gate.close();
     await listener.close();
     await broker.stop();
-    const kill = lab.killStack('SIGKILL');
     const count = daemon.entries('outage_end').length;
+    const kill = lab.killStack('SIGKILL');
     await daemon.entry('outage_end', count + 1, { deadlineMs });
     await broker.restarted();
     listener = await listen();

@@ -19,7 +19,7 @@ import { RestartScript, type ScriptOptions } from './restart-script.js';
 import { type Death, type Kill, Stack } from './stack.js';
 
 /** A configuration as YAML takes it; merged one level deep over the lab's own. */
-export type ConfigFile = Record<string, unknown>;
+export type ConfigFile = Record<string, unknown> & { readonly reboot?: Record<string, unknown> };
 
 /** The host outside, as it is reached from inside. */
 const outside = '10.0.2.2';
@@ -116,6 +116,8 @@ export class Lab {
   writeConfig(config: ConfigFile): string {
     const file = `${this.directory}/sockmon.yaml`;
     const whole = { node: this.node, state_dir: this.stateDir, log: { level: 'debug' }, ...config };
+    // Never the machine's own: after five minutes a reboot that was only played would be made by force.
+    whole.reboot = { command: ['false'], force_command: ['false'], ...whole.reboot };
     writeFileSync(file, JSON.stringify(whole, null, 2));
     return file;
   }

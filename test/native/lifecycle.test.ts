@@ -8,6 +8,16 @@ import { addon, addonFile, openMonitor, pidfileOf, startVictim, until } from './
 
 const count = (folder: string): number => readdirSync(`/proc/self/${folder}`).length;
 
+/** pthread_join(3) comes back a moment before the kernel takes the thread off the list. */
+async function settledTasks(): Promise<number> {
+  for (let before = 0; ; ) {
+    const now = count('task');
+    if (now === before) return now;
+    before = now;
+    await new Promise(resolve => setTimeout(resolve, 5));
+  }
+}
+
 /** Runs a program with `addon` and `open`, which watches this machine's stack, in a Node of its own. */
 function node(program: string) {
   const prelude = `const addon = require(${JSON.stringify(addonFile)});
@@ -21,7 +31,7 @@ function node(program: string) {
 }
 
 describe('a monitor', () => {
-  it('leaves no descriptor and no thread behind when it is closed', test => {
+  it('leaves no descriptor and no thread behind when it is closed', async test => {
     const victim = startVictim(test);
     const pidfile = pidfileOf(test, victim.pid);
     const cycle = (): void => {
@@ -36,8 +46,9 @@ describe('a monitor', () => {
       monitor.close();
     };
     cycle();
-    const before = [count('fd'), count('task')];
+    const before = [count('fd'), await settledTasks()];
     for (let i = 0; i < 100; i++) cycle();
+    await until(() => count('task') <= (before[1] as number), 'the threads to end');
     assert.deepEqual([count('fd'), count('task')], before);
   });
 
@@ -127,7 +138,7 @@ it('workers that are terminated at any moment leave nothing behind', async () =>
     await ended;
   };
   await Promise.all([life(1), life(2)]);
-  const before = [count('fd'), count('task')];
+  const before = [count('fd'), await settledTasks()];
   for (let i = 0; i < 40; i += 2) await Promise.all([life(i), life(i + 1)]);
   await until(() => count('task') <= (before[1] as number), 'the threads to end');
   assert.deepEqual([count('fd'), count('task')], before);
@@ -151,6 +162,8 @@ it('a quiet monitor does not wake up', async test => {
     () => /^State:\s+S/m.test(readFileSync(`/proc/self/task/${task}/status`, 'utf8')),
     'the thread to sleep',
   );
+  // It is counted a moment later than it is seen.
+  await new Promise(resolve => setTimeout(resolve, 50));
   const before = switches();
   // A time to be quiet in, not a wait for something: a periodic wake-up of up to a second would show.
   await new Promise(resolve => setTimeout(resolve, 1500));

@@ -78,10 +78,12 @@ describe('a daemon in a container that is rebooted', { skip: skipWithoutLab() },
         ['--pid', '--fork', '--mount-proc', '--kill-child', '--', 'sh', '-c', script],
         {
           cwd: home,
-          stdio: ['ignore', 'ignore', 'inherit'],
+          stdio: ['ignore', 'pipe', 'inherit'],
         },
       );
-      const over = new Promise(resolve => box.once('exit', resolve));
+      // Everybody in the box holds its output: when it is closed they are all gone.
+      const over = new Promise(resolve => box.once('close', resolve));
+      box.stdout.resume();
       context.after(() => box.kill('SIGKILL'));
       const since = readJournal(state).length;
       const entries = () => readJournal(state).slice(since);

@@ -85,7 +85,9 @@ test('systemd is told when it is ready, how things are, of a reload and of the s
   await said(/^RELOADING=1\nMONOTONIC_USEC=\d+$/);
   await said('READY=1', 2);
   assert.equal((await daemon.stop()).code, 0);
-  assert.equal(messages.at(-1), 'STOPPING=1');
+  await until('the good-bye', () => messages.at(-1) === 'STOPPING=1', {
+    context: () => messages.join(' | '),
+  });
   assert.ok(!messages.some(message => message.startsWith('WATCHDOG')));
 });
 

@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { Heartbeat } from '../../src/heartbeat.js';
 import { openMonitor } from '../native/helpers.js';
 
-const watchdogMs = 1500;
+const watchdogMs = 3000;
 /** A third of the watchdog's time. */
 const patienceMs = watchdogMs / 3;
 

@@ -152,7 +152,7 @@ struct RecordingHost : SensorHost {
 class TempDir {
  public:
   TempDir() {
-    char name[] = "/tmp/sockmon-core-XXXXXX";
+    char name[] = "/var/tmp/sockmon-core-XXXXXX";
     CHECK(mkdtemp(name) != nullptr);
     path_ = name;
   }
