@@ -88,6 +88,7 @@ export class Supervisor implements Telling {
         const effects = this.queue.splice(0).flatMap(input => this.decide(input));
         // Once the records are in the history, what depends on them.
         effects.push(...this.decide({ kind: 'review' }));
+        this.picture(effects);
         this.act(effects, this.ledger.commit());
       }
     } finally {
@@ -232,7 +233,8 @@ export class Supervisor implements Telling {
           this.drill(effect.resource, effect.command);
           break;
         case 'collect':
-          this.collect(effect);
+          // What a death leaves behind, after everything else of this turn: neither a restart nor a message waits for it.
+          if (effect.when !== 'alive') setImmediate(() => void this.collect(effect));
           break;
         case 'answer':
           this.options.reporter.answer(effect.answer);
@@ -262,16 +264,13 @@ export class Supervisor implements Telling {
     });
   }
 
-  /**
-   * A picture of the living is taken at once: it is cheap, and the next moment may be too late. What a death leaves behind is
-   * collected after everything else of this turn: neither a restart nor a message waits for it.
-   */
-  private collect(effect: Extract<Effect, { do: 'collect' }>): void {
-    if (effect.when === 'alive') void this.collectNow(effect);
-    else setImmediate(() => void this.collectNow(effect));
+  /** Of the living, before anything else: it is cheap, and a disk can take longer than they live. */
+  private picture(effects: readonly Effect[]): void {
+    for (const effect of effects)
+      if (effect.do === 'collect' && effect.when === 'alive') void this.collect(effect);
   }
 
-  private async collectNow({ resource, outage, when }: Extract<Effect, { do: 'collect' }>): Promise<void> {
+  private async collect({ resource, outage, when }: Extract<Effect, { do: 'collect' }>): Promise<void> {
     const { evidence, log } = this.options;
     let found: Evidence;
     try {

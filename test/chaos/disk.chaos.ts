@@ -1,6 +1,7 @@
 /** The disk below the journal fails: recovery goes on, what must not be forgotten is refused. */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import { ask } from '../../src/control/client.js';
 import type { JournalEntry } from '../../src/core/model.js';
 import { parseJournal } from '../../src/journal-format.js';
@@ -96,7 +97,7 @@ scenario(
     await next.entry('outage_end', kills + 1);
     assert.equal(next.entries('outage_begin').length, kills + 1);
     assert.ok(areConsecutive(onDisk(next)), next.story());
-    assert.deepEqual(onDisk(next), next.journal(), 'everything is on the disk');
+    await next.until('everything to be on the disk', () => isDeepStrictEqual(onDisk(next), next.journal()));
     assert.match(next.log, /the journal can be written again/);
     assert.equal(stub.calls().length, 0);
   },

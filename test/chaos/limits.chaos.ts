@@ -33,11 +33,12 @@ scenario(
     await limit(daemon, 'nofile=4096');
     const end = await daemon.entry('outage_end');
     assert.equal(end.outcome, 'recovered');
-    // /proc cannot be read without a descriptor: the link's death and the process's may be taken for two.
+    // /proc cannot be read without a descriptor: the link's death and the process's may be taken for two. The script of the second then ends
+    // what the first one's has started: a third.
     await noRelapse(daemon);
     const outages = daemon.entries('outage_begin').length;
-    assert.ok(outages <= 2, daemon.story());
-    assert.equal(daemon.entries('outage_end').length, outages);
+    assert.ok(outages <= 3, daemon.story());
+    await daemon.entry('outage_end', outages);
     lab.killStack('SIGKILL');
     await daemon.entry('outage_end', outages + 1);
   },

@@ -9,12 +9,7 @@ scenario('the outage of a killed stack has address and default route of before a
     resources: { tcpip: lab.resource(lab.restartScript()) },
     mqtt: { url: lab.brokerUrl(broker) },
   });
-  // The picture of before is taken in the turn after the journal's `seen`; the broker is told last.
-  await recorder.until(
-    'tcpip to be told up',
-    ({ topic, payload }) =>
-      topic === 'sockmon/lab/state' && JSON.parse(payload).resources.tcpip.state === 'up',
-  );
+  await daemon.watching();
   lab.killStack('SIGKILL');
   await recorder.event('stack_recovered');
   await daemon.entry('evidence', 2);

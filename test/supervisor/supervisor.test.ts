@@ -252,7 +252,15 @@ describe('the supervisor', () => {
 describe('evidence', () => {
   it('is looked for after everything else has been done and told, then recorded', async t => {
     const bench = new Bench(t, policy());
-    bench.up();
+    bench.sensor('up', 0);
+    const { commit } = bench.journal;
+    let seen: string[] | null = null;
+    t.mock.method(bench.journal, 'commit', () => {
+      seen ??= [...bench.evidence.calls];
+      return commit.call(bench.journal);
+    });
+    bench.sensor('up', 1);
+    assert.deepEqual(seen, ['alive tcpip'], 'before the disk, which may take its time');
     await turn();
     bench.evidence.found = { kernel: ['tap0: Link is Down'], addresses: [], routes: [] };
     bench.sensor('down');
