@@ -6,16 +6,6 @@ import { policy, resource, step, World } from './world.js';
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 
-/** Every script fails as soon as it is waited for. */
-function failing(world: World, untilMs: number, id = 'tcpip'): void {
-  while (world.bootMs < untilMs) {
-    const phase = world.phase(id);
-    if (phase.name === 'rebooting') return;
-    if (phase.name === 'restarting') world.runEnded(phase.running.run, 1, 'no');
-    else if (!world.wait()) return;
-  }
-}
-
 describe('a script that not even SIGKILL ends', () => {
   it('does not stop the ladder: it is given up after its time, and the reboot comes', () => {
     const world = new World(policy([resource('tcpip', { steps: [step('restart', { attempts: 3 })] })]));
@@ -157,7 +147,7 @@ describe('a ladder of several steps that has been given up', () => {
     const world = new World(policy([resource('tcpip', { steps })], { holdOffMs: [hourMs] }));
     world.up();
     world.die();
-    failing(world, world.bootMs + hourMs);
+    world.fails(world.bootMs + hourMs);
     assert.equal(world.phase().name, 'rebooting');
     return world;
   };
@@ -171,7 +161,7 @@ describe('a ladder of several steps that has been given up', () => {
     const world = ladder();
     const before = world.of('attempt').length;
     world.restart('another-boot');
-    failing(world, 20 * minuteMs);
+    world.fails(20 * minuteMs);
     // Once more when the machine has been up for long enough to reboot, then every 15 minutes.
     assert.deepEqual(names(world, before), ['a', 'a', 'a', 'b', 'b', 'a', 'a']);
     assert.equal(world.of('reboot_refused').at(-1)?.code, 'hold_off');
@@ -181,10 +171,10 @@ describe('a ladder of several steps that has been given up', () => {
     const world = new World(policy([resource('tcpip', { steps })], { allowed: false }));
     world.up();
     world.die();
-    failing(world, world.bootMs + hourMs);
+    world.fails(world.bootMs + hourMs);
     const before = world.of('attempt').length;
     world.restart();
-    failing(world, world.bootMs + hourMs);
+    world.fails(world.bootMs + hourMs);
     const retries = world.of('attempt').length - before;
     assert.ok(retries >= 3 && retries <= 5, `one every 15 minutes, not ${retries} in an hour`);
   });
@@ -228,7 +218,7 @@ describe('an outage over a reboot of a gateway without a clock chip', () => {
       world.up();
       const beganMs = world.wallMs;
       world.die();
-      failing(world, world.bootMs + hourMs);
+      world.fails(world.bootMs + hourMs);
       assert.equal(world.phase().name, 'rebooting');
       const tookMs = world.wallMs - beganMs;
       const trueMs = world.wallMs + minuteMs;
@@ -270,7 +260,7 @@ describe('a reboot that hangs', () => {
     const world = new World(policy([resource('tcpip', { steps: [step('restart', { attempts: 1 })] })]));
     world.up();
     world.die();
-    failing(world, world.bootMs + hourMs);
+    world.fails(world.bootMs + hourMs);
     return world;
   };
   const levels = (world: World) => world.did('reboot').map(({ level }) => level);
@@ -343,12 +333,12 @@ describe('a reboot that was forced', () => {
     const world = new World(policy([resource('tcpip', { steps: ladder })], { holdOffMs: [10 * minuteMs] }));
     world.up();
     world.die();
-    failing(world, world.bootMs + hourMs);
+    world.fails(world.bootMs + hourMs);
     world.advance(5 * minuteMs);
     world.input({ kind: 'tick' });
     assert.equal(world.did('reboot').at(-1)?.level, 'force');
     world.restart('another-boot');
-    failing(world, 9 * minuteMs);
+    world.fails(9 * minuteMs);
     assert.equal(world.of('reboot_refused').at(-1)?.code, 'hold_off');
     assert.equal(world.did('reboot').filter(({ level }) => level === 'command').length, 1);
   });
@@ -360,7 +350,7 @@ describe('an outage that outlives a reboot', () => {
     world.advance(10 * 24 * hourMs);
     world.up();
     world.die();
-    failing(world, world.bootMs + hourMs);
+    world.fails(world.bootMs + hourMs);
     assert.equal(world.phase().name, 'rebooting');
     world.restart('another-boot');
     world.sensor('tcpip', 'absent');
@@ -418,13 +408,13 @@ describe('a disk that takes nothing', () => {
     world.up();
     world.die();
     world.history.isUnwritten = true;
-    failing(world, world.bootMs + 6 * hourMs);
+    world.fails(world.bootMs + 6 * hourMs);
     assert.deepEqual(world.of('reboot_intent'), []);
     assert.deepEqual(
       world.of('reboot_refused').map(({ code }) => code),
       ['journal_failed'],
     );
-    failing(world, 25 * hourMs);
+    world.fails(25 * hourMs);
     assert.equal(world.did('reboot').length, 1, 'uptime is the guard that needs no disk');
   });
 
@@ -432,7 +422,7 @@ describe('a disk that takes nothing', () => {
     const world = new World(policy([resource('tcpip', { steps: [step('restart', { attempts: 1 })] })]));
     world.up();
     world.die();
-    failing(world, world.bootMs + hourMs);
+    world.fails(world.bootMs + hourMs);
     world.advance(5 * minuteMs);
     world.input({ kind: 'tick' });
     const intent = world.history.pendingIntent?.intent ?? '';

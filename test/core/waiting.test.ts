@@ -6,16 +6,6 @@ import { policy, resource, step, World } from './world.js';
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 
-/** Every script fails as soon as it is waited for. */
-function failing(world: World, untilMs: number, id = 'tcpip'): void {
-  while (world.bootMs < untilMs) {
-    const phase = world.phase(id);
-    if (phase.name === 'rebooting') return;
-    if (phase.name === 'restarting') world.runEnded(phase.running.run, 1, 'no');
-    else if (!world.wait()) return;
-  }
-}
-
 describe('what comes at once with a death', () => {
   it('and says that it is back, spares it the script', () => {
     const world = new World();
@@ -67,13 +57,13 @@ describe('a restart budget and a reboot budget that are both used up', () => {
     world.die();
     const held = () => world.of('notice').filter(({ what }) => what === 'held').length;
     const refused = () => world.of('reboot_refused').map(({ code }) => code);
-    failing(world, world.bootMs + 20 * minuteMs);
+    world.fails(world.bootMs + 20 * minuteMs);
     assert.deepEqual([held(), refused()], [1, []]);
-    failing(world, world.bootMs + 3 * hourMs);
+    world.fails(world.bootMs + 3 * hourMs);
     assert.deepEqual([held(), refused()], [1, ['budget_exhausted']]);
     world.restart();
     world.sensor('tcpip', 'absent');
-    failing(world, world.bootMs + 3 * hourMs);
+    world.fails(world.bootMs + 3 * hourMs);
     assert.deepEqual([held(), refused()], [1, ['budget_exhausted']]);
   });
 });
@@ -94,7 +84,7 @@ describe('a resource that has no script but a reboot', () => {
     const world = house();
     world.die('tcpip');
     world.die('vpn');
-    failing(world, world.bootMs + 18 * minuteMs);
+    world.fails(world.bootMs + 18 * minuteMs);
     assert.equal(world.phase('vpn').name, 'blocked');
     world.up('tcpip');
     assert.equal(world.phase('vpn').name, 'settling');

@@ -157,6 +157,16 @@ export class World {
     return this.input({ kind: 'run_ended', run, atMs: this.bootMs, result: { kind: 'exit', code }, output });
   }
 
+  /** Every script fails as soon as it is waited for. */
+  fails(untilMs: number, id = 'tcpip'): void {
+    while (this.bootMs < untilMs) {
+      const phase = this.phase(id);
+      if (phase.name === 'rebooting') return;
+      if (phase.name === 'restarting') this.runEnded(phase.running.run, 1, 'no');
+      else if (!this.wait()) return;
+    }
+  }
+
   /** The script that runs now ends; nothing happens where none does. */
   runEnds(code: number, id = 'tcpip'): void {
     const phase = this.phase(id);
