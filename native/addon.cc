@@ -8,12 +8,12 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/error.h"
 #include "bridge.h"
 #include "convert.h"
-#include "core/error.h"
-#include "core/exit_cause.h"
-#include "core/notify.h"
-#include "core/reboot.h"
+#include "process/exit_cause.h"
+#include "system/notify.h"
+#include "system/reboot.h"
 
 namespace sockmon {
 namespace {

@@ -3,8 +3,8 @@
 #include <iterator>
 #include <utility>
 
+#include "base/error.h"
 #include "convert.h"
-#include "core/error.h"
 
 namespace sockmon {
 

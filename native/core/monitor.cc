@@ -1,4 +1,4 @@
-#include "monitor.h"
+#include "core/monitor.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -9,10 +9,10 @@
 #include <type_traits>
 #include <variant>
 
-#include "error.h"
-#include "exit_cause.h"
-#include "fd_budget.h"
-#include "priority.h"
+#include "base/error.h"
+#include "base/fd_budget.h"
+#include "base/priority.h"
+#include "process/exit_cause.h"
 
 namespace sockmon {
 namespace {

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "resource.h"
-#include "wakeup.h"
+#include "base/wakeup.h"
+#include "core/resource.h"
 
 namespace sockmon {
 

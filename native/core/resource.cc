@@ -1,9 +1,9 @@
-#include "resource.h"
+#include "core/resource.h"
 
 #include <algorithm>
 
-#include "link_sensor.h"
-#include "stack_sensor.h"
+#include "sensors/link.h"
+#include "sensors/stack.h"
 
 namespace sockmon {
 

@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "link_hub.h"
-#include "process_sensor.h"
-#include "runs.h"
-#include "sensor.h"
+#include "core/sensor.h"
+#include "network/link_hub.h"
+#include "runs/runs.h"
+#include "sensors/process.h"
 
 namespace sockmon {
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "event.h"
+#include "core/event.h"
 
 namespace sockmon {
 

@@ -6,7 +6,7 @@
 #include <variant>
 #include <vector>
 
-#include "listen_spec.h"
+#include "process/listen_spec.h"
 
 namespace sockmon {
 

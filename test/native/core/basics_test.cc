@@ -1,11 +1,11 @@
 #include <fcntl.h>
 
+#include "base/error.h"
+#include "base/fd_budget.h"
+#include "base/unique_fd.h"
+#include "base/wakeup.h"
 #include "check.h"
-#include "core/error.h"
-#include "core/exit_cause.h"
-#include "core/fd_budget.h"
-#include "core/unique_fd.h"
-#include "core/wakeup.h"
+#include "process/exit_cause.h"
 
 #include <sys/resource.h>
 

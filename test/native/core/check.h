@@ -6,9 +6,9 @@
 #include <functional>
 #include <string>
 
-#include "core/reactor.h"
+#include "base/reactor.h"
+#include "base/sys.h"
 #include "core/sensor.h"
-#include "core/sys.h"
 
 #define CHECK(condition)                                                      \
   do {                                                                        \

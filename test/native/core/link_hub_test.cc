@@ -1,8 +1,8 @@
-#include "core/link_hub.h"
+#include "network/link_hub.h"
 
+#include "base/error.h"
 #include "check.h"
-#include "core/error.h"
-#include "core/link_sensor.h"
+#include "sensors/link.h"
 
 namespace sockmon {
 namespace {

@@ -1,4 +1,4 @@
-#include "core/link_judge.h"
+#include "sensors/link_judge.h"
 
 #include "check.h"
 

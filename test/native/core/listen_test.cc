@@ -1,8 +1,8 @@
 #include <random>
 
 #include "check.h"
-#include "core/listen_spec.h"
-#include "core/proc_fs.h"
+#include "process/listen_spec.h"
+#include "process/proc_fs.h"
 
 namespace sockmon {
 namespace {

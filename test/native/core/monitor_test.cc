@@ -10,8 +10,8 @@
 #include <future>
 #include <thread>
 
+#include "base/error.h"
 #include "check.h"
-#include "core/error.h"
 
 namespace sockmon {
 namespace {

@@ -1,4 +1,4 @@
-#include "core/netlink.h"
+#include "network/netlink.h"
 
 #include <arpa/inet.h>
 #include <linux/if_addr.h>
@@ -8,8 +8,8 @@
 #include <cstring>
 #include <random>
 
+#include "base/error.h"
 #include "check.h"
-#include "core/error.h"
 
 namespace sockmon {
 namespace {

@@ -1,13 +1,13 @@
 // Datagrams to a real socket, as the service manager has one.
-#include "core/notify.h"
+#include "system/notify.h"
 
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cstddef>
 
+#include "base/unique_fd.h"
 #include "check.h"
-#include "core/unique_fd.h"
 
 namespace sockmon {
 namespace {

@@ -1,5 +1,5 @@
 #include "check.h"
-#include "core/output_tail.h"
+#include "runs/output_tail.h"
 
 namespace sockmon {
 namespace {

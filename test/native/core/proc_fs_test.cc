@@ -1,4 +1,4 @@
-#include "core/proc_fs.h"
+#include "process/proc_fs.h"
 
 #include <sys/stat.h>
 #include <unistd.h>

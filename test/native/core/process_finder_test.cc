@@ -1,4 +1,4 @@
-#include "core/process_finder.h"
+#include "process/process_finder.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,12 +1,12 @@
-#include "core/process_sensor.h"
+#include "sensors/process.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "check.h"
-#include "core/error.h"
-#include "core/exit_cause.h"
+#include "process/exit_cause.h"
 
 extern char** environ;
 

@@ -1,12 +1,12 @@
-#include "core/reactor.h"
+#include "base/reactor.h"
 
 #include <sys/eventfd.h>
 
 #include <memory>
 #include <vector>
 
+#include "base/error.h"
 #include "check.h"
-#include "core/error.h"
 
 namespace sockmon {
 namespace {

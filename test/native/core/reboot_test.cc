@@ -1,5 +1,5 @@
 // The last resort, at the seam: FakeSys never reboots anything.
-#include "core/reboot.h"
+#include "system/reboot.h"
 
 #include <atomic>
 #include <future>

@@ -3,9 +3,9 @@
 
 #include <sstream>
 
+#include "base/error.h"
 #include "check.h"
-#include "core/error.h"
-#include "core/runs.h"
+#include "runs/runs.h"
 
 namespace sockmon {
 namespace {

@@ -1,8 +1,8 @@
-#include "core/stack_probe.h"
-#include "core/stack_sensor.h"
+#include "prober/stack_probe.h"
+#include "sensors/stack.h"
 
+#include "base/error.h"
 #include "check.h"
-#include "core/error.h"
 
 namespace sockmon {
 namespace {

@@ -1,0 +1,99 @@
+// One epoll set and one timerfd: whatever the monitor thread waits for. Not thread-safe: used by that thread alone.
+#pragma once
+#include <sys/epoll.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "base/sys.h"
+#include "base/unique_fd.h"
+
+namespace sockmon {
+
+class Timer;
+
+class Reactor {
+ public:
+  using Callback = std::function<void(uint32_t epoll_events)>;
+  using OnError = std::function<void(const std::string& code, const std::string& detail)>;
+
+  /// `on_error` hears of exceptions that a callback let out; the loop goes on.
+  Reactor(Sys& sys, OnError on_error);
+  ~Reactor();
+  Reactor(const Reactor&) = delete;
+  Reactor& operator=(const Reactor&) = delete;
+
+  /// Waits for and handles one batch of events. Throws Error when epoll itself fails.
+  void run_once();
+  /// When the batch being handled was received, in ms of CLOCK_BOOTTIME.
+  double now_ms() const { return now_ms_; }
+  Sys& sys() const { return sys_; }
+
+ private:
+  friend class FdWatch;
+  friend class Timer;
+
+  uint64_t add(int fd, uint32_t events, Callback callback);
+  void remove(int fd, uint64_t token);
+  void set_alarm();
+  void fire_expired();
+  template <typename Call>
+  void guarded(Call call);
+
+  Sys& sys_;
+  OnError on_error_;
+  UniqueFd epoll_;
+  UniqueFd timer_;
+  double now_ms_;
+  double alarm_ms_ = 0;
+  uint64_t next_token_ = 1;
+  // Looked up by token at dispatch, so an event of a watch removed earlier in the same batch finds nobody.
+  std::unordered_map<uint64_t, std::shared_ptr<Callback>> callbacks_;
+  std::set<std::pair<double, Timer*>> timers_;
+};
+
+/// An open descriptor in the epoll set. Owns it: leaves the set, then closes. May be destroyed inside its own callback.
+class FdWatch {
+ public:
+  /// Throws Error when epoll_ctl(2) refuses.
+  FdWatch(Reactor& reactor, UniqueFd fd, uint32_t events, Reactor::Callback callback);
+  ~FdWatch();
+  FdWatch(const FdWatch&) = delete;
+  FdWatch& operator=(const FdWatch&) = delete;
+
+  int fd() const { return fd_.get(); }
+  void set_events(uint32_t events);
+  /// Leaves the epoll set and hands the descriptor on.
+  UniqueFd release();
+
+ private:
+  Reactor& reactor_;
+  UniqueFd fd_;
+  uint64_t token_;
+};
+
+/// A one-shot timer on CLOCK_BOOTTIME. May be armed again or destroyed inside its own callback.
+class Timer {
+ public:
+  Timer(Reactor& reactor, std::function<void()> callback);
+  ~Timer();
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+  void arm(double delay_ms);
+  void cancel();
+  bool armed() const { return deadline_ms_ >= 0; }
+
+ private:
+  friend class Reactor;
+  Reactor& reactor_;
+  std::shared_ptr<std::function<void()>> callback_;
+  double deadline_ms_ = -1;
+};
+
+}  // namespace sockmon

@@ -1,0 +1,31 @@
+// Waits until the kernel tells why a process ended: once its parent has reaped it, and perhaps never.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "base/reactor.h"
+#include "core/event.h"
+#include "process/process_finder.h"
+
+namespace sockmon {
+
+class CauseWatch {
+ public:
+  /// `done` is called once, with an unknown cause after 5 s; it may destroy the watch.
+  CauseWatch(Reactor& reactor, const ProcFs& proc, UniqueFd pidfd, Identity identity,
+             std::function<void(ExitCause)> done);
+
+ private:
+  void on_pidfd(uint32_t events);
+  void look(bool last);
+
+  Reactor& reactor_;
+  const ProcFs& proc_;
+  const Identity identity_;
+  std::function<void(ExitCause)> done_;
+  int looks_ = 0;
+  Timer timer_;
+  std::unique_ptr<FdWatch> pidfd_;
+};
+
+}  // namespace sockmon

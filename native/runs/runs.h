@@ -1,0 +1,35 @@
+// All scripts that are running, or whose output or end is still to come.
+#pragma once
+#include <functional>
+#include <list>
+#include <memory>
+
+#include "runs/run.h"
+
+namespace sockmon {
+
+class Runs final : private RunHost {
+ public:
+  using Emit = std::function<void(Event)>;
+  Runs(Reactor& reactor, const ProcFs& proc, Emit emit);
+
+  /// A run that waits to be started. Throws Error.
+  std::unique_ptr<Run> prepare(RunSpec spec);
+  /// Starts it at once; follow() is left to the caller.
+  Run& start(std::unique_ptr<Run> run);
+  void end(const std::string& id);
+  /// Whether this session is that of a running script.
+  bool is_script(pid_t session) const;
+
+ private:
+  void run_started(const RunStarted& started) override { emit_(started); }
+  void run_ended(const RunEnded& ended) override { emit_(ended); }
+  void run_over(Run& run) override;
+
+  Reactor& reactor_;
+  const ProcFs& proc_;
+  Emit emit_;
+  std::list<std::unique_ptr<Run>> runs_;
+};
+
+}  // namespace sockmon

@@ -1,0 +1,176 @@
+#include "sensors/link_judge.h"
+
+namespace sockmon {
+
+struct LinkJudge::Facts {
+  /// What is missing, the gravest first; nothing: whole.
+  std::optional<DownReason> missing;
+  bool carrier = false;
+  std::vector<std::string> addresses;
+};
+
+struct LinkJudge::Candidate {
+  std::string interface;
+  int family;
+};
+
+const char* describe(DownReason reason) {
+  switch (reason) {
+    case DownReason::interface_gone:
+      return "the interface is not there";
+    case DownReason::interface_down:
+      return "the interface is down";
+    case DownReason::no_carrier:
+      return "it has no carrier";
+    case DownReason::no_address:
+      return "it has no address";
+    case DownReason::no_default_route:
+      return "no default route leads through it";
+    case DownReason::process_exit:
+      return "the process ended";
+    case DownReason::probe_failed:
+      return "the probe failed";
+  }
+  return "";
+}
+
+bool LinkVerdict::same_news(const LinkVerdict& other) const {
+  return state == other.state && reason == other.reason && interface == other.interface &&
+         carrier == other.carrier && detail == other.detail;
+}
+
+LinkJudge::LinkJudge(LinkSpec spec) : spec_(std::move(spec)), interface_(spec_.interface.value_or("")) {}
+
+LinkJudge::Facts LinkJudge::look(const NetworkState& network, const std::string& name, int family) const {
+  Facts facts;
+  const Interface* interface = network.find(name);
+  if (interface == nullptr) {
+    facts.missing = DownReason::interface_gone;
+    return facts;
+  }
+  facts.carrier = interface->carrier();
+  facts.addresses = network.addresses_of(interface->index);
+  if (!interface->up()) {
+    facts.missing = DownReason::interface_down;
+  } else if (spec_.carrier && !facts.carrier) {
+    facts.missing = DownReason::no_carrier;
+  } else if (spec_.address && !network.has_address(interface->index, family)) {
+    facts.missing = DownReason::no_address;
+  } else if (spec_.default_route && !network.has_route(interface->index, family)) {
+    facts.missing = DownReason::no_default_route;
+  }
+  return facts;
+}
+
+/// The family it is judged by: that of its default route, IPv4 if it has both.
+int LinkJudge::family_of(const NetworkState& network, const std::string& name) const {
+  const Interface* interface = network.find(name);
+  if (!spec_.default_route || interface == nullptr) return AF_UNSPEC;
+  for (const DefaultRoute& route : network.routes) {
+    if (route.interface == interface->index) return route.family;
+  }
+  return AF_UNSPEC;
+}
+
+/// Another interface, whole and with carrier, that a default route leads through.
+std::optional<LinkJudge::Candidate> LinkJudge::other_candidate(const NetworkState& network) const {
+  for (const DefaultRoute& route : network.routes) {
+    const Interface* interface = network.find(route.interface);
+    if (interface == nullptr || interface->name == interface_ || !interface->carrier()) continue;
+    if (family_ == AF_INET && route.family != AF_INET) continue;
+    if (!look(network, interface->name, route.family).missing) return Candidate{interface->name, route.family};
+  }
+  return std::nullopt;
+}
+
+/// Which interface and family are meant from now on.
+void LinkJudge::choose(const NetworkState& network) {
+  if (!spec_.interface) {
+    const bool usable = !interface_.empty() && !look(network, interface_, family_).missing;
+    if (!usable) {
+      if (const auto other = other_candidate(network)) {
+        interface_ = other->interface;
+        family_ = other->family;
+        excused_ = false;
+      } else if (interface_.empty() && !network.routes.empty()) {
+        const Interface* first = network.find(network.routes.front().interface);
+        if (first != nullptr) interface_ = first->name;
+      }
+    }
+  }
+  const int family = family_of(network, interface_);
+  if (family_ == AF_UNSPEC || family == AF_INET) family_ = family;
+}
+
+bool LinkJudge::depends_on_interface(const NetworkState& network) const {
+  return spec_.interface.has_value() || !other_candidate(network);
+}
+
+const LinkVerdict& LinkJudge::next(const NetworkState& network) {
+  choose(network);
+  if (interface_.empty()) {
+    verdict_ = {};
+    verdict_.detail = "no interface has a default route";
+    return verdict_;
+  }
+  judge(look(network, interface_, family_));
+  // Not seen alive yet: another one may be meant the next time.
+  if (verdict_.state == SensorState::absent) {
+    family_ = AF_UNSPEC;
+    if (!spec_.interface) interface_.clear();
+  }
+  return verdict_;
+}
+
+const LinkVerdict& LinkJudge::lost(DownReason reason) {
+  Facts facts;
+  facts.missing = reason;
+  judge(facts);
+  return verdict_;
+}
+
+void LinkJudge::judge(const Facts& facts) {
+  verdict_.interface = interface_;
+  verdict_.carrier = facts.carrier;
+  verdict_.addresses = facts.addresses;
+  if (verdict_.state == SensorState::up) return judge_living(facts);
+  if (!facts.missing) {
+    verdict_.state = SensorState::up;
+    misses_nothing();
+    excused_ = !facts.carrier;
+  } else if (verdict_.state == SensorState::absent) {
+    verdict_.detail = describe(*facts.missing);
+  }
+}
+
+void LinkJudge::judge_living(const Facts& facts) {
+  const bool gone = facts.missing == DownReason::interface_gone || facts.missing == DownReason::interface_down;
+  if (gone || facts.missing == DownReason::no_carrier) return die(*facts.missing);
+  if (!facts.carrier) excused_ = true;
+  if (!facts.missing) {
+    misses_nothing();
+    if (facts.carrier) excused_ = false;
+  } else if (!excused_) {
+    die(*facts.missing);
+  } else if (!facts.carrier) {
+    misses_nothing();
+  } else {
+    verdict_.reason = facts.missing;
+    verdict_.detail = facts.missing == DownReason::no_address ? "waiting for address" : "waiting for default route";
+  }
+}
+
+/// Nothing that can be expected now: without carrier not even an address.
+void LinkJudge::misses_nothing() {
+  verdict_.reason.reset();
+  verdict_.detail.clear();
+}
+
+void LinkJudge::die(DownReason reason) {
+  verdict_.state = SensorState::down;
+  verdict_.reason = reason;
+  verdict_.detail = describe(reason);
+  excused_ = false;
+}
+
+}  // namespace sockmon

@@ -1,0 +1,65 @@
+// Whether a link is whole, and whether a loss is a death: pure, from one state of the network to the next.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/event.h"
+#include "core/spec.h"
+#include "network/network_state.h"
+
+namespace sockmon {
+
+struct LinkVerdict {
+  SensorState state = SensorState::absent;
+  /// Of a death, or what an interface that lives still misses after its carrier has come back.
+  std::optional<DownReason> reason;
+  /// Empty: no interface carries the default route.
+  std::string interface;
+  bool carrier = false;
+  std::vector<std::string> addresses;
+  std::string detail;
+
+  /// The same for whoever is told; addresses may come and go in silence.
+  bool same_news(const LinkVerdict& other) const;
+};
+
+class LinkJudge {
+ public:
+  explicit LinkJudge(LinkSpec spec);
+
+  /// What the link is now, in the light of what it was.
+  const LinkVerdict& next(const NetworkState& network);
+  const LinkVerdict& verdict() const { return verdict_; }
+  /// Whether the loss of the interface itself would be a death: no other one can take over.
+  bool depends_on_interface(const NetworkState& network) const;
+  /// The interface is gone or down: a death, without looking at anything else.
+  const LinkVerdict& lost(DownReason reason);
+
+ private:
+  struct Facts;
+  struct Candidate;
+
+  Facts look(const NetworkState& network, const std::string& interface, int family) const;
+  int family_of(const NetworkState& network, const std::string& interface) const;
+  std::optional<Candidate> other_candidate(const NetworkState& network) const;
+  void choose(const NetworkState& network);
+  void judge(const Facts& facts);
+  void judge_living(const Facts& facts);
+  void misses_nothing();
+  void die(DownReason reason);
+
+  const LinkSpec spec_;
+  LinkVerdict verdict_;
+  std::string interface_;
+  /// Of the default route that it was seen with; AF_UNSPEC until then. Goes up to IPv4, never back to IPv6:
+  /// a gateway that has lost its IPv4 is not whole because IPv6 is left.
+  int family_ = AF_UNSPEC;
+  /// The carrier went away while it was up: a lost address or route is a consequence, not a death.
+  bool excused_ = false;
+};
+
+/// "its default route is gone", for people.
+const char* describe(DownReason reason);
+
+}  // namespace sockmon

@@ -1,0 +1,82 @@
+#include "sensors/stack.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "prober/stack_probe.h"
+
+namespace sockmon {
+namespace {
+
+/// While it does not answer, so that its return is soon noticed.
+constexpr double kMissingProbeMs = 1000;
+
+/// Our own lack of descriptors says nothing about the stack.
+bool is_our_own_trouble(int error) { return error == EMFILE || error == ENFILE; }
+
+}  // namespace
+
+StackSensor::StackSensor(Reactor& reactor, LinkHub& hub, SensorHost& host, StackSpec spec)
+    : reactor_(reactor), hub_(hub), host_(host), spec_(spec), timer_(reactor, [this] { probe(); }) {}
+
+StackSensor::~StackSensor() { hub_.unsubscribe(this); }
+
+SensorReport StackSensor::start() {
+  try {
+    hub_.subscribe(this);
+  } catch (const Error& error) {
+    host_.fault(error.code(), std::string("The stack is probed by the clock only. ") + error.what());
+  }
+  probe();
+  started_ = true;
+  return current_;
+}
+
+SensorReport StackSensor::snapshot() {
+  probe();
+  SensorReport now = current_;
+  now.at_ms = reactor_.sys().boot_ms();
+  return now;
+}
+
+void StackSensor::on_network(const NetworkState&) {
+  // A probe that times out holds up the thread for 200 ms: not for every message of a flood.
+  if (last_error_ != ETIMEDOUT) probe();
+}
+
+void StackSensor::on_hub_fault(const std::string& code, const std::string& detail) { host_.fault(code, detail); }
+
+void StackSensor::probe() {
+  int error = probe_stack(reactor_.sys());
+  if (error != 0 && current_.state == SensorState::up) error = probe_stack(reactor_.sys());
+  last_error_ = error;
+  if (is_our_own_trouble(error)) {
+    host_.fault(errno_name(error), std::string("The stack cannot be probed: ") + strerrordesc_np(error) +
+                                       ". Raise LimitNOFILE of the service.");
+  } else {
+    judge(error);
+  }
+  timer_.arm(error == 0 ? spec_.every_ms : std::min(spec_.every_ms, kMissingProbeMs));
+}
+
+void StackSensor::judge(int error) {
+  const SensorState before = current_.state;
+  const double at_ms = reactor_.sys().boot_ms();
+  const std::string detail = error == 0 ? "" : errno_name(error);
+  if (error == 0) {
+    if (before == SensorState::up) return;
+    current_ = {};
+    current_.state = SensorState::up;
+  } else if (before == SensorState::up) {
+    host_.died();
+    current_.state = SensorState::down;
+    current_.reason = DownReason::probe_failed;
+    current_.detail = detail;
+  } else {
+    current_.detail = detail;
+  }
+  current_.at_ms = at_ms;
+  if (started_ && current_.state != before) host_.report(current_);
+}
+
+}  // namespace sockmon
