@@ -12,6 +12,7 @@
 #include "bridge.h"
 #include "convert.h"
 #include "process/exit_cause.h"
+#include "sensors/table.h"
 #include "system/notify.h"
 #include "system/reboot.h"
 
@@ -76,7 +77,7 @@ class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
 
   Napi::Value watch(const Napi::CallbackInfo& info) {
     const std::string resource = to_string(info[0], "resource");
-    const std::vector<SensorSpec> sensors = to_sensors(info[1]);
+    const std::vector<SensorMaker> sensors = to_sensors(info[1]);
     return reports(info.Env(), with_monitor(info, [&](Monitor& monitor) { return monitor.watch(resource, sensors); }));
   }
 
@@ -159,6 +160,23 @@ Napi::Value capabilities(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value kinds(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Napi::Array result = Napi::Array::New(env);
+  for (const SensorKind& kind : sensor_kinds()) {
+    const Napi::Array fields = Napi::Array::New(env);
+    for (const char* field : kind.fields) fields.Set(fields.Length(), field);
+    const Napi::Object reasons = Napi::Object::New(env);
+    for (const Reason* reason : kind.reasons) reasons.Set(reason->name, name_of(reason->nature));
+    const Napi::Object entry = Napi::Object::New(env);
+    entry.Set("kind", kind.name);
+    entry.Set("fields", fields);
+    entry.Set("reasons", reasons);
+    result.Set(result.Length(), entry);
+  }
+  return result;
+}
+
 Napi::Value notify_manager(const Napi::CallbackInfo& info) {
   const std::string message = to_string(info[0], "message");
   const char* address = getenv("NOTIFY_SOCKET");
@@ -181,6 +199,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("lockFile", Napi::Function::New<lock_file>(env, "lockFile"));
   exports.Set("notify", Napi::Function::New<notify_manager>(env, "notify"));
   exports.Set("reboot", Napi::Function::New<reboot>(env, "reboot"));
+  exports.Set("kinds", Napi::Function::New<kinds>(env, "kinds"));
   exports.Set("capabilities", Napi::Function::New<capabilities>(env, "capabilities"));
   return exports;
 }

@@ -2,11 +2,13 @@
 #include "convert.h"
 
 #include <cmath>
+#include <map>
+
+#include "base/error.h"
+#include "sensors/table.h"
 
 namespace sockmon {
 namespace {
-
-constexpr double kLongestMs = 365.0 * 24 * 3600 * 1000;
 
 Napi::Object to_object(const Napi::Value& value, const std::string& what) {
   if (!value.IsObject() || value.IsArray() || value.IsFunction())
@@ -16,72 +18,45 @@ Napi::Object to_object(const Napi::Value& value, const std::string& what) {
 
 bool is_given(const Napi::Value& value) { return !value.IsUndefined(); }
 
-std::optional<std::string> optional_string(const Napi::Object& object, const char* key, const std::string& what) {
-  const Napi::Value value = object.Get(key);
-  if (!is_given(value)) return std::nullopt;
-  const std::string text = to_string(value, what + "." + key);
-  if (text.empty()) bad_argument(object.Env(), what + "." + key + ": expected a string that is not empty");
-  return text;
-}
-
-bool optional_bool(const Napi::Object& object, const char* key, const std::string& what, bool fallback) {
-  const Napi::Value value = object.Get(key);
-  if (!is_given(value)) return fallback;
-  if (!value.IsBoolean()) bad_argument(object.Env(), what + "." + key + ": expected true or false");
-  return value.As<Napi::Boolean>();
-}
-
 double milliseconds(const Napi::Object& object, const char* key, const std::string& what, double least) {
   const Napi::Value value = object.Get(key);
   const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
-  if (!(number >= least && number <= kLongestMs)) {
-    const std::string least_text = std::to_string(static_cast<int>(least));
-    bad_argument(object.Env(),
-                 what + "." + key + ": expected milliseconds, at least " + least_text + " and at most a year");
-  }
+  if (const auto complaint = milliseconds_complaint(number, least))
+    bad_argument(object.Env(), what + "." + key + ": " + *complaint);
   return number;
 }
 
-ProcessSpec to_process(const Napi::Object& object, const std::string& what) {
-  ProcessSpec spec;
-  spec.pidfile = optional_string(object, "pidfile", what);
-  spec.name = optional_string(object, "name", what);
-  if (const auto listen = optional_string(object, "listen", what)) {
-    spec.listen = parse_listen(*listen);
-    if (!spec.listen) {
-      bad_argument(object.Env(), what + ".listen: expected tcp:PORT, tcp:ADDRESS:PORT, tcp:[ADDRESS]:PORT, "
-                                        "the same with udp, or unix:/PATH, not " + *listen);
-    }
-  }
-  if (!spec.pidfile && !spec.name && !spec.listen)
-    bad_argument(object.Env(), what + ": expected at least one of pidfile, name and listen");
-  return spec;
+Fields::Value to_value(const Napi::Value& value, const std::string& what) {
+  if (value.IsNull()) return nullptr;
+  if (value.IsBoolean()) return value.As<Napi::Boolean>().Value();
+  if (value.IsNumber()) return value.As<Napi::Number>().DoubleValue();
+  return to_string(value, what);
 }
 
-LinkSpec to_link(const Napi::Object& object, const std::string& what) {
-  LinkSpec spec;
-  if (!object.Get("interface").IsNull()) {
-    spec.interface = to_string(object.Get("interface"), what + ".interface");
-    // IFNAMSIZ is 16 with the terminating zero.
-    if (spec.interface->empty() || spec.interface->size() > 15)
-      bad_argument(object.Env(), what + ".interface: expected null or the name of an interface, 1 to 15 bytes long");
+/// Every field but `kind`, which says whose they are.
+Fields to_fields(const Napi::Object& object, const std::string& what) {
+  std::map<std::string, Fields::Value> values;
+  const Napi::Array names = object.GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); i++) {
+    const std::string name = to_string(Napi::Value(names.Get(i)).ToString(), what);
+    const Napi::Value value = object.Get(name);
+    if (name != "kind" && is_given(value)) values.emplace(name, to_value(value, what + "." + name));
   }
-  spec.address = optional_bool(object, "address", what, spec.address);
-  spec.default_route = optional_bool(object, "defaultRoute", what, spec.default_route);
-  spec.carrier = optional_bool(object, "carrier", what, spec.carrier);
-  return spec;
+  return Fields(what, std::move(values));
 }
 
-SensorSpec to_sensor(const Napi::Value& value, const std::string& what) {
+SensorMaker to_sensor(const Napi::Value& value, const std::string& what) {
   const Napi::Object object = to_object(value, what);
-  const Napi::Value kind = object.Get("kind");
-  const std::string name = kind.IsString() ? kind.As<Napi::String>().Utf8Value() : "";
-  if (name == "process") return to_process(object, what);
-  if (name == "link") return to_link(object, what);
-  if (name != "stack") bad_argument(value.Env(), what + ".kind: expected 'process', 'link' or 'stack'");
-  StackSpec spec;
-  if (is_given(object.Get("everyMs"))) spec.every_ms = milliseconds(object, "everyMs", what, 1);
-  return spec;
+  const Napi::Value name = object.Get("kind");
+  const SensorKind* kind = name.IsString() ? find_sensor_kind(name.As<Napi::String>().Utf8Value()) : nullptr;
+  if (kind == nullptr) bad_argument(value.Env(), what + ".kind: expected " + sensor_kind_names());
+  try {
+    const Fields fields = to_fields(object, what);
+    fields.allow_only(kind->fields);
+    return kind->prepare(fields);
+  } catch (const Error& error) {
+    bad_argument(value.Env(), error.what());
+  }
 }
 
 std::vector<std::string> to_argv(const Napi::Value& value) {
@@ -108,7 +83,7 @@ std::vector<std::string> to_paths(const Napi::Value& value, const std::string& w
 
 void bad_argument(Napi::Env env, const std::string& message) {
   Napi::TypeError error = Napi::TypeError::New(env, message);
-  error.Set("code", Napi::String::New(env, "ERR_SOCKMON_ARGUMENT"));
+  error.Set("code", Napi::String::New(env, kBadArgument));
   throw error;
 }
 
@@ -120,11 +95,11 @@ std::string to_string(const Napi::Value& value, const std::string& what) {
   return text;
 }
 
-std::vector<SensorSpec> to_sensors(const Napi::Value& value) {
+std::vector<SensorMaker> to_sensors(const Napi::Value& value) {
   if (!value.IsArray() || value.As<Napi::Array>().Length() == 0)
     bad_argument(value.Env(), "sensors: expected an array with at least one sensor");
   const Napi::Array array = value.As<Napi::Array>();
-  std::vector<SensorSpec> sensors;
+  std::vector<SensorMaker> sensors;
   for (uint32_t i = 0; i < array.Length(); i++)
     sensors.push_back(to_sensor(array.Get(i), "sensors[" + std::to_string(i) + "]"));
   return sensors;

@@ -6,7 +6,8 @@
 #include <vector>
 
 #include "core/event.h"
-#include "core/spec.h"
+#include "core/sensor.h"
+#include "runs/run_spec.h"
 
 namespace sockmon {
 
@@ -14,7 +15,7 @@ namespace sockmon {
 [[noreturn]] void bad_argument(Napi::Env env, const std::string& message);
 
 std::string to_string(const Napi::Value& value, const std::string& what);
-std::vector<SensorSpec> to_sensors(const Napi::Value& value);
+std::vector<SensorMaker> to_sensors(const Napi::Value& value);
 RunSpec to_run(const Napi::Value& value);
 
 /// An array of events. Reports failure by its status instead of an exception: at the end of an environment nothing

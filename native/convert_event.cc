@@ -61,26 +61,6 @@ const char* name_of(SensorState state) {
   return "down";
 }
 
-const char* name_of(DownReason reason) {
-  switch (reason) {
-    case DownReason::process_exit:
-      return "process_exit";
-    case DownReason::interface_gone:
-      return "interface_gone";
-    case DownReason::interface_down:
-      return "interface_down";
-    case DownReason::no_address:
-      return "no_address";
-    case DownReason::no_default_route:
-      return "no_default_route";
-    case DownReason::no_carrier:
-      return "no_carrier";
-    case DownReason::probe_failed:
-      break;
-  }
-  return "probe_failed";
-}
-
 template <typename Items, typename Make>
 napi_status to_array(napi_env env, const Items& items, napi_value* result, Make make) {
   napi_status status = napi_create_array_with_length(env, items.size(), result);
@@ -124,7 +104,7 @@ napi_status convert(napi_env env, const SensorReport& report, napi_value* result
   Builder object(env);
   object.set("type", "sensor").set("resource", report.resource).set("sensor", report.sensor);
   object.set("state", name_of(report.state)).set("atMs", report.at_ms);
-  if (report.reason) object.set("reason", name_of(*report.reason));
+  if (report.reason != nullptr) object.set("reason", report.reason->name).set("nature", name_of(report.reason->nature));
   object.set("cause", report.cause).set("pid", report.pid).set("interface", report.interface);
   object.set("carrier", report.carrier).set("addresses", report.addresses);
   return object.set_unless_empty("detail", report.detail).set("reflex", report.reflex).finish(result);
@@ -152,7 +132,7 @@ napi_status convert(napi_env env, const RunEnded& ended, napi_value* result) {
 napi_status convert(napi_env env, const Fault& fault, napi_value* result) {
   Builder object(env);
   object.set("type", "fault").set("resource", fault.resource).set("sensor", fault.sensor);
-  return object.set("code", fault.code).set("detail", fault.detail).set("atMs", fault.at_ms).finish(result);
+  return object.set("code", fault.code).set("detail", fault.detail).set("atMs", fault.at_ms).set("active", fault.active).finish(result);
 }
 
 }  // namespace

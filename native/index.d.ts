@@ -3,51 +3,23 @@
  * Times are milliseconds of CLOCK_BOOTTIME (clock_gettime(2)) with a fraction, stamped in the monitor thread.
  */
 
-/** A process to watch, found in one of three ways. At least one of `pidfile`, `name` and `listen` is given. */
-export interface ProcessSpec {
-  kind: 'process';
-  /** File that holds the pid in decimal. Believed only if the process lives, matches `name` (if given) and is not younger than the file. */
-  pidfile?: string;
-  /** comm(5) of the process, or the base name of its argv[0]. Of several the oldest whose parent does not match as well. */
-  name?: string;
-  /** Owner of a listening socket: `tcp:53`, `tcp:127.0.0.1:53`, `tcp:[::1]:53`, `udp:53` or `unix:/run/x.sock`. */
-  listen?: string;
-}
+/**
+ * One sensor: its kind, and the fields of that kind (`kinds()` names them; native/sensors and src/sensors say what they mean). A field of
+ * another kind is refused.
+ */
+export type SensorSpec = {
+  readonly kind: string;
+  readonly [field: string]: string | number | boolean | null;
+};
 
-/** An interface with its address and default route, by rtnetlink(7), in the monitor's network namespace. */
-export interface LinkSpec {
-  kind: 'link';
-  /** Name of the interface, or null for "the one that carries the default route". */
-  interface: string | null;
-  /** Which losses are a death. `carrier` is told in any case. Default: address and route, not carrier. */
-  address?: boolean;
-  defaultRoute?: boolean;
-  carrier?: boolean;
-}
-
-/** socket(AF_INET) and a UDP datagram to itself over loopback. */
-export interface StackSpec {
-  kind: 'stack';
-  /** How often to probe when nothing else hints at trouble. Default 60000. */
-  everyMs?: number;
-}
-
-export type SensorSpec = ProcessSpec | LinkSpec | StackSpec;
+/** What kind of loss a reason is: native/core/reason.h. */
+export type Nature = 'gone' | 'exited' | 'broken' | 'unreachable';
 
 /** Why a process ended, as the kernel told it. */
 export type ExitCause =
   | { kind: 'signal'; signal: number; coreDumped: boolean }
   | { kind: 'exit'; code: number }
   | { kind: 'unknown' };
-
-export type DownReason =
-  | 'process_exit'
-  | 'interface_gone'
-  | 'interface_down'
-  | 'no_address'
-  | 'no_default_route'
-  | 'no_carrier'
-  | 'probe_failed';
 
 /**
  * What a sensor says now.
@@ -62,8 +34,10 @@ export interface SensorReport {
   state: 'up' | 'absent' | 'down';
   atMs: number;
   /** With state `down`; with `up` what a link still misses after its carrier has come back. */
-  reason?: DownReason;
-  /** With reason `process_exit`: the cause where it is known at once; a `cause` event may follow where it is `unknown`. */
+  reason?: string;
+  /** Beside the reason: what kind of loss it is. */
+  nature?: Nature;
+  /** Of an ended process: the cause where it is known at once; a `cause` event may follow where it is `unknown`. */
   cause?: ExitCause;
   /** process: the pid that is (or was) watched. */
   pid?: number;
@@ -137,6 +111,8 @@ export interface Fault {
   code: string;
   detail: string;
   atMs: number;
+  /** False: what this sensor was said to lack is over. `code` and `detail` are those of its beginning. */
+  active: boolean;
 }
 
 export type NativeEvent = SensorReport | CauseReport | RunStarted | RunEnded | Fault;
@@ -196,3 +172,5 @@ export function clockSynchronized(): boolean;
 export function lockFile(fd: number): boolean;
 /** What this kernel offers: `exitInfo` = PIDFD_INFO_EXIT (Linux 6.15+). */
 export function capabilities(): { exitInfo: boolean };
+/** The kinds of sensors of this addon, with their fields and the nature of each of their reasons. */
+export function kinds(): { kind: string; fields: string[]; reasons: Record<string, Nature> }[];

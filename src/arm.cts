@@ -16,6 +16,9 @@ interface Plan {
   readonly watches: readonly { readonly resource: string; readonly sensors: unknown[] }[];
 }
 
+/** What another version has written down may mean something else. */
+const { version } = require('../../package.json') as { version: string };
+
 /** The state folder as far as it can be known without reading a configuration. */
 function guessStateDir(): string {
   const at = process.argv.indexOf('--state-dir');
@@ -32,6 +35,7 @@ function planKey(): string {
     /^(SOCKMON_|STATE_DIRECTORY$|XDG_)/.test(name),
   );
   return JSON.stringify([
+    version,
     process.argv.slice(2),
     process.cwd(),
     process.getuid?.(),

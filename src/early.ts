@@ -1,10 +1,10 @@
 /** The hand-over from arm.cjs, which watches before the rest of the program is loaded. */
 import type { Monitor, NativeEvent, SensorReport } from '../native/index.js';
-import type { SensorSpec } from './core/policy.js';
+import type { NativeSensor } from './core/policy.js';
 
 export interface Early {
   readonly monitor: Monitor;
-  readonly watches: readonly { resource: string; sensors: SensorSpec[]; reports: SensorReport[] }[];
+  readonly watches: readonly { resource: string; sensors: NativeSensor[]; reports: SensorReport[] }[];
   /** Delivers what has come in since, and from now on directly. */
   takeOver(handler: (events: NativeEvent[]) => void): void;
 }

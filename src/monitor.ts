@@ -1,24 +1,14 @@
 /** The native monitor as the core's Watcher: translates its events, knows nothing of outages. */
-import { constants } from 'node:os';
-import type {
-  ExitCause,
-  Monitor,
-  NativeEvent,
-  SensorSpec as NativeSensorSpec,
-  RunEnded,
-  SensorReport,
-} from '../native/index.js';
+import type { Monitor, NativeEvent, RunEnded, SensorReport } from '../native/index.js';
 import type { Addon } from './addon.js';
 import { SockmonError } from './core/errors.js';
-import type { Cause, RunResult } from './core/model.js';
-import type { SensorSpec } from './core/policy.js';
+import type { RunResult } from './core/model.js';
+import type { Sensor } from './core/policy.js';
 import type { Run, Watcher } from './core/ports.js';
 import type { Input } from './core/state.js';
 import type { Early } from './early.js';
-
-const signalNames = new Map(
-  Object.entries(constants.signals).map(([name, number]) => [number as number, name]),
-);
+import { causeOf, signalName } from './sensors/exit-cause.js';
+import { nativeSensor, sensorKindOf } from './sensors/kinds.js';
 
 export interface WatcherOptions {
   /** What the thread saw at once comes at once. */
@@ -54,6 +44,8 @@ export function startWatcher(addon: Addon, options: WatcherOptions): Watcher {
 class NativeWatcher implements Watcher {
   private readonly monitor: Monitor;
   private readonly early = new Map<string, { specs: string; reports: SensorReport[] }>();
+  /** Which sensor a report is of. */
+  private readonly watched = new Map<string, readonly Sensor[]>();
   /** What has come of them since, while the rest of the program was loaded; null: everything is delivered at once. */
   private held: NativeEvent[] | null = null;
 
@@ -82,20 +74,21 @@ class NativeWatcher implements Watcher {
     });
   }
 
-  watch(resource: string, sensors: readonly SensorSpec[]): void {
+  watch(resource: string, sensors: readonly Sensor[]): void {
+    this.watched.set(resource, sensors);
     this.give(this.reportsOf(resource, sensors));
   }
 
   /** How things are by now, in one: what a report of some time ago calls absent may be up. */
-  private reportsOf(resource: string, sensors: readonly SensorSpec[]): Input[] {
+  private reportsOf(resource: string, sensors: readonly Sensor[]): Input[] {
     const early = this.early.get(resource);
     this.early.delete(resource);
     const since = early === undefined ? [] : this.takeHeld(resource);
-    if (early?.specs === JSON.stringify(sensors))
-      return [...early.reports.map(sensorInput), ...since.map(inputOf)];
+    const native = sensors.map(nativeSensor);
+    if (early?.specs === JSON.stringify(native)) return this.inputsOf([...early.reports, ...since]);
     if (early !== undefined) this.monitor.unwatch(resource);
     try {
-      return this.monitor.watch(resource, sensors as NativeSensorSpec[]).map(sensorInput);
+      return this.inputsOf(this.monitor.watch(resource, native));
     } catch (error) {
       const detail = `it cannot be watched: ${(error as Error).message}`;
       this.give([{ kind: 'fault', resource, sensor: null, detail }]);
@@ -111,6 +104,7 @@ class NativeWatcher implements Watcher {
   }
 
   unwatch(resource: string): void {
+    this.watched.delete(resource);
     this.monitor.unwatch(resource);
   }
 
@@ -159,6 +153,15 @@ class NativeWatcher implements Watcher {
     onInputs(inputs.map(input => ('atMs' in input ? { ...input, atMs: input.atMs - bootBeganMs } : input)));
   }
 
+  private inputsOf(events: readonly NativeEvent[]): Input[] {
+    return events.flatMap(event => {
+      if (event.type !== 'sensor') return [inputOf(event)];
+      const sensor = this.watched.get(event.resource)?.[event.sensor];
+      // Of what is not watched any more: it was on its way when that was decided.
+      return sensor === undefined ? [] : [sensorInput(event, sensor)];
+    });
+  }
+
   private nativeRun(run: Run) {
     const { id, timeoutMs, graceMs } = run;
     const env = { ...this.options.environment, ...run.env };
@@ -166,16 +169,14 @@ class NativeWatcher implements Watcher {
   }
 
   private deliver(events: NativeEvent[]): void {
-    this.give(events.map(inputOf));
+    this.give(this.inputsOf(events));
     const end = events.find(event => event.type === 'fault' && event.code === 'ESHUTDOWN');
     if (end?.type === 'fault') this.options.onEnd(end.detail);
   }
 }
 
-function inputOf(event: NativeEvent): Input {
+function inputOf(event: Exclude<NativeEvent, SensorReport>): Input {
   switch (event.type) {
-    case 'sensor':
-      return sensorInput(event);
     case 'cause':
       return { kind: 'cause', resource: event.resource, sensor: event.sensor, cause: causeOf(event.cause) };
     case 'run_started':
@@ -198,52 +199,22 @@ function inputOf(event: NativeEvent): Input {
   }
 }
 
-function sensorInput(report: SensorReport): Input {
+function sensorInput(report: SensorReport, sensor: Sensor): Input {
+  const kind = sensorKindOf(sensor);
+  const { reason, detail = '' } = report;
+  const unexplained = report.state === 'down' ? ({ kind: 'unknown' } as const) : null;
   return {
     kind: 'sensor',
     resource: report.resource,
     sensor: report.sensor,
     state: report.state,
     atMs: report.atMs,
-    cause: report.state === 'down' || report.reason !== undefined ? downCause(report) : null,
-    detail: detailWords(report),
+    cause: reason === undefined ? unexplained : kind.cause({ ...report, reason }),
+    detail: report.state === 'up' ? kind.alive(report) : detail,
     carrier: report.carrier ?? null,
     interface: report.interface ?? null,
     reflex: report.reflex ?? null,
   };
-}
-
-function downCause(report: SensorReport): Cause {
-  switch (report.reason) {
-    case undefined:
-      return { kind: 'unknown' };
-    case 'process_exit':
-      return report.cause === undefined ? { kind: 'unknown' } : causeOf(report.cause);
-    case 'probe_failed':
-      return { kind: 'probe', error: report.detail ?? 'no answer' };
-    default:
-      return { kind: 'link', what: report.reason, interface: report.interface ?? '?' };
-  }
-}
-
-/** What a person wants to read beside a sensor's name. */
-function detailWords(report: SensorReport): string {
-  const extra = report.detail ?? '';
-  if (report.state !== 'up') return extra;
-  if (report.pid !== undefined) return `pid ${report.pid}`;
-  if (report.interface !== undefined) {
-    const carrier = report.carrier === false ? 'no carrier' : '';
-    return [report.interface, ...(report.addresses ?? []), carrier, extra]
-      .filter(word => word !== '')
-      .join(' ');
-  }
-  return extra === '' ? 'datagrams pass' : extra;
-}
-
-function causeOf(cause: ExitCause): Cause {
-  return cause.kind === 'signal'
-    ? { kind: 'signal', signal: signalName(cause.signal), coreDumped: cause.coreDumped }
-    : cause;
 }
 
 function resultOf(event: RunEnded): RunResult {
@@ -253,8 +224,4 @@ function resultOf(event: RunEnded): RunResult {
   return event.exit.kind === 'signal'
     ? { kind: 'signal', signal: signalName(event.exit.signal) }
     : event.exit;
-}
-
-function signalName(signal: number): string {
-  return signalNames.get(signal) ?? `signal ${signal}`;
 }

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Policy } from './core/policy.js';
+import { nativeSensor } from './sensors/kinds.js';
 
 const key = Symbol.for('sockmon.plan');
 
@@ -15,7 +16,10 @@ export function writePlan(stateDir: string, files: readonly string[], policy: Po
   const plan = {
     key: place.key,
     files: files.map(file => ({ file, text: fs.readFileSync(file, 'utf8') })),
-    watches: policy.resources.map(({ id, sensors }) => ({ resource: id, sensors })),
+    watches: policy.resources.map(({ id, sensors }) => ({
+      resource: id,
+      sensors: sensors.map(nativeSensor),
+    })),
   };
   const text = JSON.stringify(plan);
   if (fs.existsSync(place.file) && fs.readFileSync(place.file, 'utf8') === text) return;

@@ -92,9 +92,17 @@ const rules: Rule[] = [
       target === 'src/mqtt/messages.ts',
   },
   {
-    what: 'only monitor.ts, addon.ts and early.ts know the native shape',
-    reason: 'one place translates between the thread and the core',
-    files: file => !['src/monitor.ts', 'src/addon.ts', 'src/early.ts'].includes(file),
+    what: 'a sensor knows the core, and types of what is around it',
+    reason: 'a kind of sensor is one module, and the daemon that loads it must not load the schemas',
+    files: inFolder('src/sensors'),
+    mayImport: (target, typeOnly) =>
+      target.startsWith('src/core/') || target.startsWith('src/sensors/') || target === 'node:os' || typeOnly,
+  },
+  {
+    what: 'only monitor.ts, addon.ts, early.ts and the sensors know the native shape',
+    reason: 'one place translates between the thread and the core, kind by kind',
+    files: file =>
+      !['src/monitor.ts', 'src/addon.ts', 'src/early.ts'].includes(file) && !file.startsWith('src/sensors/'),
     mayImport: target => !target.startsWith('native/'),
   },
 ];

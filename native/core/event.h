@@ -7,36 +7,21 @@
 #include <variant>
 #include <vector>
 
+#include "core/reason.h"
+#include "process/exit_status.h"
+#include "runs/run_event.h"
+
 namespace sockmon {
 
-struct ExitCause {
-  enum class Kind { unknown, exit, signal };
-  Kind kind = Kind::unknown;
-  /// The exit code or the signal number.
-  int value = 0;
-  bool core_dumped = false;
-
-  bool known() const { return kind != Kind::unknown; }
-};
-
 enum class SensorState { up, absent, down };
-
-enum class DownReason {
-  process_exit,
-  interface_gone,
-  interface_down,
-  no_address,
-  no_default_route,
-  no_carrier,
-  probe_failed,
-};
 
 struct SensorReport {
   std::string resource;
   int sensor = 0;
   SensorState state = SensorState::absent;
   double at_ms = 0;
-  std::optional<DownReason> reason;
+  /// One of the sensor's own kind; null: none.
+  const Reason* reason = nullptr;
   std::optional<ExitCause> cause;
   std::optional<pid_t> pid;
   std::optional<std::string> interface;
@@ -53,29 +38,14 @@ struct CauseReport {
   ExitCause cause;
 };
 
-struct RunStarted {
-  std::string id;
-  pid_t pid = 0;
-  double at_ms = 0;
-  bool reflex = false;
-};
-
-struct RunEnded {
-  std::string id;
-  double at_ms = 0;
-  std::optional<ExitCause> exit;
-  std::string spawn_error;
-  bool timed_out = false;
-  std::string output;
-  bool output_truncated = false;
-};
-
 struct Fault {
   std::optional<std::string> resource;
   std::optional<int> sensor;
   std::string code;
   std::string detail;
   double at_ms = 0;
+  /// False: what was told before with this sensor is over.
+  bool active = true;
 };
 
 using Event = std::variant<SensorReport, CauseReport, RunStarted, RunEnded, Fault>;

@@ -32,7 +32,7 @@ Monitor::Monitor(Sys& sys, ProcFs proc, Deliver deliver, Patience patience)
       patience_(patience),
       reactor_(sys, [this](const std::string& code, const std::string& detail) { fault(code, detail); }),
       proc_(std::move(proc)),
-      runs_(reactor_, proc_, [this](Event event) { emit(std::move(event)); }),
+      runs_(reactor_, proc_, *this),
       finder_(sys, proc_, [this](pid_t session) { return runs_.is_script(session); }),
       processes_{finder_, proc_, has_exit_info(sys)},
       hub_(reactor_),
@@ -159,7 +159,7 @@ Resource& Monitor::find(const std::string& resource) {
   return *found->second;
 }
 
-std::vector<SensorReport> Monitor::watch(const std::string& name, const std::vector<SensorSpec>& sensors) {
+std::vector<SensorReport> Monitor::watch(const std::string& name, const std::vector<SensorMaker>& sensors) {
   return call<std::vector<SensorReport>>([this, name, sensors] {
     if (resources_.count(name) != 0) throw Error("EEXIST", "A resource " + name + " is watched already");
     // A pidfd each, the sockets of the network and the reflex with its pipe.

@@ -13,6 +13,8 @@
 
 #include "base/wakeup.h"
 #include "core/resource.h"
+#include "network/link_hub.h"
+#include "process/process_finder.h"
 
 namespace sockmon {
 
@@ -22,7 +24,7 @@ struct Patience {
   std::chrono::milliseconds join{2000};
 };
 
-class Monitor {
+class Monitor final : private RunObserver {
  public:
   /// Gets the events of one turn of the loop, in order, on the monitor thread. Must not block.
   using Deliver = std::function<void(std::vector<Event>)>;
@@ -34,7 +36,7 @@ class Monitor {
   Monitor& operator=(const Monitor&) = delete;
 
   /// Throws Error: EEXIST, EMFILE.
-  std::vector<SensorReport> watch(const std::string& resource, const std::vector<SensorSpec>& sensors);
+  std::vector<SensorReport> watch(const std::string& resource, const std::vector<SensorMaker>& sensors);
   void unwatch(const std::string& resource);
   /// Throws Error ENOENT for an unknown resource.
   std::vector<SensorReport> snapshot(const std::string& resource);
@@ -63,6 +65,8 @@ class Monitor {
   Result call(std::function<Result()> command);
   void run_commands();
   void flush();
+  void run_started(const RunStarted& started) override { emit(started); }
+  void run_ended(const RunEnded& ended) override { emit(ended); }
   void emit(Event event) { outbox_.push_back(std::move(event)); }
   void fault(const std::string& code, const std::string& detail);
   Resource& find(const std::string& resource);

@@ -2,23 +2,15 @@
 
 #include <algorithm>
 
-#include "sensors/link.h"
-#include "sensors/stack.h"
+#include "base/reactor.h"
 
 namespace sockmon {
 
 /// One sensor and its place in the resource.
 class Resource::Slot final : public SensorHost {
  public:
-  Slot(Resource& resource, int index, const SensorSpec& spec) : resource_(resource), index_(index) {
-    const SensorWorld& world = resource.world_;
-    if (const auto* process = std::get_if<ProcessSpec>(&spec))
-      sensor_ = std::make_unique<ProcessSensor>(world.reactor, *this, world.processes, *process);
-    else if (const auto* link = std::get_if<LinkSpec>(&spec))
-      sensor_ = std::make_unique<LinkSensor>(world.reactor, world.hub, *this, *link);
-    else
-      sensor_ = std::make_unique<StackSensor>(world.reactor, world.hub, *this, std::get<StackSpec>(spec));
-  }
+  Slot(Resource& resource, int index, const SensorMaker& make)
+      : resource_(resource), index_(index), sensor_(make(resource.world_, *this)) {}
 
   SensorReport start() { return addressed(sensor_->start()); }
   SensorReport snapshot() { return addressed(sensor_->snapshot()); }
@@ -28,10 +20,7 @@ class Resource::Slot final : public SensorHost {
   void died() override { resource_.fire_reflex(); }
   void report(const SensorReport& report) override {
     // Before this one is believed to be back: a sibling that is dying must not look as if all were well.
-    if (report.state == SensorState::up) {
-      last_fault_.clear();
-      resource_.doubt_all_but(*this);
-    }
+    if (report.state == SensorState::up) resource_.doubt_all_but(*this);
     resource_.tell(addressed(report));
     if (report.state == SensorState::down) resource_.doubt_all_but(*this);
   }
@@ -40,9 +29,16 @@ class Resource::Slot final : public SensorHost {
   }
   void fault(const std::string& code, const std::string& detail) override {
     // A sensor that tries again every second must not say so every second.
-    if (last_fault_ == code + detail) return;
-    last_fault_ = code + detail;
-    resource_.emit_(Fault{resource_.name_, index_, code, detail, resource_.world_.reactor.sys().boot_ms()});
+    if (fault_ && fault_->code == code && fault_->detail == detail) return;
+    fault_ = Fault{resource_.name_, index_, code, detail, resource_.world_.reactor.sys().boot_ms(), true};
+    resource_.emit_(*fault_);
+  }
+  void works() override {
+    if (!fault_) return;
+    Fault over = *std::exchange(fault_, std::nullopt);
+    over.active = false;
+    over.at_ms = resource_.world_.reactor.sys().boot_ms();
+    resource_.emit_(std::move(over));
   }
 
  private:
@@ -54,14 +50,15 @@ class Resource::Slot final : public SensorHost {
 
   Resource& resource_;
   const int index_;
-  std::string last_fault_;
+  /// Told, and not over yet.
+  std::optional<Fault> fault_;
   std::unique_ptr<Sensor> sensor_;
 };
 
-Resource::Resource(SensorWorld world, std::string name, const std::vector<SensorSpec>& specs, Emit emit)
+Resource::Resource(SensorWorld world, std::string name, const std::vector<SensorMaker>& sensors, Emit emit)
     : world_(world), name_(std::move(name)), emit_(std::move(emit)) {
-  for (const SensorSpec& spec : specs)
-    slots_.push_back(std::make_unique<Slot>(*this, static_cast<int>(slots_.size()), spec));
+  for (const SensorMaker& make : sensors)
+    slots_.push_back(std::make_unique<Slot>(*this, static_cast<int>(slots_.size()), make));
 }
 
 Resource::~Resource() = default;

@@ -1,28 +1,19 @@
 // A watched resource: its sensors, and the reflex that the first death sets off.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/sensor.h"
-#include "network/link_hub.h"
 #include "runs/runs.h"
-#include "sensors/process.h"
 
 namespace sockmon {
 
-/// What sensors are made of.
-struct SensorWorld {
-  Reactor& reactor;
-  LinkHub& hub;
-  Runs& runs;
-  const ProcessContext& processes;
-};
-
 class Resource {
  public:
-  using Emit = Runs::Emit;
-  Resource(SensorWorld world, std::string name, const std::vector<SensorSpec>& specs, Emit emit);
+  using Emit = std::function<void(Event)>;
+  Resource(SensorWorld world, std::string name, const std::vector<SensorMaker>& sensors, Emit emit);
   ~Resource();
   Resource(const Resource&) = delete;
   Resource& operator=(const Resource&) = delete;

@@ -1,10 +1,27 @@
-// What every source of facts about a resource has in common.
+// What every kind of sensor has in common. A new kind is a file in sensors/ and a line in sensors/table.cc.
 #pragma once
+#include <functional>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "core/event.h"
+#include "core/fields.h"
 
 namespace sockmon {
+
+class LinkHub;
+class Reactor;
+class Runs;
+struct ProcessContext;
+
+/// What sensors are made of: all of it belongs to the monitor thread.
+struct SensorWorld {
+  Reactor& reactor;
+  LinkHub& hub;
+  Runs& runs;
+  const ProcessContext& processes;
+};
 
 /// Where a sensor tells what it has seen. The resource and the sensor's index are filled in by the host.
 class SensorHost {
@@ -15,11 +32,14 @@ class SensorHost {
   virtual void died() = 0;
   virtual void report(const SensorReport& report) = 0;
   virtual void cause(pid_t pid, ExitCause cause) = 0;
-  /// The sensor cannot work, or not fully. `code` is an errno name. Told once until it changes.
+  /// The sensor cannot work, or not fully. `code` is an errno name. Told once until it changes or is over.
   virtual void fault(const std::string& code, const std::string& detail) = 0;
+  /// It works again, or for the first time: what `fault` told is over.
+  virtual void works() = 0;
 };
 
-/// It puts its descriptors into the reactor and reports every change to its host.
+/// It puts its descriptors into the reactor and reports every change to its host. It never waits: what needs to is asynchronous on the
+/// reactor, or runs on a thread of its own.
 class Sensor {
  public:
   virtual ~Sensor() = default;
@@ -31,6 +51,18 @@ class Sensor {
   virtual void doubt() {}
   /// SIGKILL to the process that it watches now. False when it watches none. Throws Error when the kernel refuses.
   virtual bool kill() { return false; }
+};
+
+/// Makes a sensor whose settings have been read; called on the monitor thread.
+using SensorMaker = std::function<std::unique_ptr<Sensor>(const SensorWorld&, SensorHost&)>;
+
+/// One kind of sensor.
+struct SensorKind {
+  const char* name;
+  std::vector<const char*> fields;
+  std::vector<const Reason*> reasons;
+  /// Reads the fields, on the thread of whoever asks. Throws Error ERR_SOCKMON_ARGUMENT.
+  SensorMaker (*prepare)(const Fields& fields);
 };
 
 }  // namespace sockmon

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "base/reactor.h"
-#include "core/event.h"
+#include "process/exit_status.h"
 #include "process/process_finder.h"
 
 namespace sockmon {

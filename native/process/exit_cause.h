@@ -1,7 +1,7 @@
 // Why a process that is not our child ended.
 #pragma once
 #include "base/sys.h"
-#include "core/event.h"
+#include "process/exit_status.h"
 #include "process/proc_fs.h"
 #include "process/process_finder.h"
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/sys.h"
-#include "core/spec.h"
+#include "process/listen_spec.h"
 #include "process/proc_fs.h"
 
 namespace sockmon {
@@ -28,6 +28,13 @@ struct FileStamp {
   bool operator==(const FileStamp& other) const {
     return inode == other.inode && modified_ns == other.modified_ns;
   }
+};
+
+/// What is known of the process that is wanted. At least one is given.
+struct ProcessSpec {
+  std::optional<std::string> pidfile;
+  std::optional<std::string> name;
+  std::optional<ListenSpec> listen;
 };
 
 struct Found {
@@ -69,6 +76,14 @@ class ProcessFinder {
   Sys& sys_;
   ProcFs proc_;
   std::function<bool(pid_t)> is_script_;
+};
+
+/// What all process sensors of a monitor share.
+struct ProcessContext {
+  ProcessFinder& finder;
+  const ProcFs& proc;
+  /// PIDFD_GET_INFO tells the exit status.
+  bool exit_info;
 };
 
 }  // namespace sockmon

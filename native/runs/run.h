@@ -4,20 +4,17 @@
 #include <string>
 
 #include "base/reactor.h"
-#include "core/event.h"
 #include "process/proc_fs.h"
 #include "runs/output_tail.h"
+#include "runs/run_event.h"
 #include "runs/spawn.h"
 
 namespace sockmon {
 
 class Run;
 
-class RunHost {
+class RunHost : public RunObserver {
  public:
-  virtual ~RunHost() = default;
-  virtual void run_started(const RunStarted& started) = 0;
-  virtual void run_ended(const RunEnded& ended) = 0;
   /// Nothing of it is left to wait for. It may be destroyed here.
   virtual void run_over(Run& run) = 0;
 };

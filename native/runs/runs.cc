@@ -2,8 +2,8 @@
 
 namespace sockmon {
 
-Runs::Runs(Reactor& reactor, const ProcFs& proc, Emit emit)
-    : reactor_(reactor), proc_(proc), emit_(std::move(emit)) {}
+Runs::Runs(Reactor& reactor, const ProcFs& proc, RunObserver& observer)
+    : reactor_(reactor), proc_(proc), observer_(observer) {}
 
 std::unique_ptr<Run> Runs::prepare(RunSpec spec) {
   auto prepared = std::make_unique<PreparedRun>(reactor_.sys(), std::move(spec));

@@ -1,6 +1,5 @@
 // All scripts that are running, or whose output or end is still to come.
 #pragma once
-#include <functional>
 #include <list>
 #include <memory>
 
@@ -10,8 +9,7 @@ namespace sockmon {
 
 class Runs final : private RunHost {
  public:
-  using Emit = std::function<void(Event)>;
-  Runs(Reactor& reactor, const ProcFs& proc, Emit emit);
+  Runs(Reactor& reactor, const ProcFs& proc, RunObserver& observer);
 
   /// A run that waits to be started. Throws Error.
   std::unique_ptr<Run> prepare(RunSpec spec);
@@ -22,13 +20,13 @@ class Runs final : private RunHost {
   bool is_script(pid_t session) const;
 
  private:
-  void run_started(const RunStarted& started) override { emit_(started); }
-  void run_ended(const RunEnded& ended) override { emit_(ended); }
+  void run_started(const RunStarted& started) override { observer_.run_started(started); }
+  void run_ended(const RunEnded& ended) override { observer_.run_ended(ended); }
   void run_over(Run& run) override;
 
   Reactor& reactor_;
   const ProcFs& proc_;
-  Emit emit_;
+  RunObserver& observer_;
   std::list<std::unique_ptr<Run>> runs_;
 };
 

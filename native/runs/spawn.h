@@ -7,7 +7,7 @@
 
 #include "base/sys.h"
 #include "base/unique_fd.h"
-#include "core/spec.h"
+#include "runs/run_spec.h"
 
 namespace sockmon {
 

@@ -1,8 +1,35 @@
 #include "sensors/link.h"
 
+#include <utility>
+
 #include "base/error.h"
 
 namespace sockmon {
+
+SensorKind link_kind() {
+  return {"link",
+          {"interface", "address", "defaultRoute", "carrier"},
+          {&kInterfaceGone, &kInterfaceDown, &kNoAddress, &kNoDefaultRoute, &kNoCarrier},
+          [](const Fields& fields) {
+            LinkSpec spec;
+            if (!fields.is_null("interface")) {
+              spec.interface = fields.text("interface");
+              // IFNAMSIZ is 16 with the terminating zero.
+              if (!spec.interface || spec.interface->size() > 15)
+                fields.refuse("interface", "expected a string, null or the name of an interface, 1 to 15 bytes long");
+            }
+            spec.address = fields.flag("address", spec.address);
+            spec.default_route = fields.flag("defaultRoute", spec.default_route);
+            spec.carrier = fields.flag("carrier", spec.carrier);
+            return watch_link(std::move(spec));
+          }};
+}
+
+SensorMaker watch_link(LinkSpec spec) {
+  return [spec = std::move(spec)](const SensorWorld& world, SensorHost& host) -> std::unique_ptr<Sensor> {
+    return std::make_unique<LinkSensor>(world.reactor, world.hub, host, spec);
+  };
+}
 
 LinkSensor::LinkSensor(Reactor& reactor, LinkHub& hub, SensorHost& host, LinkSpec spec)
     : reactor_(reactor), hub_(hub), host_(host), judge_(std::move(spec)) {}
@@ -33,20 +60,21 @@ void LinkSensor::on_hint(const NetworkState& before) {
 
 /// While an interface is torn down a dump of all links waits for the RTNL lock (0.4 ms for slirp4netns, more for a
 /// veth); its flags alone are told at once. They may still say "down" where the dump will say "gone".
-std::optional<DownReason> LinkSensor::flags_tell_loss() const {
+const Reason* LinkSensor::flags_tell_loss() const {
   unsigned flags = 0;
   if (reactor_.sys().interface_flags(judge_.verdict().interface.c_str(), &flags) != 0) {
-    if (errno == ENODEV) return DownReason::interface_gone;
-    return std::nullopt;
+    if (errno == ENODEV) return &kInterfaceGone;
+    return nullptr;
   }
-  if ((flags & IFF_UP) == 0) return DownReason::interface_down;
-  return std::nullopt;
+  if ((flags & IFF_UP) == 0) return &kInterfaceDown;
+  return nullptr;
 }
 
 void LinkSensor::on_network(const NetworkState& state) {
+  host_.works();
   if (unreported_loss_) {
     const Interface* interface = state.find(judge_.verdict().interface);
-    if (interface == nullptr) unreported_loss_ = DownReason::interface_gone;
+    if (interface == nullptr) unreported_loss_ = &kInterfaceGone;
     report_loss();
   }
   const LinkVerdict before = judge_.verdict();
@@ -60,8 +88,7 @@ void LinkSensor::on_hub_fault(const std::string& code, const std::string& detail
 }
 
 void LinkSensor::report_loss() {
-  judge_.lost(*unreported_loss_);
-  unreported_loss_.reset();
+  judge_.lost(*std::exchange(unreported_loss_, nullptr));
   host_.report(report(reactor_.now_ms()));
 }
 

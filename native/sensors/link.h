@@ -1,12 +1,15 @@
 // Watches an interface with its address and default route.
 #pragma once
-#include <optional>
+#include <string>
 
 #include "core/sensor.h"
 #include "network/link_hub.h"
 #include "sensors/link_judge.h"
 
 namespace sockmon {
+
+SensorKind link_kind();
+SensorMaker watch_link(LinkSpec spec);
 
 class LinkSensor final : public Sensor, private LinkObserver {
  public:
@@ -20,7 +23,7 @@ class LinkSensor final : public Sensor, private LinkObserver {
   void on_hint(const NetworkState& before) override;
   void on_network(const NetworkState& state) override;
   void on_hub_fault(const std::string& code, const std::string& detail) override;
-  std::optional<DownReason> flags_tell_loss() const;
+  const Reason* flags_tell_loss() const;
   void report_loss();
   void tell_change(const LinkVerdict& before);
   SensorReport report(double at_ms) const;
@@ -30,7 +33,7 @@ class LinkSensor final : public Sensor, private LinkObserver {
   SensorHost& host_;
   LinkJudge judge_;
   /// The reflex has been set off, the report waits for the dump that tells the true reason.
-  std::optional<DownReason> unreported_loss_;
+  const Reason* unreported_loss_ = nullptr;
   /// Why it cannot work at all; empty: it can.
   std::string failure_;
 };

@@ -4,7 +4,7 @@ namespace sockmon {
 
 struct LinkJudge::Facts {
   /// What is missing, the gravest first; nothing: whole.
-  std::optional<DownReason> missing;
+  const Reason* missing = nullptr;
   bool carrier = false;
   std::vector<std::string> addresses;
 };
@@ -13,26 +13,6 @@ struct LinkJudge::Candidate {
   std::string interface;
   int family;
 };
-
-const char* describe(DownReason reason) {
-  switch (reason) {
-    case DownReason::interface_gone:
-      return "the interface is not there";
-    case DownReason::interface_down:
-      return "the interface is down";
-    case DownReason::no_carrier:
-      return "it has no carrier";
-    case DownReason::no_address:
-      return "it has no address";
-    case DownReason::no_default_route:
-      return "no default route leads through it";
-    case DownReason::process_exit:
-      return "the process ended";
-    case DownReason::probe_failed:
-      return "the probe failed";
-  }
-  return "";
-}
 
 bool LinkVerdict::same_news(const LinkVerdict& other) const {
   return state == other.state && reason == other.reason && interface == other.interface &&
@@ -45,19 +25,19 @@ LinkJudge::Facts LinkJudge::look(const NetworkState& network, const std::string&
   Facts facts;
   const Interface* interface = network.find(name);
   if (interface == nullptr) {
-    facts.missing = DownReason::interface_gone;
+    facts.missing = &kInterfaceGone;
     return facts;
   }
   facts.carrier = interface->carrier();
   facts.addresses = network.addresses_of(interface->index);
   if (!interface->up()) {
-    facts.missing = DownReason::interface_down;
+    facts.missing = &kInterfaceDown;
   } else if (spec_.carrier && !facts.carrier) {
-    facts.missing = DownReason::no_carrier;
+    facts.missing = &kNoCarrier;
   } else if (spec_.address && !network.has_address(interface->index, family)) {
-    facts.missing = DownReason::no_address;
+    facts.missing = &kNoAddress;
   } else if (spec_.default_route && !network.has_route(interface->index, family)) {
-    facts.missing = DownReason::no_default_route;
+    facts.missing = &kNoDefaultRoute;
   }
   return facts;
 }
@@ -122,9 +102,9 @@ const LinkVerdict& LinkJudge::next(const NetworkState& network) {
   return verdict_;
 }
 
-const LinkVerdict& LinkJudge::lost(DownReason reason) {
+const LinkVerdict& LinkJudge::lost(const Reason& reason) {
   Facts facts;
-  facts.missing = reason;
+  facts.missing = &reason;
   judge(facts);
   return verdict_;
 }
@@ -139,13 +119,13 @@ void LinkJudge::judge(const Facts& facts) {
     misses_nothing();
     excused_ = !facts.carrier;
   } else if (verdict_.state == SensorState::absent) {
-    verdict_.detail = describe(*facts.missing);
+    verdict_.detail = facts.missing->words;
   }
 }
 
 void LinkJudge::judge_living(const Facts& facts) {
-  const bool gone = facts.missing == DownReason::interface_gone || facts.missing == DownReason::interface_down;
-  if (gone || facts.missing == DownReason::no_carrier) return die(*facts.missing);
+  const bool gone = facts.missing == &kInterfaceGone || facts.missing == &kInterfaceDown;
+  if (gone || facts.missing == &kNoCarrier) return die(*facts.missing);
   if (!facts.carrier) excused_ = true;
   if (!facts.missing) {
     misses_nothing();
@@ -156,20 +136,20 @@ void LinkJudge::judge_living(const Facts& facts) {
     misses_nothing();
   } else {
     verdict_.reason = facts.missing;
-    verdict_.detail = facts.missing == DownReason::no_address ? "waiting for address" : "waiting for default route";
+    verdict_.detail = facts.missing == &kNoAddress ? "waiting for address" : "waiting for default route";
   }
 }
 
 /// Nothing that can be expected now: without carrier not even an address.
 void LinkJudge::misses_nothing() {
-  verdict_.reason.reset();
+  verdict_.reason = nullptr;
   verdict_.detail.clear();
 }
 
-void LinkJudge::die(DownReason reason) {
+void LinkJudge::die(const Reason& reason) {
   verdict_.state = SensorState::down;
-  verdict_.reason = reason;
-  verdict_.detail = describe(reason);
+  verdict_.reason = &reason;
+  verdict_.detail = reason.words;
   excused_ = false;
 }
 

@@ -5,15 +5,28 @@
 #include <vector>
 
 #include "core/event.h"
-#include "core/spec.h"
 #include "network/network_state.h"
 
 namespace sockmon {
 
+struct LinkSpec {
+  /// Absent: the interface that carries the default route.
+  std::optional<std::string> interface;
+  bool address = true;
+  bool default_route = true;
+  bool carrier = false;
+};
+
+inline constexpr Reason kInterfaceGone{"interface_gone", Nature::gone, "the interface is not there"};
+inline constexpr Reason kInterfaceDown{"interface_down", Nature::gone, "the interface is down"};
+inline constexpr Reason kNoAddress{"no_address", Nature::broken, "it has no address"};
+inline constexpr Reason kNoDefaultRoute{"no_default_route", Nature::broken, "no default route leads through it"};
+inline constexpr Reason kNoCarrier{"no_carrier", Nature::broken, "it has no carrier"};
+
 struct LinkVerdict {
   SensorState state = SensorState::absent;
   /// Of a death, or what an interface that lives still misses after its carrier has come back.
-  std::optional<DownReason> reason;
+  const Reason* reason = nullptr;
   /// Empty: no interface carries the default route.
   std::string interface;
   bool carrier = false;
@@ -34,7 +47,7 @@ class LinkJudge {
   /// Whether the loss of the interface itself would be a death: no other one can take over.
   bool depends_on_interface(const NetworkState& network) const;
   /// The interface is gone or down: a death, without looking at anything else.
-  const LinkVerdict& lost(DownReason reason);
+  const LinkVerdict& lost(const Reason& reason);
 
  private:
   struct Facts;
@@ -47,7 +60,7 @@ class LinkJudge {
   void judge(const Facts& facts);
   void judge_living(const Facts& facts);
   void misses_nothing();
-  void die(DownReason reason);
+  void die(const Reason& reason);
 
   const LinkSpec spec_;
   LinkVerdict verdict_;
@@ -58,8 +71,5 @@ class LinkJudge {
   /// The carrier went away while it was up: a lost address or route is a consequence, not a death.
   bool excused_ = false;
 };
-
-/// "its default route is gone", for people.
-const char* describe(DownReason reason);
 
 }  // namespace sockmon

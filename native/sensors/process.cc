@@ -15,6 +15,29 @@ constexpr size_t kMostCauseWatches = 4;
 
 }  // namespace
 
+SensorKind process_kind() {
+  return {"process", {"pidfile", "name", "listen"}, {&kProcessExit}, [](const Fields& fields) {
+            ProcessSpec spec;
+            spec.pidfile = fields.text("pidfile");
+            spec.name = fields.text("name");
+            if (const auto listen = fields.text("listen")) {
+              spec.listen = parse_listen(*listen);
+              if (!spec.listen)
+                fields.refuse("listen", "expected tcp:PORT, tcp:ADDRESS:PORT, tcp:[ADDRESS]:PORT, the same with udp, "
+                                        "or unix:/PATH, not " + *listen);
+            }
+            if (!spec.pidfile && !spec.name && !spec.listen)
+              fields.refuse("expected at least one of pidfile, name and listen");
+            return watch_process(std::move(spec));
+          }};
+}
+
+SensorMaker watch_process(ProcessSpec spec) {
+  return [spec = std::move(spec)](const SensorWorld& world, SensorHost& host) -> std::unique_ptr<Sensor> {
+    return std::make_unique<ProcessSensor>(world.reactor, host, world.processes, spec);
+  };
+}
+
 ProcessSensor::ProcessSensor(Reactor& reactor, SensorHost& host, const ProcessContext& context, ProcessSpec spec)
     : reactor_(reactor),
       host_(host),
@@ -76,6 +99,7 @@ void ProcessSensor::look_for_it() {
   }
   if (search.found && adopt(*search.found)) return;
   if (!search.fault.empty()) host_.fault(search.fault, search.why_not);
+  else if (!search.found) host_.works();
   if (!search.found) become_absent(std::move(search.why_not));
   rescan_.arm(rescan_delay_ms_);
   rescan_delay_ms_ = std::min(rescan_delay_ms_ * 2, kSlowestRescanMs);
@@ -109,6 +133,7 @@ bool ProcessSensor::adopt(const Found& found) {
   }
   pidfd_ = std::make_unique<FdWatch>(reactor_, std::move(pidfd), EPOLLIN, [this](uint32_t) { on_death(); });
   watched_ = found;
+  host_.works();
   rescan_.cancel();
   rescan_delay_ms_ = kFirstRescanMs;
   current_ = {};
@@ -141,7 +166,7 @@ void ProcessSensor::on_death() {
   current_ = {};
   current_.state = SensorState::down;
   current_.at_ms = at_ms;
-  current_.reason = DownReason::process_exit;
+  current_.reason = &kProcessExit;
   current_.cause = cause;
   current_.pid = identity.pid;
   host_.report(current_);

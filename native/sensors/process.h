@@ -11,13 +11,10 @@
 
 namespace sockmon {
 
-/// What all process sensors of a monitor share.
-struct ProcessContext {
-  ProcessFinder& finder;
-  const ProcFs& proc;
-  /// PIDFD_GET_INFO tells the exit status.
-  bool exit_info;
-};
+inline constexpr Reason kProcessExit{"process_exit", Nature::exited, "the process ended"};
+
+SensorKind process_kind();
+SensorMaker watch_process(ProcessSpec spec);
 
 class ProcessSensor final : public Sensor {
  public:

@@ -16,6 +16,18 @@ bool is_our_own_trouble(int error) { return error == EMFILE || error == ENFILE; 
 
 }  // namespace
 
+SensorKind stack_kind() {
+  return {"stack", {"everyMs"}, {&kProbeFailed}, [](const Fields& fields) {
+            return watch_stack({fields.milliseconds("everyMs", 1, StackSpec().every_ms)});
+          }};
+}
+
+SensorMaker watch_stack(StackSpec spec) {
+  return [spec](const SensorWorld& world, SensorHost& host) -> std::unique_ptr<Sensor> {
+    return std::make_unique<StackSensor>(world.reactor, world.hub, host, spec);
+  };
+}
+
 StackSensor::StackSensor(Reactor& reactor, LinkHub& hub, SensorHost& host, StackSpec spec)
     : reactor_(reactor), hub_(hub), host_(host), spec_(spec), timer_(reactor, [this] { probe(); }) {}
 
@@ -54,8 +66,10 @@ void StackSensor::probe() {
     host_.fault(errno_name(error), std::string("The stack cannot be probed: ") + strerrordesc_np(error) +
                                        ". Raise LimitNOFILE of the service.");
   } else {
+    if (own_trouble_) host_.works();
     judge(error);
   }
+  own_trouble_ = is_our_own_trouble(error);
   timer_.arm(error == 0 ? spec_.every_ms : std::min(spec_.every_ms, kMissingProbeMs));
 }
 
@@ -70,7 +84,7 @@ void StackSensor::judge(int error) {
   } else if (before == SensorState::up) {
     host_.died();
     current_.state = SensorState::down;
-    current_.reason = DownReason::probe_failed;
+    current_.reason = &kProbeFailed;
     current_.detail = detail;
   } else {
     current_.detail = detail;

@@ -2,10 +2,18 @@
 #pragma once
 #include "base/reactor.h"
 #include "core/sensor.h"
-#include "core/spec.h"
 #include "network/link_hub.h"
 
 namespace sockmon {
+
+struct StackSpec {
+  double every_ms = 60'000;
+};
+
+inline constexpr Reason kProbeFailed{"probe_failed", Nature::broken, "the probe failed"};
+
+SensorKind stack_kind();
+SensorMaker watch_stack(StackSpec spec);
 
 class StackSensor final : public Sensor, private LinkObserver {
  public:
@@ -27,6 +35,7 @@ class StackSensor final : public Sensor, private LinkObserver {
   const StackSpec spec_;
   bool started_ = false;
   int last_error_ = 0;
+  bool own_trouble_ = false;
   SensorReport current_;
   Timer timer_;
 };

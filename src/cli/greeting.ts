@@ -2,8 +2,9 @@
 import { defaultStateDir } from '../config/state-dir.js';
 import type { Config } from '../core/policy.js';
 import type { Log } from '../core/ports.js';
+import { sensorWords } from '../sensors/kinds.js';
 import type { Io } from './io.js';
-import { deathWords, rebootWords, sensorWords } from './summary.js';
+import { deathWords, rebootWords } from './summary.js';
 
 export function greet(config: Config, broker: string | null, log: Log, io: Io): void {
   for (const resource of config.policy.resources) {

@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { loadAddon } from '../addon.js';
 import type { Config } from '../core/policy.js';
+import { nativeSensor } from '../sensors/kinds.js';
 
 export interface Machine {
   /** Whether systemd is PID 1, sd_booted(3). */
@@ -51,8 +52,8 @@ function watchedPids({ policy }: Config): number[] {
     const monitor = new Monitor(() => {});
     try {
       return policy.resources.flatMap(({ id, sensors }) => {
-        const processes = sensors.filter(({ kind }) => kind === 'process');
-        const reports = monitor.watch(id, processes as Parameters<typeof monitor.watch>[1]);
+        const processes = sensors.filter(({ canKill }) => canKill);
+        const reports = monitor.watch(id, processes.map(nativeSensor));
         return reports.flatMap(({ state, pid }) => (state === 'up' && pid !== undefined ? [pid] : []));
       });
     } finally {

@@ -1,12 +1,7 @@
 /** A configuration in plain words: what is watched, how, and what happens at its death. */
 import { formatDuration } from '../core/duration.js';
-import {
-  type Config,
-  type ResourcePolicy,
-  type RestartStep,
-  roleOf,
-  type SensorSpec,
-} from '../core/policy.js';
+import { type Config, type ResourcePolicy, type RestartStep, roleOf } from '../core/policy.js';
+import { sensorWords } from '../sensors/kinds.js';
 import { rows } from './table.js';
 
 export function summarize(config: Config): string {
@@ -46,39 +41,6 @@ function carefulRows({ needs, fallMs, riseMs, steps, restartBudget }: ResourcePo
     ...(fallMs === 0 ? [] : [['dead after', `${formatDuration(fallMs)}; no reflex`]]),
     ...(riseMs === 0 ? [] : [['back after', `${formatDuration(riseMs)} of being up`]]),
   ];
-}
-
-export function sensorWords(sensor: SensorSpec): string {
-  switch (sensor.kind) {
-    case 'stack':
-      return `a datagram to itself over loopback, every ${formatDuration(sensor.everyMs ?? 60_000)} and at every doubt`;
-    case 'process':
-      return processWords(sensor);
-    case 'link':
-      return linkWords(sensor);
-  }
-}
-
-function processWords({ pidfile, name, listen }: Extract<SensorSpec, { kind: 'process' }>): string {
-  const parts = [
-    name && `named ${name}`,
-    pidfile && `with its pid in ${pidfile}`,
-    listen && `listening on ${listen}`,
-  ];
-  return `the process ${parts.filter(Boolean).join(', ')}`;
-}
-
-function linkWords(link: Extract<SensorSpec, { kind: 'link' }>): string {
-  const which =
-    link.interface === null ? 'the interface of the default route' : `the interface ${link.interface}`;
-  const losses = [
-    'gone',
-    'down',
-    link.address !== false && 'without an address',
-    link.defaultRoute !== false && 'without a default route',
-    link.carrier && 'without a carrier',
-  ];
-  return `${which}: dead when ${losses.filter(Boolean).join(', ')}`;
 }
 
 export function deathWords({ steps }: ResourcePolicy): string {

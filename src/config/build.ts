@@ -7,8 +7,9 @@ import {
   type ResourcePolicy,
   type RestartStep,
   roleOf,
-  type SensorSpec,
+  type Sensor,
 } from '../core/policy.js';
+import { sensorKindOf } from '../sensors/kinds.js';
 import type { Fault, FaultCode } from './faults.js';
 import { type Outcome, readCredential, readKey, readPassword, readPem, scriptFault } from './files.js';
 import type { Origins } from './issues.js';
@@ -30,8 +31,6 @@ export interface Surroundings {
 /** What stands in files of its own. */
 type Secrets = Pick<MqttSettings, 'password'> &
   Pick<MqttSettings['tls'], 'ca' | 'cert' | 'key'> & { readonly commandKey: string | null };
-
-type Sensor = ResourceSettings['watch'][number];
 
 export class Builder {
   readonly faults: Fault[] = [];
@@ -135,25 +134,12 @@ export class Builder {
     };
   }
 
-  private sensor(sensor: Sensor, path: Path): SensorSpec {
-    if (sensor.stack) return { kind: 'stack', everyMs: sensor.stack.every };
-    if (sensor.link) {
-      const { link } = sensor;
-      return {
-        kind: 'link',
-        interface: link.interface === 'default' ? null : link.interface,
-        address: link.address === 'dead',
-        defaultRoute: link.default_route === 'dead',
-        carrier: link.carrier === 'dead',
-      };
-    }
-    const { pidfile, name, listen } = sensor.process ?? {};
-    return {
-      kind: 'process',
-      ...(pidfile && { pidfile: this.resolve([...path, 'process', 'pidfile'], pidfile) }),
-      ...(name && { name }),
-      ...(listen && { listen }),
-    };
+  private sensor(settings: ResourceSettings['watch'][number], path: Path): Sensor {
+    // The schema has seen to it that there is exactly one.
+    const [[name, own]] = Object.entries(settings) as [[string, unknown]];
+    const kind = sensorKindOf({ kind: name });
+    const fields = kind.fields(own, (setting, value) => this.resolve([...path, name, setting], value));
+    return { kind: name, name: kind.name(fields), canKill: kind.canKill, fields };
   }
 
   /** From a file or, where none is named, from a systemd credential. */

@@ -11,6 +11,11 @@ export function kindOf(value: unknown): string {
   return typeof value === 'number' ? 'a number' : 'text';
 }
 
+/** For `when` of a refinement that looks into a mapping. */
+export function isMapping({ value }: { readonly value: unknown }): boolean {
+  return typeof value === 'object' && value !== null;
+}
+
 type ErrorMap = (issue: { readonly input?: unknown }) => string;
 
 /** Words for a value of the wrong kind. */

@@ -1,40 +1,24 @@
 /** The whole configuration as the user writes it, after shorthands are written out. The only schema there is. */
 import { z } from 'zod';
 import { idPattern, idWords } from '../core/model.js';
+import { sensorKinds } from '../sensors/kinds.js';
 import { commandsSchema } from './commands-schema.js';
-import { choice, duration, expected, factor, flag, path, section, text, whole } from './fields.js';
+import * as fields from './fields.js';
+import { choice, duration, expected, factor, flag, isMapping, path, section, text, whole } from './fields.js';
 import { mqttSchema } from './mqtt-schema.js';
 
-const listen = /^((tcp|udp):(?:(?:[0-9.]{7,15}|\[[0-9a-fA-F:.]+\]):)?\d{1,5}|unix:[/@].+)$/;
-const interfaceWords = 'the name of an interface (at most 15 characters), or default';
-
-const processShape = {
-  pidfile: path('the path of a pidfile').optional(),
-  name: text('the name of a program, without a path', /^[^/\0]{1,255}$/).optional(),
-  listen: text('tcp:53, tcp:127.0.0.1:53, tcp:[::1]:53, udp:53 or unix:/run/x.sock', listen).optional(),
-};
-
-const processSensor = section(processShape).refine(
-  sensor => Object.keys(processShape).some(key => sensor[key as keyof typeof processShape] !== undefined),
-  { error: 'says nothing to find the process by; expected pidfile, name or listen', when: isMapping },
+/** Of one entry of `watch:` each kind is a key. What stands behind it is checked by the kind and read by nobody else. */
+const sensorShape = Object.fromEntries(
+  sensorKinds.map(({ kind, schema }): [string, z.ZodOptional<z.ZodType<unknown>>] => [
+    kind,
+    schema(fields).optional(),
+  ]),
 );
+const kindWords = sensorKinds.map(({ kind }) => kind).join(', ');
 
-const linkSensor = section({
-  /** IFNAMSIZ of netdevice(7) is 16 with the final NUL. */
-  interface: text(interfaceWords, /^[^\s/:]{1,15}$/).prefault('default'),
-  address: choice('dead', 'ignore').prefault('dead'),
-  default_route: choice('dead', 'ignore').prefault('dead'),
-  carrier: choice('dead', 'tell').prefault('tell'),
-});
-
-const stackSensor = section({ every: duration('1s', '1h').prefault('60s') });
-
-const sensor = section(
-  { process: processSensor.optional(), link: linkSensor.optional(), stack: stackSensor.optional() },
-  'one of process, link, stack or tcpip',
-)
+const sensor = section(sensorShape, `one of ${kindWords} or tcpip`)
   .refine(value => Object.keys(value).length > 0, {
-    error: 'names no sensor; expected one of process, link, stack or tcpip',
+    error: `names no sensor; expected one of ${kindWords} or tcpip`,
     // A sensor with an unknown name has been complained about already.
     when: payload => isMapping(payload) && payload.issues.length === 0,
   })
@@ -66,8 +50,8 @@ const restart = z.union([step, z.array(step)], { error: expected(`${restartWords
 
 const resource = section({
   watch: z
-    .array(sensor, { error: expected('tcpip, or a list of sensors (process, link, stack)') })
-    .min(1, { error: 'is an empty list; expected tcpip, or at least one of process, link, stack' }),
+    .array(sensor, { error: expected(`tcpip, or a list of sensors (${kindWords})`) })
+    .min(1, { error: `is an empty list; expected tcpip, or at least one of ${kindWords}` }),
   restart: restart.optional(),
   reboot: flag('true or false').optional(),
   restart_budget: section({
@@ -138,10 +122,6 @@ export const settingsSchema = section({
 export type Settings = z.infer<typeof settingsSchema>;
 export type ResourceSettings = Settings['resources'][string];
 export type StepSettings = z.infer<typeof step>;
-
-function isMapping({ value }: { readonly value: unknown }): boolean {
-  return typeof value === 'object' && value !== null;
-}
 
 /** What is inside optional and default wrappers. */
 export function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {

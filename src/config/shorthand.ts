@@ -1,5 +1,6 @@
 /** Writes the shorthands out, on the nodes of the document, so that every value keeps the place where its user wrote it. */
 import { isMap, isScalar, isSeq, type Node, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml';
+import { findSensorKind } from '../sensors/kinds.js';
 
 function at<T extends Node>(node: T, origin: Node): T {
   node.range = origin.range ?? null;
@@ -18,11 +19,13 @@ function isText(node: unknown): node is Scalar<string> {
   return isScalar(node) && typeof node.value === 'string';
 }
 
-/** `link: ppp0` for `link: {interface: ppp0}`. */
+/** `link: ppp0` for `link: {interface: ppp0}`, where the kind has such a shorthand. */
 function writeOutSensor(sensor: YAMLMap): void {
-  for (const pair of sensor.items)
-    if (isText(pair.key) && pair.key.value === 'link' && isText(pair.value))
-      pair.value = mapping(pair.value, 'interface', pair.value);
+  for (const pair of sensor.items) {
+    if (!isText(pair.key) || !isText(pair.value)) continue;
+    const shorthand = findSensorKind(pair.key.value)?.shorthand;
+    if (shorthand != null) pair.value = mapping(pair.value, shorthand, pair.value);
+  }
 }
 
 /** `tcpip` for a stack and a link sensor, `stack` and `link` for themselves with their defaults. */

@@ -191,7 +191,7 @@ function judgeAction(command: ReceivedCommand, policy: Policy, history: History,
     case 'drill':
       if (target?.steps.length === 0)
         return refuse('not_allowed', `${target.id} has no restart script; nobody would bring it back`);
-      if (target?.sensors.some(sensor => sensor.kind === 'process')) return allowed;
+      if (target?.sensors.some(sensor => sensor.canKill)) return allowed;
       return refuse('not_allowed', `${target?.id} has no process that could be killed`);
     default:
       return allowed;

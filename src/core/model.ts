@@ -19,12 +19,21 @@ export const idPattern = /^[a-zA-Z0-9_-]{1,64}$/;
 export const idWords = 'letters, digits, "_" and "-", at most 64';
 export const idShape = text(value => idPattern.test(value), idWords);
 
+/** What can be missing of an interface. */
+export const linkLosses = [
+  'interface_gone',
+  'interface_down',
+  'no_address',
+  'no_default_route',
+  'no_carrier',
+] as const;
+
 /** Why a resource died, or how a script ended. */
 export const causeShape = tagged('kind', {
   signal: { signal: string, coreDumped: boolean },
   exit: { code: number },
   link: {
-    what: oneOf('interface_gone', 'interface_down', 'no_address', 'no_default_route', 'no_carrier'),
+    what: oneOf(...linkLosses),
     interface: string,
   },
   probe: { error: string },

@@ -1,18 +1,26 @@
 /** What the owner wants: the checked, frozen outcome of the configuration. Durations in milliseconds. */
 
-/** The shapes that the native monitor takes (native/index.d.ts), in the core's own words. */
-export type SensorSpec =
-  | { readonly kind: 'process'; readonly pidfile?: string; readonly name?: string; readonly listen?: string }
-  | {
-      readonly kind: 'link';
-      /** null = whichever interface carries the default route. */
-      readonly interface: string | null;
-      readonly address?: boolean;
-      readonly defaultRoute?: boolean;
-      /** Whether loss of carrier alone is a death. It is told in any case. */
-      readonly carrier?: boolean;
-    }
-  | { readonly kind: 'stack'; readonly everyMs?: number };
+/**
+ * What kind of loss a sensor tells of. gone: it does not exist any more, or was taken down on purpose. exited: its process ended. broken:
+ * it is there, but does not work. unreachable: nothing is heard of it. As in native/core/reason.h.
+ */
+export type Nature = 'gone' | 'exited' | 'broken' | 'unreachable';
+
+export type FieldValue = string | number | boolean | null;
+
+/** One way in which a resource is seen. The core knows no kinds: what a kind means stands in src/sensors. */
+export interface Sensor {
+  readonly kind: string;
+  /** `process slirp4netns`, `link default`, `stack`: how it is called in messages and in the journal. */
+  readonly name: string;
+  /** Whether what it watches is a process that can be killed for a drill. */
+  readonly canKill: boolean;
+  /** What its native half is given. */
+  readonly fields: Readonly<Record<string, FieldValue>>;
+}
+
+/** What the monitor takes (native/index.d.ts): the kind beside its fields. */
+export type NativeSensor = { readonly kind: string } & Readonly<Record<string, FieldValue>>;
 
 /** One rung of the ladder: a script, and how often it is tried before the next rung. */
 export interface RestartStep {
@@ -40,7 +48,7 @@ export interface Budget {
 
 export interface ResourcePolicy {
   readonly id: string;
-  readonly sensors: readonly SensorSpec[];
+  readonly sensors: readonly Sensor[];
   /** From the first to the last resort short of a reboot; empty = watch and tell only. */
   readonly steps: readonly RestartStep[];
   /** Ask the guard for a reboot when the steps are used up. */
@@ -139,17 +147,5 @@ export interface Config {
 
 /** By which sensors a resource is seen: what others do not see has not died. */
 export function sensorsWords(policy: ResourcePolicy): string {
-  return policy.sensors.map(sensorName).join(', ');
-}
-
-/** `process slirp4netns`, `link default`, `stack`: how a sensor is called in messages. */
-export function sensorName(spec: SensorSpec): string {
-  switch (spec.kind) {
-    case 'process':
-      return `process ${spec.name ?? spec.pidfile ?? spec.listen ?? ''}`;
-    case 'link':
-      return `link ${spec.interface ?? 'default'}`;
-    case 'stack':
-      return 'stack';
-  }
+  return policy.sensors.map(({ name }) => name).join(', ');
 }

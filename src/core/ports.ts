@@ -1,7 +1,7 @@
 /** What the supervisor needs from the world. Each adapter implements one port; none knows another. */
 import type { Action, JournalEntry, JournalRecord, RefusalCode } from './model.js';
 import type { Vantage } from './moment.js';
-import type { Role, SensorSpec } from './policy.js';
+import type { Role, Sensor } from './policy.js';
 import type { ConnectionView, Snapshot } from './snapshot-model.js';
 
 export interface Journal {
@@ -31,7 +31,7 @@ export interface Run {
 }
 
 export interface Watcher {
-  watch(resource: string, sensors: readonly SensorSpec[]): void;
+  watch(resource: string, sensors: readonly Sensor[]): void;
   unwatch(resource: string): void;
   armReflex(resource: string, run: Run | null): void;
   run(run: Run): void;

@@ -4,7 +4,7 @@ import type { Climb, NextStep } from './ladder.js';
 import { momentOf, spanOf } from './moment.js';
 import { endRecord } from './outage.js';
 import type { OutageHistory } from './outage-history.js';
-import { type ResourcePolicy, type RestartStep, sensorName, sensorsWords } from './policy.js';
+import { type ResourcePolicy, type RestartStep, sensorsWords } from './policy.js';
 import { pendingReboot } from './reboot.js';
 import { afresh, scheduleNext } from './recovery.js';
 import {
@@ -118,8 +118,8 @@ function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
   const seen = history.seen.get(policy.id);
   const fresh: ResourceState = {
     policy,
-    sensors: policy.sensors.map(spec => ({
-      name: sensorName(spec),
+    sensors: policy.sensors.map(({ name }) => ({
+      name,
       state: 'absent',
       detail: '',
       carrier: null,

@@ -11,13 +11,13 @@ import type { Instant } from '../../src/core/clock.js';
 import { History } from '../../src/core/history.js';
 import type { JournalEntry, RefusalCode } from '../../src/core/model.js';
 import { timesOf } from '../../src/core/outage-history.js';
-import { policy, resource, step } from '../core/world.js';
+import { policy, resource, sensor, step } from '../core/world.js';
 import { type Cut, fairWeather, House, type Point, type Weather } from './house.js';
 
 const story = policy(
   [
     resource('tcpip', {
-      sensors: [{ kind: 'link', interface: 'tap0' }],
+      sensors: [sensor('link tap0')],
       steps: [
         step('restart', { attempts: 3, everyMs: 10_000 }),
         step('reload-driver', { attempts: 1, everyMs: 10_000 }),

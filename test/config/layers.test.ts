@@ -7,6 +7,21 @@ import { formatFault, seedConfig, stateDirOf } from '../../src/config.js';
 import { SockmonError } from '../../src/core/errors.js';
 import { least, workshop } from './workshop.js';
 
+const stack = (everyMs: number) => ({ kind: 'stack', name: 'stack', canKill: false, fields: { everyMs } });
+const linkOf = (name: string | null, more: Record<string, boolean> = {}) => ({
+  kind: 'link',
+  name: `link ${name ?? 'default'}`,
+  canKill: false,
+  fields: { interface: name, address: true, defaultRoute: true, carrier: false, ...more },
+});
+const link = linkOf(null);
+const programOf = (name: string, fields: Record<string, string>) => ({
+  kind: 'process',
+  name: `process ${name}`,
+  canKill: true,
+  fields,
+});
+
 const minuteMs = 60_000;
 /** The defaults of what makes a resource's recovery a careful one. */
 const careful = {
@@ -42,10 +57,7 @@ test('the least configuration gets every default', context => {
       resources: [
         {
           id: 'tcpip',
-          sensors: [
-            { kind: 'stack', everyMs: 60_000 },
-            { kind: 'link', interface: null, address: true, defaultRoute: true, carrier: false },
-          ],
+          sensors: [stack(60_000), link],
           steps: [],
           rebootWhenFailed: false,
           ...careful,
@@ -112,15 +124,14 @@ test('every form of a resource', context => {
 `,
   );
   const script = join(folder, 'script');
-  const link = { kind: 'link', interface: null, address: true, defaultRoute: true, carrier: false };
   const steps = [{ ...stepDefaults, name: 'script', argv: [script] }];
   assert.deepEqual(load(['a.yaml']).policy.resources, [
     {
       id: 'pppoe',
       sensors: [
-        { kind: 'process', pidfile: join(folder, 'run/ppp.pid'), name: 'pppd' },
-        { ...link, interface: 'ppp0', carrier: true },
-        { kind: 'stack', everyMs: 60_000 },
+        programOf('pppd', { pidfile: join(folder, 'run/ppp.pid'), name: 'pppd' }),
+        linkOf('ppp0', { carrier: true }),
+        stack(60_000),
       ],
       steps: [
         {
@@ -137,21 +148,21 @@ test('every form of a resource', context => {
     },
     {
       id: 'dns',
-      sensors: [{ kind: 'process', listen: 'tcp:53' }],
+      sensors: [programOf('tcp:53', { listen: 'tcp:53' })],
       steps,
       rebootWhenFailed: true,
       ...careful,
     },
     {
       id: 'eth1',
-      sensors: [{ ...link, interface: 'eth1' }],
+      sensors: [linkOf('eth1')],
       steps: [],
       rebootWhenFailed: false,
       ...careful,
     },
     {
       id: 'quiet',
-      sensors: [{ kind: 'stack', everyMs: 300_000 }, link, { ...link, defaultRoute: false, address: false }],
+      sensors: [stack(300_000), link, linkOf(null, { defaultRoute: false, address: false })],
       steps,
       rebootWhenFailed: false,
       ...careful,
@@ -312,10 +323,7 @@ test('the form of the seed', context => {
   assert.deepEqual(config.policy.resources, [
     {
       id: 'tcpip',
-      sensors: [
-        { kind: 'stack', everyMs: 60_000 },
-        { kind: 'link', interface: null, address: true, defaultRoute: true, carrier: false },
-      ],
+      sensors: [stack(60_000), link],
       steps: [{ ...stepDefaults, name: 'script', argv: [join(folder, 'script')] }],
       rebootWhenFailed: true,
       ...careful,

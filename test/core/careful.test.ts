@@ -1,7 +1,7 @@
 /** What makes the machine one that a careful person would arm. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { policy, resource, step, World } from './world.js';
+import { policy, resource, sensor, step, World } from './world.js';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
@@ -184,7 +184,7 @@ describe('what dies again and again, but slowly', () => {
   });
 
   it('and not what is killed on purpose', () => {
-    const dns = resource('dns', { sensors: [{ kind: 'process', name: 'dnsmasq' }] });
+    const dns = resource('dns', { sensors: [sensor('process dnsmasq')] });
     const world = new World(policy([dns]));
     world.up('dns');
     for (let drill = 0; drill < 6; drill++) {
@@ -200,10 +200,7 @@ describe('what dies again and again, but slowly', () => {
 
 describe('what needs something else', () => {
   const two = () =>
-    policy([
-      resource('tcpip'),
-      resource('dns', { needs: ['tcpip'], sensors: [{ kind: 'process', name: 'dnsmasq' }] }),
-    ]);
+    policy([resource('tcpip'), resource('dns', { needs: ['tcpip'], sensors: [sensor('process dnsmasq')] })]);
 
   it('is not restarted while that is down, and is when that is back: one story with one root', () => {
     const world = new World(two());
@@ -444,8 +441,7 @@ describe('a reboot that does not come', () => {
 });
 
 describe('a drill', () => {
-  const drilled = () =>
-    new World(policy([resource('dns', { sensors: [{ kind: 'process', name: 'dnsmasq' }] })]));
+  const drilled = () => new World(policy([resource('dns', { sensors: [sensor('process dnsmasq')] })]));
 
   it('kills, is marked as one, answers with the time it took, and does not count', () => {
     const world = drilled();
@@ -489,7 +485,7 @@ describe('a drill', () => {
   });
 
   it('of what is replaced in time is answered too, although there is no outage', () => {
-    const sensors = [{ kind: 'process', name: 'dnsmasq' }] as const;
+    const sensors = [sensor('process dnsmasq')];
     const world = new World(policy([resource('dns', { fallMs: 2000, sensors })]));
     world.up('dns');
     world.command({ id: 'd1', action: 'drill', target: 'dns', press: false });
@@ -505,9 +501,7 @@ describe('a drill', () => {
     world.up('dns');
     world.command({ id: 'p1', action: 'pause', forMs: minuteMs, press: false });
     world.command({ id: 'd1', action: 'drill', target: 'dns', press: false });
-    const watched = new World(
-      policy([resource('dns', { steps: [], sensors: [{ kind: 'process', name: 'dnsmasq' }] })]),
-    );
+    const watched = new World(policy([resource('dns', { steps: [], sensors: [sensor('process dnsmasq')] })]));
     watched.up('dns');
     watched.command({ id: 'd2', action: 'drill', target: 'dns', press: false });
     assert.deepEqual(

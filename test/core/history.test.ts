@@ -5,7 +5,7 @@ import { History, wholeHistory } from '../../src/core/history.js';
 import { lastBootOf } from '../../src/core/last-boot.js';
 import type { JournalEntry } from '../../src/core/model.js';
 import { snapshot } from '../../src/core/snapshot.js';
-import { policy, resource, World } from './world.js';
+import { policy, resource, sensor, World } from './world.js';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
@@ -62,7 +62,7 @@ describe('a history of years', () => {
   });
 
   it('tells the same figures as one that keeps everything', () => {
-    const world = new World(policy([resource('tcpip'), resource('dns', { sensors: [{ kind: 'process' }] })]));
+    const world = new World(policy([resource('tcpip'), resource('dns', { sensors: [sensor('process')] })]));
     for (let day = 0; day < 40; day++) {
       world.command({ id: `r${day}`, action: 'restart', target: 'tcpip', press: false });
       deaths(world, 30, 20 * minuteMs);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Input, Phase } from '../../src/core/state.js';
-import { policy, resource, World } from './world.js';
+import { policy, resource, sensor, World } from './world.js';
 
 type PhaseName = Phase['name'];
 
@@ -529,16 +529,13 @@ describe('a restart of sockmon', () => {
 describe('a reload', () => {
   it('leaves what is unchanged alone, watches the new, forgets the gone and closes its outage', () => {
     const world = new World(
-      policy([resource('tcpip'), resource('dns', { sensors: [{ kind: 'process', name: 'dnsmasq' }] })]),
+      policy([resource('tcpip'), resource('dns', { sensors: [sensor('process dnsmasq')] })]),
     );
     world.up('tcpip');
     world.up('dns');
     world.die('dns');
     const watched = world.did('watch').length;
-    world.policy = policy([
-      resource('tcpip'),
-      resource('vpn', { sensors: [{ kind: 'process', name: 'wg' }] }),
-    ]);
+    world.policy = policy([resource('tcpip'), resource('vpn', { sensors: [sensor('process wg')] })]);
     world.input({ kind: 'configure' });
     assert.deepEqual(
       world

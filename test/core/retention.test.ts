@@ -9,7 +9,7 @@ import type { JournalEntry } from '../../src/core/model.js';
 import type { ReceivedCommand } from '../../src/core/ports.js';
 import { compact } from '../../src/core/retention.js';
 import { outageOf } from '../../src/core/state.js';
-import { policy, rebootPolicy, resource, step, World } from './world.js';
+import { policy, rebootPolicy, resource, sensor, step, World } from './world.js';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
@@ -66,7 +66,7 @@ function policyOfTwo() {
   return policy(
     [
       resource('tcpip', { steps: [step('restart', { attempts: 2 })] }),
-      resource('dns', { sensors: [{ kind: 'process', name: 'dnsmasq' }], rebootWhenFailed: false }),
+      resource('dns', { sensors: [sensor('process dnsmasq')], rebootWhenFailed: false }),
     ],
     { minUptimeMs: 0, holdOffMs: [] },
   );

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { causeWords, describe as describeEntry, durationWords } from '../../src/core/sentence.js';
-import { policy, resource, World } from './world.js';
+import { policy, resource, sensor, World } from './world.js';
 
 describe('the snapshot', () => {
   it('names a journal that cannot be written among the problems', () => {
@@ -24,7 +24,7 @@ describe('the snapshot', () => {
 
   it('tells what has not come up 5 minutes after the start, by itself, until it does', () => {
     const world = new World(
-      policy([resource('wan'), resource('dns', { sensors: [{ kind: 'process', name: 'dnsmaq' }] })]),
+      policy([resource('wan'), resource('dns', { sensors: [sensor('process dnsmaq')] })]),
     );
     world.sensor('wan', 'up');
     world.sensor('wan', 'absent', { sensor: 1, detail: 'no default route' });

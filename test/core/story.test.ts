@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { History } from '../../src/core/history.js';
 import { type LastBoot, lastBootOf } from '../../src/core/last-boot.js';
 import { findOutages, type Story, storyOf } from '../../src/core/story.js';
-import { policy, resource, step, World } from './world.js';
+import { policy, resource, sensor, step, World } from './world.js';
 
 const minuteMs = 60_000;
 
@@ -64,7 +64,7 @@ describe('the story of an outage', () => {
   });
 
   it('knows its root and what it took along, and leaves other stories out', () => {
-    const dns = resource('dns', { needs: ['tcpip'], sensors: [{ kind: 'process', name: 'dnsmasq' }] });
+    const dns = resource('dns', { needs: ['tcpip'], sensors: [sensor('process dnsmasq')] });
     const world = new World(policy([resource('tcpip'), dns]));
     world.up('tcpip');
     world.up('dns');

@@ -1,7 +1,7 @@
 /** What a careful person tries before arming it: each of these once ended in a reboot that nobody wanted, or in none that was needed. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { policy, resource, step, World } from './world.js';
+import { policy, resource, sensor, step, World } from './world.js';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
@@ -26,7 +26,7 @@ describe('a script that not even SIGKILL ends', () => {
 });
 
 describe('a reload', () => {
-  const dns = (name: string) => resource('dns', { sensors: [{ kind: 'process', name }] });
+  const dns = (name: string) => resource('dns', { sensors: [sensor(`process ${name}`)] });
 
   it('that watches something else takes its absence for no death', () => {
     const world = new World(policy([dns('dnsmasq')]));
@@ -433,7 +433,7 @@ describe('a disk that takes nothing', () => {
 
 describe('an outage of what has left the configuration while sockmon did not run', () => {
   it('is forgotten', () => {
-    const vpn = resource('vpn', { sensors: [{ kind: 'process', name: 'vpn' }], rebootWhenFailed: false });
+    const vpn = resource('vpn', { sensors: [sensor('process vpn')], rebootWhenFailed: false });
     const world = new World(policy([resource('tcpip'), vpn]));
     world.up('vpn');
     world.die('vpn');

@@ -1,7 +1,7 @@
 /** What waits: for the end of a batch, for a tick, for what it needs, for a pause, a budget or a person; and what must not be waited for. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { policy, resource, step, World } from './world.js';
+import { policy, resource, sensor, step, World } from './world.js';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
@@ -20,7 +20,7 @@ describe('what comes at once with a death', () => {
   });
 
   it('and says that what it needs is dead too, makes them one story', () => {
-    const dns = resource('dns', { needs: ['tcpip'], sensors: [{ kind: 'process', name: 'dnsmasq' }] });
+    const dns = resource('dns', { needs: ['tcpip'], sensors: [sensor('process dnsmasq')] });
     const world = new World(policy([dns, resource('tcpip')]));
     world.up('dns');
     world.up('tcpip');
@@ -72,7 +72,7 @@ describe('a resource that has no script but a reboot', () => {
   const vpn = resource('vpn', {
     steps: [],
     needs: ['tcpip'],
-    sensors: [{ kind: 'process', name: 'vpn' }],
+    sensors: [sensor('process vpn')],
   });
   const house = () => {
     const world = new World(policy([resource('tcpip', { rebootWhenFailed: false }), vpn]));
@@ -233,7 +233,7 @@ describe('an attempt that is due', () => {
 
 describe('what needs something that was down', () => {
   const house = (needed: object = {}) => {
-    const dns = resource('dns', { needs: ['tcpip'], sensors: [{ kind: 'process', name: 'dnsmasq' }] });
+    const dns = resource('dns', { needs: ['tcpip'], sensors: [sensor('process dnsmasq')] });
     const world = new World(policy([resource('tcpip', needed), dns]));
     for (const id of ['tcpip', 'dns']) world.up(id);
     return world;

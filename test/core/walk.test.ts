@@ -7,7 +7,7 @@ import { nextDeadlineMs } from '../../src/core/machine.js';
 import { type Action, actions } from '../../src/core/model.js';
 import { isVeto } from '../../src/core/outage-history.js';
 import { outageOf, type ResourceState, type SensorInput } from '../../src/core/state.js';
-import { policy, resource, step, World } from './world.js';
+import { policy, resource, sensor, step, World } from './world.js';
 
 type SensorMove = {
   move: 'sensor';
@@ -79,13 +79,13 @@ const runs = { numRuns: 1500 };
 const resources = [
   resource('tcpip', { steps: [step('restart', { attempts: 2 }), step('driver', { attempts: 1 })] }),
   resource('dns', {
-    sensors: [{ kind: 'process', name: 'dnsmasq' }],
+    sensors: [sensor('process dnsmasq')],
     rebootWhenFailed: false,
     needs: ['tcpip'],
     riseMs: 2000,
     restartBudget: { max: 5, perMs: 3_600_000 },
   }),
-  resource('web', { sensors: [{ kind: 'process', name: 'nginx' }], fallMs: 3000 }),
+  resource('web', { sensors: [sensor('process nginx')], fallMs: 3000 }),
 ];
 
 /** As the monitor thread reports it: it starts a reflex only where one is armed. */

@@ -4,7 +4,7 @@ import { History } from '../../src/core/history.js';
 import { lastBootOf } from '../../src/core/last-boot.js';
 import { emptyState, next, nextDeadlineMs } from '../../src/core/machine.js';
 import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
-import type { Policy, RebootPolicy, ResourcePolicy, RestartStep } from '../../src/core/policy.js';
+import type { Policy, RebootPolicy, ResourcePolicy, RestartStep, Sensor } from '../../src/core/policy.js';
 import type { ReceivedCommand } from '../../src/core/ports.js';
 import { outageId } from '../../src/core/run.js';
 import { snapshot } from '../../src/core/snapshot.js';
@@ -34,10 +34,16 @@ export function step(name: string, overrides: Partial<RestartStep> = {}): Restar
   };
 }
 
+/** By the name that it has in messages, e.g. `link default`: only the monitor looks at its fields. */
+export function sensor(name: string): Sensor {
+  const [kind = ''] = name.split(' ');
+  return { kind, name, canKill: kind === 'process', fields: {} };
+}
+
 export function resource(id: string, overrides: Partial<ResourcePolicy> = {}): ResourcePolicy {
   return {
     id,
-    sensors: [{ kind: 'stack' }, { kind: 'link', interface: null }],
+    sensors: [sensor('stack'), sensor('link default')],
     steps: [step('restart')],
     rebootWhenFailed: true,
     restartBudget: { max: 1000, perMs: 3_600_000 },

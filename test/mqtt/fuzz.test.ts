@@ -13,7 +13,7 @@ import { commandOf, maxCommandBytes } from '../../src/mqtt/commands.js';
 import { type ReplyProperties, replyToOf } from '../../src/mqtt/reply.js';
 import { type Seal, type Sealed, sealOf } from '../../src/mqtt/signature.js';
 import { topicsOf } from '../../src/mqtt/topics.js';
-import { policy, resource, World } from '../core/world.js';
+import { policy, resource, sensor, World } from '../core/world.js';
 
 const packets = 100_000;
 const topics = topicsOf('sockmon', 'gw1', 'homeassistant');
@@ -176,7 +176,7 @@ class House {
   private count = 0;
 
   constructor(private readonly seal: Seal | null) {
-    const dns = resource('dns', { sensors: [{ kind: 'process', name: 'dnsmasq' }] });
+    const dns = resource('dns', { sensors: [sensor('process dnsmasq')] });
     this.world = new World(policy([resource('tcpip'), dns]));
     this.world.up('tcpip');
     this.world.up('dns');

@@ -1,13 +1,13 @@
 /** What a link sensor must not lose: the truth when the kernel has dropped messages, and what it waits for. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import type { LinkSpec } from '../../native/index.js';
+import type { SensorSpec } from '../../native/index.js';
 import { needsNetworkNamespaces } from './needs.js';
 import { Netns } from './netns.js';
 
 const skip = needsNetworkNamespaces();
 const timeout = 60_000;
-const link: LinkSpec = { kind: 'link', interface: 'wan0' };
+const link: SensorSpec = { kind: 'link', interface: 'wan0' };
 const address = '10.0.0.2/24';
 const route = 'ip route add default via 10.0.0.1 dev wan0';
 

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import type { ExitCause, ProcessSpec } from '../../native/index.js';
+import type { ExitCause, SensorSpec } from '../../native/index.js';
 import {
   addon,
   atEnd,
@@ -27,7 +27,7 @@ const deaths: { name: string; status?: number; signal?: NodeJS.Signals; cause: E
   { name: 'exit 3', status: 3, cause: { kind: 'exit', code: 3 } },
 ];
 
-const byPidfile = (pidfile: string): ProcessSpec => ({ kind: 'process', pidfile });
+const byPidfile = (pidfile: string): SensorSpec => ({ kind: 'process', pidfile });
 
 describe('the death of a process', () => {
   for (const death of deaths) {

@@ -3,12 +3,19 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { NativeEvent, SensorReport } from '../../native/index.js';
 import type { Addon } from '../../src/addon.js';
-import type { SensorSpec } from '../../src/core/policy.js';
+import type { Sensor } from '../../src/core/policy.js';
 import type { Watcher } from '../../src/core/ports.js';
 import type { Input } from '../../src/core/state.js';
 import { startWatcher } from '../../src/monitor.js';
+import { nativeSensor } from '../../src/sensors/kinds.js';
 
-const pidfile: SensorSpec = { kind: 'process', pidfile: '/run/nap.pid' };
+const byPidfile = (pidfile: string): Sensor => ({
+  kind: 'process',
+  name: `process ${pidfile}`,
+  canKill: true,
+  fields: { pidfile },
+});
+const pidfile = byPidfile('/run/nap.pid');
 const report = (resource: string, state: SensorReport['state'], atMs: number): SensorReport => ({
   type: 'sensor',
   resource,
@@ -36,7 +43,7 @@ function handedOver(held: NativeEvent[]): { watcher: Watcher; batches: string[][
       monitor: monitor as never,
       watches: ['nap', 'dns'].map(resource => ({
         resource,
-        sensors: [pidfile],
+        sensors: [nativeSensor(pidfile)],
         reports: [report(resource, 'absent', 2)],
       })),
       takeOver: handler => handler(held),
@@ -61,7 +68,7 @@ describe('the hand-over from arm.cjs', () => {
 
   it('forgets what other sensors have seen', async () => {
     const { watcher, batches, unwatched } = handedOver([report('nap', 'down', 3)]);
-    watcher.watch('nap', [{ kind: 'process', pidfile: '/run/other.pid' }]);
+    watcher.watch('nap', [byPidfile('/run/other.pid')]);
     await turn();
     assert.deepEqual([batches, unwatched], [[['nap up 8']], ['nap']]);
   });

@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Clock, Instant } from '../../src/core/clock.js';
-import type { Policy, SensorSpec } from '../../src/core/policy.js';
+import type { Policy, Sensor } from '../../src/core/policy.js';
 import type {
   CommandAnswer,
   Evidence,
@@ -25,7 +25,7 @@ export class FakeWatcher implements Watcher {
   readonly armed = new Map<string, Run | null>();
   readonly runs: Run[] = [];
 
-  watch(resource: string, sensors: readonly SensorSpec[]): void {
+  watch(resource: string, sensors: readonly Sensor[]): void {
     this.calls.push(`watch ${resource} ${sensors.map(sensor => sensor.kind).join('+')}`);
   }
   unwatch(resource: string): void {

@@ -5,7 +5,7 @@ import type { JournalEntry } from '../../src/core/model.js';
 import type { ReceivedCommand, Run } from '../../src/core/ports.js';
 import { withJournal } from '../../src/core/run.js';
 import type { SensorInput } from '../../src/core/state.js';
-import { policy, resource, step } from '../core/world.js';
+import { policy, resource, sensor, step } from '../core/world.js';
 import { Bench } from './fakes.js';
 
 const press: ReceivedCommand = {
@@ -36,7 +36,7 @@ describe('the supervisor', () => {
   });
 
   it('kills for a drill, and says so when there was nothing to kill', async t => {
-    const killable = resource('tcpip', { sensors: [{ kind: 'process', name: 'slirp4netns' }] });
+    const killable = resource('tcpip', { sensors: [sensor('process slirp4netns')] });
     const bench = new Bench(t, policy([killable]));
     bench.up();
     const drill = { ...press, origin: 'control', press: false, action: 'drill', target: 'tcpip' } as const;
@@ -233,7 +233,7 @@ describe('the supervisor', () => {
     const bench = new Bench(t, policy());
     bench.up();
     bench.supervisor.reconfigure(
-      policy([resource('tcpip'), resource('dns', { sensors: [{ kind: 'process', name: 'dnsmasq' }] })]),
+      policy([resource('tcpip'), resource('dns', { sensors: [sensor('process dnsmasq')] })]),
     );
     assert.deepEqual(bench.watcher.calls, ['watch tcpip stack+link', 'watch dns process']);
     assert.deepEqual(Object.keys(bench.supervisor.snapshot().resources), ['tcpip', 'dns']);

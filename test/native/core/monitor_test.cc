@@ -12,6 +12,9 @@
 
 #include "base/error.h"
 #include "check.h"
+#include "sensors/link.h"
+#include "sensors/process.h"
+#include "sensors/stack.h"
 
 namespace sockmon {
 namespace {
@@ -64,10 +67,10 @@ RunSpec script(const std::string& id, const std::string& text) {
   return spec;
 }
 
-SensorSpec by_pidfile(const std::string& path) {
+SensorMaker by_pidfile(const std::string& path) {
   ProcessSpec spec;
   spec.pidfile = path;
-  return spec;
+  return watch_process(std::move(spec));
 }
 
 std::string code_of(const std::function<void()>& action) {
@@ -90,14 +93,14 @@ pid_t started_pid(World& world, const std::string& id) {
 
 void commands_are_refused_with_a_code() {
   World world;
-  world.monitor.watch("a", {StackSpec()});
-  CHECK(code_of([&] { world.monitor.watch("a", {StackSpec()}); }) == "EEXIST");
+  world.monitor.watch("a", {watch_stack({})});
+  CHECK(code_of([&] { world.monitor.watch("a", {watch_stack({})}); }) == "EEXIST");
   CHECK(code_of([&] { world.monitor.snapshot("b"); }) == "ENOENT");
   CHECK(code_of([&] { world.monitor.arm_reflex("b", script("x", "true")); }) == "ENOENT");
   world.monitor.disarm_reflex("b");
   world.monitor.unwatch("b");
   world.monitor.unwatch("a");
-  world.monitor.watch("a", {StackSpec()});
+  world.monitor.watch("a", {watch_stack({})});
   world.monitor.stop();
   world.monitor.stop();
   CHECK(code_of([&] { world.monitor.snapshot("a"); }) == "ESHUTDOWN");
@@ -108,7 +111,7 @@ void the_reflex_is_one_shot_and_told_after_the_death() {
   const TempDir dir;
   const pid_t pid = started_pid(world, "victim");
   const std::string file = dir.write("x.pid", std::to_string(pid));
-  CHECK(world.monitor.watch("r", {by_pidfile(file), StackSpec()})[0].state == SensorState::up);
+  CHECK(world.monitor.watch("r", {by_pidfile(file), watch_stack({})})[0].state == SensorState::up);
   world.monitor.arm_reflex("r", script("reflex", "echo fired"));
   kill(pid, SIGKILL);
   const auto report = world.wait_for<SensorReport>(1)[0];
@@ -157,9 +160,9 @@ void a_watch_too_many_is_refused() {
   rlimit tight = before;
   tight.rlim_cur = 70;
   setrlimit(RLIMIT_NOFILE, &tight);
-  CHECK(code_of([&] { world.monitor.watch("a", {StackSpec()}); }) == "EMFILE");
+  CHECK(code_of([&] { world.monitor.watch("a", {watch_stack({})}); }) == "EMFILE");
   setrlimit(RLIMIT_NOFILE, &before);
-  world.monitor.watch("a", {StackSpec()});
+  world.monitor.watch("a", {watch_stack({})});
 }
 
 void a_broken_epoll_ends_it_with_a_fault() {
@@ -186,7 +189,7 @@ void the_thread_hears_no_signals_and_leaves_nothing_behind() {
   }
   for (int i = 0; i < 20; i++) {
     World world;
-    world.monitor.watch("a", {StackSpec(), LinkSpec()});
+    world.monitor.watch("a", {watch_stack({}), watch_link({})});
     CHECK(becomes(threads + 1));
   }
   CHECK(becomes(threads));
@@ -197,7 +200,7 @@ void the_watched_process_is_killed_by_its_pidfd() {
   const TempDir dir;
   CHECK(code_of([&] { world.monitor.kill("r"); }) == "ENOENT");
   const std::string file = dir.path() + "/x.pid";
-  world.monitor.watch("r", {StackSpec(), by_pidfile(file)});
+  world.monitor.watch("r", {watch_stack({}), by_pidfile(file)});
   CHECK(!world.monitor.kill("r"));
   const pid_t pid = started_pid(world, "victim");
   dir.write("x.pid", std::to_string(pid));
@@ -230,7 +233,7 @@ void a_thread_that_hangs_holds_up_nobody() {
   });
   while (!hangs) std::this_thread::yield();
   world.monitor.ping([&answers] { answers++; });
-  CHECK(code_of([&] { world.monitor.watch("late", {StackSpec()}); }) == "ETIMEDOUT");
+  CHECK(code_of([&] { world.monitor.watch("late", {watch_stack({})}); }) == "ETIMEDOUT");
   CHECK(answers == 0);
   CHECK(!world.monitor.stop());
   release.set_value();

@@ -56,7 +56,7 @@ void a_zombie_is_dead_and_its_cause_known() {
     kill(pid, SIGKILL);
     world.until_reports(1);
     const SensorReport& down = world.host.reports[0];
-    CHECK(down.state == SensorState::down && down.reason == DownReason::process_exit && down.pid == pid);
+    CHECK(down.state == SensorState::down && down.reason == &kProcessExit && down.pid == pid);
     CHECK(down.cause->kind == ExitCause::Kind::signal && down.cause->value == SIGKILL);
     CHECK((world.host.order == std::vector<std::string>{"died", "report"}));
     CHECK(world.sensor->snapshot().state == SensorState::down);

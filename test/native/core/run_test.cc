@@ -10,12 +10,15 @@
 namespace sockmon {
 namespace {
 
-struct World {
+struct World : RunObserver {
   FakeSys sys;
   Reactor reactor{sys, no_errors};
   ProcFs proc;
   std::vector<Event> events;
-  Runs runs{reactor, proc, [this](Event event) { events.push_back(std::move(event)); }};
+  Runs runs{reactor, proc, *this};
+
+  void run_started(const RunStarted& started) override { events.push_back(started); }
+  void run_ended(const RunEnded& ended) override { events.push_back(ended); }
 
   Run& start(const std::string& script, double timeout_ms = 0, double grace_ms = 0, const std::string& cwd = "/") {
     return start_path("/bin/sh", {"-c", script}, timeout_ms, grace_ms, cwd);

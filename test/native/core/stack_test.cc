@@ -56,7 +56,7 @@ void two_failures_are_a_death_and_an_answer_is_its_end() {
   world.sys.on_send = on_any_fd([] { return fail(ENETUNREACH); });
   run_until(world.reactor, [&] { return world.host.reports.size() == 1; });
   const SensorReport down = world.host.reports[0];
-  CHECK(down.state == SensorState::down && down.reason == DownReason::probe_failed && down.detail == "ENETUNREACH");
+  CHECK(down.state == SensorState::down && down.reason == &kProbeFailed && down.detail == "ENETUNREACH");
   // The reflex before the report.
   CHECK((world.host.order == std::vector<std::string>{"died", "report"}));
   world.sys.on_send = nullptr;

@@ -1,0 +1,29 @@
+// Why something that was watched is not alive any more. Each kind of sensor has a table of its own reasons.
+#pragma once
+
+namespace sockmon {
+
+/// What kind of loss it is: decides how long it is borne before it counts as a death, and whether the reflex may act at once.
+enum class Nature {
+  /// It does not exist any more, or was taken down on purpose: an interface, a socket.
+  gone,
+  /// Its process has ended; the kernel may tell with what status.
+  exited,
+  /// It is there, but does not work: an interface without an address, a probe without an answer.
+  broken,
+  /// Nothing is heard of it, which may be the fault of what lies between.
+  unreachable,
+};
+
+const char* name_of(Nature nature);
+
+/// Compared by address: each stands once, in the table of its kind.
+struct Reason {
+  /// For programs, e.g. "interface_gone".
+  const char* name;
+  Nature nature;
+  /// For people, behind the name of what is watched: "the interface is not there".
+  const char* words;
+};
+
+}  // namespace sockmon

@@ -1,0 +1,37 @@
+// What is told of a script's execution. Times are milliseconds of CLOCK_BOOTTIME.
+#pragma once
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+#include "process/exit_status.h"
+
+namespace sockmon {
+
+struct RunStarted {
+  std::string id;
+  pid_t pid = 0;
+  double at_ms = 0;
+  bool reflex = false;
+};
+
+struct RunEnded {
+  std::string id;
+  double at_ms = 0;
+  std::optional<ExitCause> exit;
+  std::string spawn_error;
+  bool timed_out = false;
+  std::string output;
+  bool output_truncated = false;
+};
+
+/// Who hears of it.
+class RunObserver {
+ public:
+  virtual ~RunObserver() = default;
+  virtual void run_started(const RunStarted& started) = 0;
+  virtual void run_ended(const RunEnded& ended) = 0;
+};
+
+}  // namespace sockmon

@@ -1,0 +1,21 @@
+/** The machine's own IP stack, by a datagram to itself over loopback: native/sensors/stack.cc. */
+import { formatDuration } from '../core/duration.js';
+import type { SensorKind } from './sensor.js';
+
+type Fields = { readonly everyMs: number };
+
+export const stackSensor: SensorKind<{ readonly every: number }, Fields> = {
+  kind: 'stack',
+  schema: ({ section, duration }) => section({ every: duration('1s', '1h').prefault('60s') }),
+  shorthand: null,
+  fields: ({ every }) => ({ everyMs: every }),
+  fieldNames: ['everyMs'],
+  reasons: { probe_failed: 'broken' },
+  name: () => 'stack',
+  canKill: false,
+  isNetwork: () => true,
+  words: ({ everyMs }) =>
+    `a datagram to itself over loopback, every ${formatDuration(everyMs)} and at every doubt`,
+  cause: ({ detail }) => ({ kind: 'probe', error: detail ?? 'no answer' }),
+  alive: ({ detail }) => detail ?? 'datagrams pass',
+};
