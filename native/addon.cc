@@ -98,7 +98,8 @@ class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
       return;
     }
     RunSpec run = to_run(info[1]);
-    with_monitor(info, [&](Monitor& monitor) { monitor.arm_reflex(resource, std::move(run)); });
+    const Natures natures = to_natures(info[2]);
+    with_monitor(info, [&](Monitor& monitor) { monitor.arm_reflex(resource, std::move(run), natures); });
   }
 
   void run(const Napi::CallbackInfo& info) {

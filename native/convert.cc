@@ -105,6 +105,20 @@ std::vector<SensorMaker> to_sensors(const Napi::Value& value) {
   return sensors;
 }
 
+Natures to_natures(const Napi::Value& value) {
+  if (!is_given(value)) return Natures::all();
+  if (!value.IsArray()) bad_argument(value.Env(), "natures: expected an array");
+  const Napi::Array array = value.As<Napi::Array>();
+  Natures natures;
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const std::string what = "natures[" + std::to_string(i) + "]";
+    const auto nature = parse_nature(to_string(array.Get(i), what));
+    if (!nature) bad_argument(value.Env(), what + ": expected gone, exited, broken or unreachable");
+    natures.add(*nature);
+  }
+  return natures;
+}
+
 RunSpec to_run(const Napi::Value& value) {
   const Napi::Object object = to_object(value, "run");
   RunSpec spec;

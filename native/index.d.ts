@@ -136,9 +136,9 @@ export class Monitor {
   snapshot(resource: string): SensorReport[];
   /**
    * Arms (or with null disarms) the one-shot reflex of a resource: started by the monitor thread at the next `down` of any of its sensors.
-   * A `down` that has already happened does not set it off.
+   * A `down` that has already happened does not set it off, nor does one of another nature than those given (default: all).
    */
-  armReflex(resource: string, run: RunSpec | null): void;
+  armReflex(resource: string, run: RunSpec | null, natures?: readonly Nature[]): void;
   /** Starts a script now; the result comes as run_started and run_ended. */
   run(run: RunSpec): void;
   /** Ends the whole session of a running script: SIGTERM, then SIGKILL after its graceMs. No effect if it is over. */

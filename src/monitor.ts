@@ -3,7 +3,7 @@ import type { Monitor, NativeEvent, RunEnded, SensorReport } from '../native/ind
 import type { Addon } from './addon.js';
 import { SockmonError } from './core/errors.js';
 import type { RunResult } from './core/model.js';
-import type { Sensor } from './core/policy.js';
+import type { Nature, Sensor } from './core/policy.js';
 import type { Run, Watcher } from './core/ports.js';
 import type { Input } from './core/state.js';
 import type { Early } from './early.js';
@@ -108,9 +108,9 @@ class NativeWatcher implements Watcher {
     this.monitor.unwatch(resource);
   }
 
-  armReflex(resource: string, run: Run | null): void {
+  armReflex(resource: string, run: Run | null, natures: readonly Nature[]): void {
     try {
-      this.monitor.armReflex(resource, run === null ? null : this.nativeRun(run));
+      this.monitor.armReflex(resource, run === null ? null : this.nativeRun(run), natures);
     } catch (error) {
       // It is restarted all the same, from the ladder, some milliseconds later.
       const detail = `its reflex cannot be armed: ${(error as Error).message}`;
@@ -210,6 +210,7 @@ function sensorInput(report: SensorReport, sensor: Sensor): Input {
     state: report.state,
     atMs: report.atMs,
     cause: reason === undefined ? unexplained : kind.cause({ ...report, reason }),
+    nature: report.nature ?? null,
     detail: report.state === 'up' ? kind.alive(report) : detail,
     carrier: report.carrier ?? null,
     interface: report.interface ?? null,

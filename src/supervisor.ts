@@ -218,7 +218,11 @@ export class Supervisor implements Telling {
           break;
         case 'arm':
           // As of now: at the moment of death there is no time for it.
-          this.watcher?.armReflex(effect.resource, effect.run === null ? null : this.complete(effect.run));
+          this.watcher?.armReflex(
+            effect.resource,
+            effect.run === null ? null : this.complete(effect.run),
+            effect.natures,
+          );
           break;
         case 'run':
           this.watcher?.run(this.complete(effect.run));

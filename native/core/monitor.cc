@@ -182,13 +182,13 @@ std::vector<SensorReport> Monitor::snapshot(const std::string& name) {
   return call<std::vector<SensorReport>>([this, name] { return find(name).snapshot(); });
 }
 
-void Monitor::arm_reflex(const std::string& name, RunSpec spec) {
-  call<void>([this, name, spec = std::move(spec)] { find(name).arm_reflex(runs_.prepare(spec)); });
+void Monitor::arm_reflex(const std::string& name, RunSpec spec, Natures natures) {
+  call<void>([this, name, spec = std::move(spec), natures] { find(name).arm_reflex(runs_.prepare(spec), natures); });
 }
 
 void Monitor::disarm_reflex(const std::string& name) {
   call<void>([this, name] {
-    if (const auto found = resources_.find(name); found != resources_.end()) found->second->arm_reflex(nullptr);
+    if (const auto found = resources_.find(name); found != resources_.end()) found->second->arm_reflex(nullptr, Natures());
   });
 }
 

@@ -41,7 +41,7 @@ class Monitor final : private RunObserver {
   /// Throws Error ENOENT for an unknown resource.
   std::vector<SensorReport> snapshot(const std::string& resource);
   /// Throws Error ENOENT for an unknown resource, and when the script cannot be made ready.
-  void arm_reflex(const std::string& resource, RunSpec spec);
+  void arm_reflex(const std::string& resource, RunSpec spec, Natures natures = Natures::all());
   void disarm_reflex(const std::string& resource);
   void run(RunSpec spec);
   void end_run(const std::string& id);

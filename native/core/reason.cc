@@ -16,4 +16,11 @@ const char* name_of(Nature nature) {
   return "unreachable";
 }
 
+std::optional<Nature> parse_nature(std::string_view name) {
+  for (const Nature nature : {Nature::gone, Nature::exited, Nature::broken, Nature::unreachable}) {
+    if (name == name_of(nature)) return nature;
+  }
+  return std::nullopt;
+}
+
 }  // namespace sockmon

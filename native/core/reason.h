@@ -1,5 +1,7 @@
 // Why something that was watched is not alive any more. Each kind of sensor has a table of its own reasons.
 #pragma once
+#include <optional>
+#include <string_view>
 
 namespace sockmon {
 
@@ -16,6 +18,22 @@ enum class Nature {
 };
 
 const char* name_of(Nature nature);
+/// Nothing for a word that is none.
+std::optional<Nature> parse_nature(std::string_view name);
+
+/// A set of natures: those at which the reflex may act.
+class Natures {
+ public:
+  static Natures all() { return Natures(~0U); }
+  Natures() = default;
+  void add(Nature nature) { bits_ |= bit(nature); }
+  bool has(Nature nature) const { return (bits_ & bit(nature)) != 0; }
+
+ private:
+  explicit Natures(unsigned bits) : bits_(bits) {}
+  static unsigned bit(Nature nature) { return 1U << static_cast<unsigned>(nature); }
+  unsigned bits_ = 0;
+};
 
 /// Compared by address: each stands once, in the table of its kind.
 struct Reason {

@@ -17,7 +17,7 @@ class Resource::Slot final : public SensorHost {
   void doubt() { sensor_->doubt(); }
   bool kill() { return sensor_->kill(); }
 
-  void died() override { resource_.fire_reflex(); }
+  void died(Nature nature) override { resource_.fire_reflex(nature); }
   void report(const SensorReport& report) override {
     // Before this one is believed to be back: a sibling that is dying must not look as if all were well.
     if (report.state == SensorState::up) resource_.doubt_all_but(*this);
@@ -79,8 +79,8 @@ bool Resource::kill() {
   return std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->kill(); });
 }
 
-void Resource::fire_reflex() {
-  if (reflex_) launched_ = &world_.runs.start(std::move(reflex_));
+void Resource::fire_reflex(Nature nature) {
+  if (reflex_ && natures_.has(nature)) launched_ = &world_.runs.start(std::move(reflex_));
 }
 
 void Resource::doubt_all_but(const Slot& witness) {

@@ -23,13 +23,16 @@ class Resource {
   /// SIGKILL to the process of the first sensor that watches one. False when none does.
   bool kill();
   /// With nothing: disarms.
-  void arm_reflex(std::unique_ptr<Run> run) { reflex_ = std::move(run); }
+  void arm_reflex(std::unique_ptr<Run> run, Natures natures) {
+    reflex_ = std::move(run);
+    natures_ = natures;
+  }
 
  private:
   class Slot;
 
   /// posix_spawn first; who died is told after it.
-  void fire_reflex();
+  void fire_reflex(Nature nature);
   void tell(SensorReport report);
   void doubt_all_but(const Slot& witness);
 
@@ -37,6 +40,8 @@ class Resource {
   const std::string name_;
   Emit emit_;
   std::unique_ptr<Run> reflex_;
+  /// At which losses it may act.
+  Natures natures_;
   /// Started, but not told of yet.
   Run* launched_ = nullptr;
   std::vector<std::unique_ptr<Slot>> slots_;

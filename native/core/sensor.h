@@ -27,9 +27,9 @@ struct SensorWorld {
 class SensorHost {
  public:
   virtual ~SensorHost() = default;
-  /// Sets off the reflex. Called first of all at a death, before anything that takes time; a report with state `down`
-  /// must follow.
-  virtual void died() = 0;
+  /// Sets off the reflex, where it may act at a loss of this nature. Called first of all at a death, before anything that takes time; a
+  /// report with state `down` must follow.
+  virtual void died(Nature nature) = 0;
   virtual void report(const SensorReport& report) = 0;
   virtual void cause(pid_t pid, ExitCause cause) = 0;
   /// The sensor cannot work, or not fully. `code` is an errno name. Told once until it changes or is over.

@@ -55,7 +55,7 @@ SensorReport LinkSensor::snapshot() {
 void LinkSensor::on_hint(const NetworkState& before) {
   if (judge_.verdict().state != SensorState::up || !judge_.depends_on_interface(before)) return;
   unreported_loss_ = flags_tell_loss();
-  if (unreported_loss_) host_.died();
+  if (unreported_loss_ != nullptr) host_.died(unreported_loss_->nature);
 }
 
 /// While an interface is torn down a dump of all links waits for the RTNL lock (0.4 ms for slirp4netns, more for a
@@ -97,7 +97,7 @@ void LinkSensor::tell_change(const LinkVerdict& before) {
   if (after.same_news(before)) return;
   // Absent stays absent in silence, and of a link that is down only the end matters.
   if (after.state != SensorState::up && after.state == before.state) return;
-  if (after.state == SensorState::down) host_.died();
+  if (after.state == SensorState::down) host_.died(after.reason->nature);
   host_.report(report(reactor_.now_ms()));
 }
 

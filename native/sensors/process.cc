@@ -159,7 +159,7 @@ void ProcessSensor::on_death() {
   ExitCause cause;
   // Before Linux 6.15 the status is to be had only until the parent reaps: look before the spawn (20 us).
   if (!context_.exit_info) cause = cause_by_proc(context_.proc, identity);
-  host_.died();
+  host_.died(kProcessExit.nature);
   if (!cause.known()) cause = cause_by_pidfd(sys, pidfd_->fd());
   if (!cause.known()) cause = cause_by_proc(context_.proc, identity);
 

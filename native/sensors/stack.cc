@@ -82,7 +82,7 @@ void StackSensor::judge(int error) {
     current_ = {};
     current_.state = SensorState::up;
   } else if (before == SensorState::up) {
-    host_.died();
+    host_.died(kProbeFailed.nature);
     current_.state = SensorState::down;
     current_.reason = &kProbeFailed;
     current_.detail = detail;

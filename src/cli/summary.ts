@@ -38,9 +38,13 @@ function carefulRows({ needs, fallMs, riseMs, steps, restartBudget }: ResourcePo
   return [
     ...(steps.length === 0 ? [] : [['at most', `${max} attempts in ${formatDuration(perMs)}`]]),
     ...(needs.length === 0 ? [] : [['needs', `${needs.join(', ')}: while that is down it is left alone`]]),
-    ...(fallMs === 0 ? [] : [['dead after', `${formatDuration(fallMs)}; no reflex`]]),
+    ...(fallMs === null ? [] : [['dead after', fallWords(fallMs)]]),
     ...(riseMs === 0 ? [] : [['back after', `${formatDuration(riseMs)} of being up`]]),
   ];
+}
+
+function fallWords(fallMs: number): string {
+  return fallMs === 0 ? 'no time at all, whatever its loss' : `${formatDuration(fallMs)}; no reflex`;
 }
 
 export function deathWords({ steps }: ResourcePolicy): string {

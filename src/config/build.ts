@@ -107,7 +107,7 @@ export class Builder {
       restartBudget: { max: settings.restart_budget.max, perMs: settings.restart_budget.per },
       flapping: { max: settings.flapping.deaths, perMs: settings.flapping.per },
       needs: settings.needs,
-      fallMs: settings.fall,
+      fallMs: settings.fall ?? null,
       riseMs: settings.rise,
     };
     const tooSmall = tooSmallBudget(policy.steps, policy.restartBudget);

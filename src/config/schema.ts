@@ -65,7 +65,7 @@ const resource = section({
   needs: z
     .array(text('the name of a resource', idPattern), { error: expected('a list of names such as [tcpip]') })
     .prefault([]),
-  fall: duration('0s', '10m').prefault('0s'),
+  fall: duration('0s', '10m').optional(),
   rise: duration('0s', '10m').prefault('0s'),
 }).refine(value => !(value.reboot === true && value.restart === undefined), {
   path: ['reboot'],

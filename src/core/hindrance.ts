@@ -3,7 +3,7 @@ import { missedAtMs } from './absence.js';
 import { steady, steadyAtMs } from './flapping.js';
 import { judgeRestart } from './guard.js';
 import { relapseDelayMs } from './ladder.js';
-import { everyMs, type ResourcePolicy } from './policy.js';
+import { everyMs, type ResourcePolicy, reflexNatures } from './policy.js';
 import { attemptRun, outageId } from './run.js';
 import { type Context, type Effect, outageOf, type ResourceState, type Step } from './state.js';
 
@@ -58,7 +58,9 @@ export function review(state: ResourceState, ctx: Context): Step<ResourceState> 
     armed === null || first === undefined
       ? null
       : attemptRun(first, { resource: policy.id, outage: armed, attempt: 1, cause: '' });
-  const effects: Effect[] = changed ? [{ do: 'arm', resource: policy.id, run }] : [];
+  const effects: Effect[] = changed
+    ? [{ do: 'arm', resource: policy.id, run, natures: reflexNatures(policy) }]
+    : [];
   return { state: { ...steadied.state, armed, reviewAtMs }, effects: [...steadied.effects, ...effects] };
 }
 
@@ -73,8 +75,9 @@ function wish(state: ResourceState, ctx: Context): Pick<ResourceState, 'armed' |
 function wishToArm(state: ResourceState, ctx: Context): Pick<ResourceState, 'armed' | 'reviewAtMs'> {
   const { policy, phase, recoveredMs } = state;
   const nowMs = ctx.now.bootMs;
-  const alive = phase.name === 'up' || phase.name === 'absent';
-  if (!alive || state.expected || policy.steps.length === 0 || policy.fallMs > 0)
+  // A suspect by the nature of its loss may still die of another one, which does not wait.
+  const mayDie = phase.name === 'up' || phase.name === 'absent' || phase.name === 'suspect';
+  if (!mayDie || state.expected || policy.steps.length === 0 || reflexNatures(policy).length === 0)
     return { armed: null, reviewAtMs: null };
   const hindrance = hindranceOf(policy, ctx);
   if (hindrance !== null) {

@@ -6,6 +6,29 @@
  */
 export type Nature = 'gone' | 'exited' | 'broken' | 'unreachable';
 
+const natures: readonly Nature[] = ['gone', 'exited', 'broken', 'unreachable'];
+
+/**
+ * How long a loss is borne before it counts as a death. What is there and does not work may be in the middle of something: a DHCP client that
+ * renews a lease with another address takes it away and has the next one 3 to 40 ms later, a reconnect by NetworkManager takes 40 ms. Of
+ * what is unreachable its sensor has waited already.
+ */
+const graceMs: Record<Nature, number> = { gone: 0, exited: 0, broken: 3000, unreachable: 0 };
+
+export function graceOf({ fallMs }: ResourcePolicy, nature: Nature): number {
+  return fallMs ?? graceMs[nature];
+}
+
+/**
+ * At which losses the reflex may act, without anybody being asked. Not where nothing is heard: what lies between may be at fault, and some
+ * milliseconds do not matter after half a minute of silence.
+ */
+export function reflexNatures(policy: ResourcePolicy): readonly Nature[] {
+  const { fallMs } = policy;
+  if (fallMs !== null) return fallMs === 0 ? natures : [];
+  return ['gone', 'exited'];
+}
+
 export type FieldValue = string | number | boolean | null;
 
 /** One way in which a resource is seen. The core knows no kinds: what a kind means stands in src/sensors. */
@@ -59,8 +82,11 @@ export interface ResourcePolicy {
   readonly flapping: Budget;
   /** While one of these resources is down this one is not restarted, and its budget does not run. */
   readonly needs: readonly string[];
-  /** How long it must be dead to count as dead: a process that is replaced within this time is a note. 0 = act at once, by reflex. */
-  readonly fallMs: number;
+  /**
+   * How long it must be dead to count as dead: what is replaced within this time is a note. 0 = act at once, by reflex; null = by the nature
+   * of its loss, `graceOf`.
+   */
+  readonly fallMs: number | null;
   /** How long it must be up to count as back. */
   readonly riseMs: number;
 }

@@ -1,7 +1,7 @@
 /** What the supervisor needs from the world. Each adapter implements one port; none knows another. */
 import type { Action, JournalEntry, JournalRecord, RefusalCode } from './model.js';
 import type { Vantage } from './moment.js';
-import type { Role, Sensor } from './policy.js';
+import type { Nature, Role, Sensor } from './policy.js';
 import type { ConnectionView, Snapshot } from './snapshot-model.js';
 
 export interface Journal {
@@ -33,7 +33,8 @@ export interface Run {
 export interface Watcher {
   watch(resource: string, sensors: readonly Sensor[]): void;
   unwatch(resource: string): void;
-  armReflex(resource: string, run: Run | null): void;
+  /** @param natures at which losses it may act. */
+  armReflex(resource: string, run: Run | null, natures: readonly Nature[]): void;
   run(run: Run): void;
   endRun(id: string): void;
   /** SIGKILLs the process that a sensor of the resource watches, by its pidfd. Words where there is none. */

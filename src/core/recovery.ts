@@ -142,7 +142,8 @@ export function beginAttempt(
   const phase = { name: 'restarting', sinceMs: atMs, outage: begun, running } as const;
   if (by === 'reflex') return { state: { ...state, phase }, effects: [note] };
   // First: what the script itself kills must not set off the reflex, which would run it once more.
-  const disarm: Effect[] = state.armed === null ? [] : [{ do: 'arm', resource: policy.id, run: null }];
+  const disarm: Effect[] =
+    state.armed === null ? [] : [{ do: 'arm', resource: policy.id, run: null, natures: [] }];
   return { state: { ...state, armed: null, phase }, effects: [note, ...disarm, { do: 'run', run }] };
 }
 

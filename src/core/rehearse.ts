@@ -1,4 +1,6 @@
 /** What another policy would have done in a recorded outage: the real machine, a clock that is turned by hand, and the recorded facts. Pure. */
+
+import { natureOf } from './cause.js';
 import type { Instant } from './clock.js';
 import { History } from './history.js';
 import { emptyState, next, nextDeadlineMs } from './machine.js';
@@ -166,7 +168,9 @@ class Rehearser {
 
   private sense(resource: string, state: SensorInput['state'], cause: Cause | null, reflex: string | null) {
     const sensors = this.state.resources.get(resource)?.sensors.length ?? 0;
-    const common = { kind: 'sensor', resource, atMs: this.now.bootMs, detail: '', carrier: null } as const;
+    const nature = cause === null ? null : natureOf(cause);
+    const atMs = this.now.bootMs;
+    const common = { kind: 'sensor', resource, atMs, nature, detail: '', carrier: null } as const;
     for (let sensor = 0; sensor < sensors; sensor++)
       this.input({ ...common, sensor, state, cause, interface: null, reflex: sensor === 0 ? reflex : null });
   }

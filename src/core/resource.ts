@@ -16,7 +16,7 @@ import { downBelow } from './hindrance.js';
 import { relapseDelayMs } from './ladder.js';
 import type { Cause } from './model.js';
 import { beginRecord, endRecord, newOutage } from './outage.js';
-import { everyMs, roleOf, sensorsWords } from './policy.js';
+import { everyMs, graceOf, roleOf, sensorsWords } from './policy.js';
 import { beginAttempt, enterHeld, scheduleNext } from './recovery.js';
 import { outageId } from './run.js';
 import { causeWords, durationWords, resultWords } from './sentence.js';
@@ -91,7 +91,7 @@ interface Death {
   readonly reflex: string | null;
 }
 
-/** Dead at once, or only after `fallMs`: a reload or an upgrade replaces a process, and that is no outage. */
+/** Dead at once, or only after a grace: a reload, an upgrade or a renewed lease replaces what it takes away, and that is no outage. */
 function fall(
   state: ResourceState,
   sensor: SensorState,
@@ -100,7 +100,8 @@ function fall(
 ): Step<ResourceState> {
   const { phase, policy } = state;
   const cause = input.cause ?? { kind: 'unknown' };
-  if (policy.fallMs === 0)
+  const graceMs = graceOf(policy, input.nature ?? 'exited');
+  if (graceMs === 0)
     return die(state, { cause, sensor: sensor.name, atMs: input.atMs, reflex: input.reflex }, ctx);
   if (phase.name === 'suspect') {
     const known = { beganMs: phase.sinceMs, cause: phase.cause };
@@ -110,7 +111,7 @@ function fall(
       effects: [],
     };
   }
-  const untilMs = input.atMs + policy.fallMs;
+  const untilMs = input.atMs + graceMs;
   const suspect: Phase = { name: 'suspect', sinceMs: input.atMs, untilMs, cause, sensor: sensor.name };
   return { state: { ...state, phase: suspect }, effects: [] };
 }
@@ -120,7 +121,9 @@ function rise(state: ResourceState, atMs: number, ctx: Context): Step<ResourceSt
   const { phase, policy } = state;
   if (phase.name === 'suspect') {
     const away = durationWords(Math.max(0, atMs - phase.sinceMs));
-    const detail = `it was replaced within ${away}: ${causeWords(phase.cause)}`;
+    const isProcess = phase.cause.kind === 'signal' || phase.cause.kind === 'exit';
+    const what = isProcess ? `it was replaced within ${away}` : `it is whole again after ${away}`;
+    const detail = `${what}: ${causeWords(phase.cause)}`;
     const notice = record({ type: 'notice', resource: policy.id, atMs, what: 'replaced', detail });
     const drill = drillAt(state, phase.sinceMs);
     const done =

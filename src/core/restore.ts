@@ -87,7 +87,8 @@ function adopt(known: ResourceState, policy: ResourcePolicy, ctx: Context): Step
   const { phase } = known;
   const nowMs = ctx.now.bootMs;
   const changed: ResourceState = { ...known, policy, armed: null };
-  const effects: Effect[] = known.armed === null ? [] : [{ do: 'arm', resource: policy.id, run: null }];
+  const effects: Effect[] =
+    known.armed === null ? [] : [{ do: 'arm', resource: policy.id, run: null, natures: [] }];
   if (phase.name === 'absent' || phase.name === 'up' || phase.name === 'suspect')
     return { state: changed, effects };
   const { outage } = phase;

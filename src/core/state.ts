@@ -5,7 +5,7 @@ import type { History } from './history.js';
 import type { Climb, NextStep } from './ladder.js';
 import type { Cause, JournalRecord, RefusalCode, RunResult } from './model.js';
 import type { Moment } from './moment.js';
-import type { Policy, ResourcePolicy } from './policy.js';
+import type { Nature, Policy, ResourcePolicy } from './policy.js';
 import type { CommandAnswer, Evidence, ReceivedCommand, Run } from './ports.js';
 
 /** Changes of a carrier of late. */
@@ -198,6 +198,8 @@ export interface SensorInput {
   readonly atMs: number;
   /** With `down`: why. With `up`: what a link still misses after its carrier has come back. */
   readonly cause: Cause | null;
+  /** Beside the cause: what kind of loss it is. */
+  readonly nature: Nature | null;
   readonly detail: string;
   readonly carrier: boolean | null;
   readonly interface: string | null;
@@ -255,7 +257,12 @@ export type Effect =
   | { readonly do: 'journal'; readonly record: JournalRecord }
   | { readonly do: 'watch'; readonly resource: string; readonly policy: ResourcePolicy }
   | { readonly do: 'unwatch'; readonly resource: string }
-  | { readonly do: 'arm'; readonly resource: string; readonly run: Run | null }
+  | {
+      readonly do: 'arm';
+      readonly resource: string;
+      readonly run: Run | null;
+      readonly natures: readonly Nature[];
+    }
   | { readonly do: 'run'; readonly run: Run }
   | { readonly do: 'end_run'; readonly run: string }
   | {

@@ -155,6 +155,7 @@ export class House {
       state,
       atMs: this.upMs,
       cause: state === 'down' ? cause : null,
+      nature: state === 'down' ? 'gone' : null,
       detail: '',
       carrier: null,
       interface: null,

@@ -28,7 +28,7 @@ const careful = {
   restartBudget: { max: 30, perMs: 60 * minuteMs },
   flapping: { max: 4, perMs: 10 * minuteMs },
   needs: [],
-  fallMs: 0,
+  fallMs: null,
   riseMs: 0,
 };
 const rebootWays = {

@@ -77,6 +77,69 @@ describe('not every death is an outage', () => {
     assert.equal(world.of('notice')[0]?.what, 'replaced');
   });
 
+  describe('where the owner sets no `fall`, by the nature of its loss', () => {
+    const lostAddress = {
+      sensor: 1,
+      cause: { kind: 'link', what: 'no_address', interface: 'ppp0' },
+      nature: 'broken',
+    } as const;
+    const alive = () => {
+      const world = new World(policy([resource('tcpip', { fallMs: null })]));
+      world.up();
+      return world;
+    };
+
+    it('a lease that is renewed with another address is a note', () => {
+      const world = alive();
+      world.sensor('tcpip', 'down', lostAddress);
+      world.advance(40);
+      world.sensor('tcpip', 'up', { sensor: 1 });
+      assert.deepEqual(world.types(), ['seen', 'notice']);
+      assert.match(
+        world.of('notice')[0]?.detail ?? '',
+        /whole again after 40 ms: interface ppp0 lost its address/,
+      );
+      assert.equal(world.did('run').length, 0);
+    });
+
+    it('an address that stays away is an outage that began when it was lost', () => {
+      const world = alive();
+      world.sensor('tcpip', 'down', lostAddress);
+      const lostMs = world.bootMs;
+      world.wait();
+      assert.equal(world.bootMs, lostMs + 3000);
+      assert.equal(world.of('outage_begin')[0]?.atMs, lostMs);
+      assert.equal(world.did('run').length, 1);
+    });
+
+    it('an interface that goes while its address is away is dead at once, by the reflex', () => {
+      const world = alive();
+      assert.deepEqual(world.did('arm').at(-1)?.natures, ['gone', 'exited']);
+      world.sensor('tcpip', 'down', lostAddress);
+      world.advance(40);
+      const reflex = world.did('arm').at(-1)?.run?.id ?? '';
+      world.sensor('tcpip', 'down', {
+        sensor: 1,
+        cause: { kind: 'link', what: 'interface_gone', interface: 'ppp0' },
+        nature: 'gone',
+        reflex,
+      });
+      assert.deepEqual(world.types(), ['seen', 'outage_begin', 'attempt']);
+      assert.equal(world.of('attempt')[0]?.by, 'reflex');
+    });
+
+    it('a process that ends is dead at once, and so is all with `fall: 0s`', () => {
+      const world = alive();
+      world.die();
+      assert.equal(world.of('outage_begin').length, 1);
+      const strict = new World(policy([resource('tcpip', { fallMs: 0 })]));
+      strict.up();
+      strict.sensor('tcpip', 'down', lostAddress);
+      assert.equal(strict.of('outage_begin').length, 1);
+      assert.deepEqual(strict.did('arm')[0]?.natures, ['gone', 'exited', 'broken', 'unreachable']);
+    });
+  });
+
   it('one that is not is an outage that began when it died', () => {
     const world = new World(policy([resource('tcpip', { fallMs: 2000 })]));
     dead(world);
@@ -493,7 +556,7 @@ describe('a drill', () => {
     world.advance(300);
     world.up('dns');
     assert.equal(world.of('outage_begin').length, 0);
-    assert.match(world.did('answer').at(-1)?.answer.detail ?? '', /killed; it was replaced within 300 ms/);
+    assert.match(world.did('answer').at(-1)?.answer.detail ?? '', /killed; it is whole again after 300 ms/);
   });
 
   it('is refused where nobody would bring it back', () => {

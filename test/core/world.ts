@@ -137,6 +137,7 @@ export class World {
       detail: '',
       carrier: null,
       interface: null,
+      nature: state === 'down' ? 'exited' : null,
       reflex: null,
       ...more,
     };

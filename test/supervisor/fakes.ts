@@ -181,6 +181,7 @@ export class Bench {
       state,
       atMs: this.clock.instant.bootMs,
       cause: state === 'down' ? { kind: 'probe', error: 'ENETUNREACH' } : null,
+      nature: state === 'down' ? 'broken' : null,
       detail: '',
       carrier: null,
       interface: null,

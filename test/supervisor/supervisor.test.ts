@@ -76,6 +76,7 @@ describe('the supervisor', () => {
       state,
       atMs: bench.clock.instant.bootMs,
       cause: null,
+      nature: null,
       detail: '',
       carrier: null,
       interface: null,

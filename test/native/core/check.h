@@ -137,7 +137,7 @@ struct RecordingHost : SensorHost {
   std::vector<CauseReport> causes;
   std::vector<Fault> faults;
 
-  void died() override { order.push_back("died"); }
+  void died(Nature) override { order.push_back("died"); }
   void report(const SensorReport& report) override {
     order.push_back("report");
     reports.push_back(report);

@@ -140,6 +140,24 @@ void a_disarmed_reflex_stays_quiet() {
   CHECK(!world.wait_for<SensorReport>(1)[0].reflex);
 }
 
+void a_reflex_acts_only_at_the_losses_that_it_is_armed_for() {
+  World world;
+  const TempDir dir;
+  Natures natures;
+  natures.add(Nature::broken);
+  for (const bool exits : {false, true}) {
+    if (exits) natures.add(Nature::exited);
+    const std::string name = exits ? "exits" : "is-broken";
+    const pid_t pid = started_pid(world, "victim");
+    world.monitor.watch(name, {by_pidfile(dir.write(name, std::to_string(pid)))});
+    world.monitor.arm_reflex(name, script("reflex", "true"), natures);
+    kill(pid, SIGKILL);
+    const auto report = world.wait_for<SensorReport>(exits ? 2 : 1).back();
+    CHECK(report.resource == name && report.reflex.has_value() == exits);
+    world.monitor.unwatch(name);
+  }
+}
+
 void a_reflex_that_cannot_start_is_told() {
   World world;
   const TempDir dir;
@@ -251,6 +269,7 @@ void test_monitor() {
   commands_are_refused_with_a_code();
   the_reflex_is_one_shot_and_told_after_the_death();
   a_disarmed_reflex_stays_quiet();
+  a_reflex_acts_only_at_the_losses_that_it_is_armed_for();
   a_reflex_that_cannot_start_is_told();
   a_watch_too_many_is_refused();
   a_broken_epoll_ends_it_with_a_fault();
