@@ -140,22 +140,22 @@ void a_disarmed_reflex_stays_quiet() {
   CHECK(!world.wait_for<SensorReport>(1)[0].reflex);
 }
 
-void a_reflex_acts_only_at_the_losses_that_it_is_armed_for() {
+std::optional<std::string> reflex_of_an_exit(Natures natures) {
   World world;
   const TempDir dir;
+  const pid_t pid = started_pid(world, "victim");
+  world.monitor.watch("r", {by_pidfile(dir.write("x.pid", std::to_string(pid)))});
+  world.monitor.arm_reflex("r", script("reflex", "true"), natures);
+  kill(pid, SIGKILL);
+  return world.wait_for<SensorReport>(1)[0].reflex;
+}
+
+void a_reflex_acts_only_at_the_losses_that_it_is_armed_for() {
   Natures natures;
   natures.add(Nature::broken);
-  for (const bool exits : {false, true}) {
-    if (exits) natures.add(Nature::exited);
-    const std::string name = exits ? "exits" : "is-broken";
-    const pid_t pid = started_pid(world, "victim");
-    world.monitor.watch(name, {by_pidfile(dir.write(name, std::to_string(pid)))});
-    world.monitor.arm_reflex(name, script("reflex", "true"), natures);
-    kill(pid, SIGKILL);
-    const auto report = world.wait_for<SensorReport>(exits ? 2 : 1).back();
-    CHECK(report.resource == name && report.reflex.has_value() == exits);
-    world.monitor.unwatch(name);
-  }
+  CHECK(!reflex_of_an_exit(natures));
+  natures.add(Nature::exited);
+  CHECK(reflex_of_an_exit(natures) == "reflex");
 }
 
 void a_reflex_that_cannot_start_is_told() {
