@@ -1,6 +1,7 @@
 /** Each way in which a stack can die: seen, restarted, told with its true cause and times. */
 import assert from 'node:assert/strict';
 import type { Death } from '../lab/stack.js';
+import { until } from '../lab/wait.js';
 import { assertTold, eventsOf, retainedMessages, scenario } from './scenario.js';
 
 const deaths: readonly { readonly name: string; readonly death: Death; readonly cause: RegExp }[] = [
@@ -67,4 +68,29 @@ scenario('the link taken down by somebody is a death of the stack too', async la
   assert.match(recovered.cause ?? '', /tap0/);
   assert.equal(script.calls().length, 1);
   assert.notEqual(lab.stack.pid(), null);
+});
+
+scenario('a lease renewed with another address is a note; one that is lost is an outage', async lab => {
+  const broker = await lab.startBroker();
+  const recorder = await lab.record(broker.port);
+  const script = lab.restartScript({
+    first: 'ip address add 10.0.2.101/24 dev tap0; ip route replace default via 10.0.2.2 && exit 0',
+  });
+  const daemon = lab.run({
+    resources: { tcpip: lab.resource(script) },
+    mqtt: { url: lab.brokerUrl(broker) },
+  });
+  await daemon.watching();
+  // What a DHCP client's script does when the server gives it another address.
+  await lab.inGateway(
+    'ip -4 address flush dev tap0; sleep 0.05; ip address add 10.0.2.100/24 dev tap0; ip route replace default via 10.0.2.2',
+  );
+  await until('the note', () => daemon.entries('notice').some(({ what }) => what === 'replaced'));
+  assert.equal(daemon.entries('outage_begin').length, 0);
+  assert.equal(script.calls().length, 0);
+
+  await lab.inGateway('ip -4 address flush dev tap0');
+  const recovered = await recorder.event('stack_recovered');
+  assert.match(recovered.cause ?? '', /tap0 lost its address/);
+  assert.equal(script.calls().length, 1);
 });

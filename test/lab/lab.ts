@@ -92,6 +92,11 @@ export class Lab {
   }
 
   /** Loses the link as somebody with `ip link` would. */
+  /** A line of shell in the gateway's network. */
+  async inGateway(line: string): Promise<void> {
+    await this.namespace.run(['sh', '-c', line]);
+  }
+
   async takeLinkDown(): Promise<void> {
     await this.namespace.run(['ip', 'link', 'set', 'tap0', 'down']);
   }
