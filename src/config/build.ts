@@ -1,14 +1,7 @@
 /** From checked settings to the frozen Config, with everything they point to read and checked. */
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import {
-  type Config,
-  type MqttSettings,
-  type ResourcePolicy,
-  type RestartStep,
-  roleOf,
-  type SensorSpec,
-} from '../core/policy.js';
+import type { Config, MqttSettings, ResourcePolicy, RestartStep, Role, SensorSpec } from '../core/policy.js';
 import type { Fault, FaultCode } from './faults.js';
 import { type Outcome, readCredential, readKey, readPassword, readPem, scriptFault } from './files.js';
 import type { Origins } from './issues.js';
@@ -100,11 +93,14 @@ export class Builder {
     const sensors = settings.watch.map((sensor, index) =>
       this.sensor(sensor, ['resources', id, 'watch', index]),
     );
+    const role = this.role(id, settings.role, sensors);
+    const steps = this.steps(['resources', id, 'restart'], settings.restart);
     const policy: ResourcePolicy = {
       id,
+      role,
       sensors,
-      steps: this.steps(['resources', id, 'restart'], settings.restart),
-      rebootWhenFailed: false,
+      steps,
+      rebootWhenFailed: settings.reboot ?? (role === 'network' && steps.length > 0),
       restartBudget: { max: settings.restart_budget.max, perMs: settings.restart_budget.per },
       flapping: { max: settings.flapping.deaths, perMs: settings.flapping.per },
       needs: settings.needs,
@@ -113,8 +109,15 @@ export class Builder {
     };
     const tooSmall = tooSmallBudget(policy.steps, policy.restartBudget);
     if (tooSmall !== null) this.warn(['resources', id, 'restart'], tooSmall, 'CONFIG');
-    const byDefault = policy.steps.length > 0 && roleOf(policy) === 'stack';
-    return { ...policy, rebootWhenFailed: settings.reboot ?? byDefault };
+    return policy;
+  }
+
+  /** Decided here and nowhere else. */
+  private role(id: string, wanted: Role | undefined, sensors: readonly SensorSpec[]): Role {
+    if (wanted !== undefined) return wanted;
+    if (sensors.some(isNetwork)) return 'network';
+    if (sensors.some(({ kind }) => kind === 'link')) this.warn(['resources', id], linkIsService, 'CONFIG');
+    return 'service';
   }
 
   private steps(path: Path, restart: ResourceSettings['restart']): RestartStep[] {
@@ -199,6 +202,14 @@ export class Builder {
   private warn(path: Path, message: string, code: FaultCode = 'SECRET'): void {
     this.warnings.push({ code, ...this.around.origins.where(path), message });
   }
+}
+
+const linkIsService =
+  'counts as a service now, not as the network any more: its death neither turns "Stack alive" off nor asks for a reboot by itself; write role: network if this machine is cut off without it, else role: service';
+
+/** What is the network where the owner does not say it: this machine's own IP stack, and the interface of the default route. */
+function isNetwork(sensor: SensorSpec): boolean {
+  return sensor.kind === 'stack' || (sensor.kind === 'link' && sensor.interface === null);
 }
 
 function resourcesOf(tree: Tree): Tree {

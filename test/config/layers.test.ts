@@ -42,6 +42,7 @@ test('the least configuration gets every default', context => {
       resources: [
         {
           id: 'tcpip',
+          role: 'network',
           sensors: [
             { kind: 'stack', everyMs: 60_000 },
             { kind: 'link', interface: null, address: true, defaultRoute: true, carrier: false },
@@ -117,6 +118,7 @@ test('every form of a resource', context => {
   assert.deepEqual(load(['a.yaml']).policy.resources, [
     {
       id: 'pppoe',
+      role: 'network',
       sensors: [
         { kind: 'process', pidfile: join(folder, 'run/ppp.pid'), name: 'pppd' },
         { ...link, interface: 'ppp0', carrier: true },
@@ -137,6 +139,7 @@ test('every form of a resource', context => {
     },
     {
       id: 'dns',
+      role: 'service',
       sensors: [{ kind: 'process', listen: 'tcp:53' }],
       steps,
       rebootWhenFailed: true,
@@ -144,6 +147,7 @@ test('every form of a resource', context => {
     },
     {
       id: 'eth1',
+      role: 'service',
       sensors: [{ ...link, interface: 'eth1' }],
       steps: [],
       rebootWhenFailed: false,
@@ -151,6 +155,7 @@ test('every form of a resource', context => {
     },
     {
       id: 'quiet',
+      role: 'network',
       sensors: [{ kind: 'stack', everyMs: 300_000 }, link, { ...link, defaultRoute: false, address: false }],
       steps,
       rebootWhenFailed: false,
@@ -312,6 +317,7 @@ test('the form of the seed', context => {
   assert.deepEqual(config.policy.resources, [
     {
       id: 'tcpip',
+      role: 'network',
       sensors: [
         { kind: 'stack', everyMs: 60_000 },
         { kind: 'link', interface: null, address: true, defaultRoute: true, carrier: false },

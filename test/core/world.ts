@@ -35,8 +35,10 @@ export function step(name: string, overrides: Partial<RestartStep> = {}): Restar
 }
 
 export function resource(id: string, overrides: Partial<ResourcePolicy> = {}): ResourcePolicy {
+  const isService = overrides.sensors?.every(({ kind }) => kind === 'process') ?? false;
   return {
     id,
+    role: isService ? 'service' : 'network',
     sensors: [{ kind: 'stack' }, { kind: 'link', interface: null }],
     steps: [step('restart')],
     rebootWhenFailed: true,
