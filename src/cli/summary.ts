@@ -1,6 +1,6 @@
 /** A configuration in plain words: what is watched, how, and what happens at its death. */
 import { formatDuration } from '../core/duration.js';
-import { type Config, type ResourcePolicy, type RestartStep, roleOf } from '../core/policy.js';
+import type { Config, ResourcePolicy, RestartStep } from '../core/policy.js';
 import { sensorWords } from '../sensors/kinds.js';
 import { rows } from './table.js';
 
@@ -18,7 +18,7 @@ export function summarize(config: Config): string {
 }
 
 function resourceWords(resource: ResourcePolicy, config: Config): string {
-  const title = `${resource.id} (${roleOf(resource) === 'stack' ? 'the network' : 'a service'})`;
+  const title = `${resource.id} (${resource.role === 'network' ? 'the network' : 'a service'})`;
   const watched = resource.sensors.map((sensor, index) => [
     index === 0 ? 'watched by' : '',
     sensorWords(sensor),

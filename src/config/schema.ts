@@ -52,6 +52,7 @@ const resource = section({
   watch: z
     .array(sensor, { error: expected(`tcpip, or a list of sensors (${kindWords})`) })
     .min(1, { error: `is an empty list; expected tcpip, or at least one of ${kindWords}` }),
+  role: choice('network', 'service').optional(),
   restart: restart.optional(),
   reboot: flag('true or false').optional(),
   restart_budget: section({

@@ -1,5 +1,6 @@
 /** What the sensors' reports mean together, before anybody decides what to do. Pure. */
 import { noteAlive } from './evidence.js';
+import type { ResourcePolicy } from './policy.js';
 import {
   type Context,
   type Effect,
@@ -23,6 +24,11 @@ export function waitingFor(old: SensorState, input: SensorInput): SensorState['w
   return { for: input.cause, sinceMs: old.waiting?.sinceMs ?? input.atMs };
 }
 
+/** For the broker's connection, which only the network's coming and going says something about. */
+export function networkEffect(policy: ResourcePolicy, now: 'lost' | 'back'): Effect[] {
+  return policy.role === 'network' ? [{ do: 'network', state: now }] : [];
+}
+
 export interface Noticed {
   readonly sensor: SensorState;
   readonly effects: readonly Effect[];
@@ -34,13 +40,15 @@ export function notices(state: ResourceState, old: SensorState, sensor: SensorSt
   if (old.interface !== null && sensor.interface !== null && old.interface !== sensor.interface) {
     const detail = `the default route moved from ${old.interface} to ${sensor.interface}`;
     const moved = record({ type: 'notice', resource, atMs, what: 'route_moved', detail });
-    return { sensor, effects: [moved, { do: 'network', state: 'back' }] };
+    return { sensor, effects: [moved, ...networkEffect(state.policy, 'back')] };
   }
   const isLost = old.carrier === true && sensor.carrier === false;
   const isBack = old.carrier === false && sensor.carrier === true;
   if (!isLost && !isBack) return { sensor, effects: [] };
   const noticed = noticeCarrier(resource, sensor, atMs);
-  return isBack ? { ...noticed, effects: [...noticed.effects, { do: 'network', state: 'back' }] } : noticed;
+  return isBack
+    ? { ...noticed, effects: [...noticed.effects, ...networkEffect(state.policy, 'back')] }
+    : noticed;
 }
 
 /** A plug that does not sit well twitches many times a second; each notice is a write to the disk and a message. */

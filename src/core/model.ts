@@ -123,6 +123,8 @@ export const recordShape = tagged('type', {
     atMs,
     cause: causeShape,
     sensor: string,
+    /** What the resource was to the machine; entries of before do not say it. */
+    role: optional(oneOf('network', 'service')),
     /** The open outage of a resource that this one needs: the story's root. */
     root: optional(outage),
     /** One of many of a flapping resource, which is told as such. */

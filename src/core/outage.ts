@@ -1,6 +1,7 @@
 /** An outage as it begins, and the records of its begin and end. Pure. */
 import type { Cause } from './model.js';
 import { spanOf } from './moment.js';
+import type { ResourcePolicy } from './policy.js';
 import { type Context, type Effect, type OpenOutage, record } from './state.js';
 
 export function newOutage(id: string, beganMs: number, cause: Cause, sensor: string): OpenOutage {
@@ -28,16 +29,17 @@ export function newOutage(id: string, beganMs: number, cause: Cause, sensor: str
 }
 
 export function beginRecord(
-  resource: string,
+  policy: ResourcePolicy,
   { id, beganMs, cause, sensor, root, quiet, drill }: OpenOutage,
 ): Effect {
   return record({
     type: 'outage_begin',
     outage: id,
-    resource,
+    resource: policy.id,
     atMs: beganMs,
     cause,
     sensor,
+    role: policy.role,
     ...(root !== null && { root }),
     ...(quiet && { quiet }),
     ...(drill && { drill }),

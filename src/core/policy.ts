@@ -69,8 +69,16 @@ export interface Budget {
   readonly perMs: number;
 }
 
+/**
+ * What a resource is to this machine. network: without it the machine is cut off: its death turns *Stack alive* off, casts doubt on
+ * the broker's connection and, where nothing else is said, asks for a reboot. service: anything else, a VPN's interface included.
+ */
+export const roles = ['network', 'service'] as const;
+export type Role = (typeof roles)[number];
+
 export interface ResourcePolicy {
   readonly id: string;
+  readonly role: Role;
   readonly sensors: readonly Sensor[];
   /** From the first to the last resort short of a reboot; empty = watch and tell only. */
   readonly steps: readonly RestartStep[];
@@ -120,13 +128,6 @@ export interface Policy {
   readonly resources: readonly ResourcePolicy[];
   readonly reboot: RebootPolicy;
   readonly commands: CommandPolicy;
-}
-
-/** A resource with a link or stack sensor is (part of) the network itself; the others are services. */
-export type Role = 'stack' | 'service';
-
-export function roleOf(policy: ResourcePolicy | undefined): Role {
-  return policy?.sensors.some(sensor => sensor.kind !== 'process') ? 'stack' : 'service';
 }
 
 export interface MqttSettings {

@@ -7,6 +7,7 @@ import {
   allUp,
   carrierFact,
   changed,
+  networkEffect,
   notices,
   waitingFor,
   wholeAfterCarrierMs,
@@ -16,7 +17,7 @@ import { downBelow } from './hindrance.js';
 import { relapseDelayMs } from './ladder.js';
 import type { Cause } from './model.js';
 import { beginRecord, endRecord, newOutage } from './outage.js';
-import { everyMs, graceOf, roleOf, sensorsWords } from './policy.js';
+import { everyMs, graceOf, sensorsWords } from './policy.js';
 import { beginAttempt, enterHeld, scheduleNext } from './recovery.js';
 import { outageId } from './run.js';
 import { causeWords, durationWords, resultWords } from './sentence.js';
@@ -188,9 +189,9 @@ function die(before: ResourceState, death: Death, ctx: Context): Step<ResourceSt
   };
   const step = firstStep(state, outage, reflex, ctx);
   const told = [
-    beginRecord(policy.id, outage),
+    beginRecord(policy, outage),
     ...flappingNotice(before, state, atMs),
-    ...networkEffect(state, 'lost'),
+    ...networkEffect(policy, 'lost'),
   ];
   const last = collectFor(policy.id, outage, 'before');
   return { state: step.state, effects: [...told, ...step.effects, ...last] };
@@ -242,8 +243,8 @@ export function recover(state: ResourceState, atMs: number, ctx: Context): Step<
   const leftover = phase.name === 'restarting' ? [{ ...phase.running, deadlineMs: null }] : [];
   const recovered = { ...up, recoveredMs: atMs, leftovers: [...state.leftovers, ...leftover] };
   // What was heard since a command to restart may have been heard before the restart: it proves no connection alive.
-  const network = outage.cause.kind === 'commanded' ? networkEffect(state, 'lost') : [];
-  network.push(...networkEffect(state, 'back'));
+  const network = outage.cause.kind === 'commanded' ? networkEffect(policy, 'lost') : [];
+  network.push(...networkEffect(policy, 'back'));
   const effects: Effect[] = [endRecord(policy.id, outage, atMs, ctx, carrier), ...network];
   const sighting = ctx.history.seen.get(policy.id);
   // That of before belongs to another boot or to other sensors, or was forgotten at a stop.
@@ -299,12 +300,8 @@ export function restartByCommand(state: ResourceState, command: string, ctx: Con
   const id = outageId(ctx.now.bootId, policy.id, number);
   const outage = { ...newOutage(id, ctx.now.bootMs, { kind: 'commanded' }, 'command'), command };
   const step = beginAttempt({ ...state, outagesBegun: number }, outage, 'command', ctx.now.bootMs);
-  const told = [beginRecord(policy.id, outage), ...networkEffect(state, 'lost')];
+  const told = [beginRecord(policy, outage), ...networkEffect(policy, 'lost')];
   return { state: step.state, effects: [...told, ...step.effects] };
-}
-
-function networkEffect(state: ResourceState, now: 'lost' | 'back'): Effect[] {
-  return roleOf(state.policy) === 'stack' ? [{ do: 'network', state: now }] : [];
 }
 
 function withOutage(state: ResourceState, outage: OpenOutage): ResourceState {

@@ -2,6 +2,13 @@
 import type { Cause } from './model.js';
 import type { Role } from './policy.js';
 
+/** A role as it is published: `stack` is the network. The word is older than the role and stays, automations compare it. */
+export type RoleView = 'stack' | 'service';
+
+export function viewRole(role: Role): RoleView {
+  return role === 'network' ? 'stack' : 'service';
+}
+
 /**
  * absent: not seen alive yet. up. restarting: a script runs. settling: waiting for the resource or for the next attempt.
  * rebooting: a reboot has been ordered. held: recovery has given up or may not act; still watching.
@@ -37,7 +44,7 @@ export interface SensorView {
 }
 
 export interface ResourceView {
-  readonly role: Role;
+  readonly role: RoleView;
   readonly state: ResourceStateName;
   /** RFC 3339. */
   readonly since: string;
@@ -71,7 +78,7 @@ export interface OutageView {
   /** Journal sequence number of the entry that closed it (or opened it, while open). */
   readonly seq: number;
   readonly resource: string;
-  readonly role: Role;
+  readonly role: RoleView;
   readonly began_at: string;
   readonly ended_at: string | null;
   readonly duration_s: number | null;
@@ -101,7 +108,7 @@ export interface Snapshot {
     /** Whether sockmon ordered it. */
     readonly by: 'sockmon' | 'other' | 'unknown';
   };
-  /** recovering while any resource of role stack is in an outage, or has not come up for 5 minutes since sockmon watches it. */
+  /** recovering while any resource of role network is in an outage, or has not come up for 5 minutes since sockmon watches it. */
   readonly status: 'online' | 'recovering';
   readonly recovery: RecoveryState;
   /** Resources that are down and left alone although nobody wanted that. */
@@ -114,7 +121,7 @@ export interface Snapshot {
   readonly last_stack_outage: string | null;
   readonly outages_24h: number;
   readonly outages_total: number;
-  /** Share of the time without an outage of role stack, 0..100. */
+  /** Share of the time without an outage of role network, 0..100. */
   readonly uptime_24h_pct: number;
   readonly uptime_30d_pct: number;
   /** Everything is left alone until then, RFC 3339; null = no pause of everything. */

@@ -8,7 +8,7 @@ import type { History } from './history.js';
 import type { LastBoot } from './last-boot.js';
 import type { Vantage } from './moment.js';
 import { type OutageHistory, timesOf } from './outage-history.js';
-import { type Policy, type Role, roleOf } from './policy.js';
+import type { Policy, Role } from './policy.js';
 import { causeWords, durationWords, resultWords } from './sentence.js';
 import {
   type OutageView,
@@ -17,6 +17,7 @@ import {
   type ResourceView,
   recoveryStates,
   type Snapshot,
+  viewRole,
 } from './snapshot-model.js';
 import { type MachineState, outageOf, type ResourceState } from './state.js';
 
@@ -32,9 +33,9 @@ export interface SnapshotInfo {
 }
 
 export function snapshot(state: MachineState, history: History, now: Instant, info: SnapshotInfo): Snapshot {
-  const roles = new Map(info.policy.resources.map(policy => [policy.id, roleOf(policy)]));
-  const role = (resource: string): Role => roles.get(resource) ?? roleOf(undefined);
-  const { last, ...figures } = figuresOf(history, now, resource => role(resource) === 'stack');
+  const roles = new Map(info.policy.resources.map(policy => [policy.id, policy.role]));
+  const role = (resource: string): Role => roles.get(resource) ?? 'service';
+  const { last, ...figures } = figuresOf(history, now, resource => role(resource) === 'network');
   return {
     node: info.node,
     version: info.version,
@@ -78,7 +79,7 @@ function bootWords({ by, reboot, before }: LastBoot): string | null {
 export function isRecovering(state: MachineState, now: Instant): boolean {
   return [...state.resources.values()].some(
     resource =>
-      roleOf(resource.policy) === 'stack' &&
+      resource.policy.role === 'network' &&
       (outageOf(resource.phase) !== null || isMissed(resource, now.bootMs)),
   );
 }
@@ -89,7 +90,7 @@ export function viewOutage(outage: OutageHistory, from: Vantage, role: Role): Ou
     id: outage.id,
     seq: outage.end?.seq ?? outage.begin.seq,
     resource: outage.resource,
-    role,
+    role: viewRole(role),
     began_at: isoTime(beganMs),
     ended_at: endedMs === null ? null : isoTime(endedMs),
     duration_s: durationMs === null ? null : Math.round(durationMs) / 1000,
@@ -159,7 +160,7 @@ function viewResource(resource: ResourceState, history: History, now: Instant): 
   const outage = outageOf(phase);
   const link = sensors.find(sensor => sensor.carrier !== null);
   return {
-    role: roleOf(policy),
+    role: viewRole(policy.role),
     state: phase.name,
     since: isoTime(wallMsAt(phase.sinceMs, now)),
     reason: reasonWords(resource, now),

@@ -57,6 +57,7 @@ test('the least configuration gets every default', context => {
       resources: [
         {
           id: 'tcpip',
+          role: 'network',
           sensors: [stack(60_000), link],
           steps: [],
           rebootWhenFailed: false,
@@ -128,6 +129,7 @@ test('every form of a resource', context => {
   assert.deepEqual(load(['a.yaml']).policy.resources, [
     {
       id: 'pppoe',
+      role: 'network',
       sensors: [
         programOf('pppd', { pidfile: join(folder, 'run/ppp.pid'), name: 'pppd' }),
         linkOf('ppp0', { carrier: true }),
@@ -148,6 +150,7 @@ test('every form of a resource', context => {
     },
     {
       id: 'dns',
+      role: 'service',
       sensors: [programOf('tcp:53', { listen: 'tcp:53' })],
       steps,
       rebootWhenFailed: true,
@@ -155,6 +158,7 @@ test('every form of a resource', context => {
     },
     {
       id: 'eth1',
+      role: 'service',
       sensors: [linkOf('eth1')],
       steps: [],
       rebootWhenFailed: false,
@@ -162,6 +166,7 @@ test('every form of a resource', context => {
     },
     {
       id: 'quiet',
+      role: 'network',
       sensors: [stack(300_000), link, linkOf(null, { defaultRoute: false, address: false })],
       steps,
       rebootWhenFailed: false,
@@ -323,6 +328,7 @@ test('the form of the seed', context => {
   assert.deepEqual(config.policy.resources, [
     {
       id: 'tcpip',
+      role: 'network',
       sensors: [stack(60_000), link],
       steps: [{ ...stepDefaults, name: 'script', argv: [join(folder, 'script')] }],
       rebootWhenFailed: true,

@@ -41,8 +41,10 @@ export function sensor(name: string): Sensor {
 }
 
 export function resource(id: string, overrides: Partial<ResourcePolicy> = {}): ResourcePolicy {
+  const isService = overrides.sensors?.every(({ kind }) => kind === 'process') ?? false;
   return {
     id,
+    role: isService ? 'service' : 'network',
     sensors: [sensor('stack'), sensor('link default')],
     steps: [step('restart')],
     rebootWhenFailed: true,
