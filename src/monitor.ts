@@ -209,6 +209,7 @@ function sensorInput(report: SensorReport): Input {
     detail: detailWords(report),
     carrier: report.carrier ?? null,
     interface: report.interface ?? null,
+    ownRun: report.ownRun ?? false,
     reflex: report.reflex ?? null,
   };
 }

@@ -12,7 +12,14 @@ import {
 import type { Fault, FaultCode } from './faults.js';
 import { type Outcome, readCredential, readKey, readPassword, readPem, scriptFault } from './files.js';
 import type { Origins } from './issues.js';
-import { nameFindings, needsFindings, rawSteps, stepName, tooSmallBudget } from './ladder.js';
+import {
+  nameFindings,
+  needsFindings,
+  rawSteps,
+  shorterThanTimeout,
+  stepName,
+  tooSmallBudget,
+} from './ladder.js';
 import type { Environment } from './layers.js';
 import { embeddedDefaults } from './mqtt-schema.js';
 import type { ResourceSettings, Settings, StepSettings } from './schema.js';
@@ -110,9 +117,14 @@ export class Builder {
       needs: settings.needs,
       fallMs: settings.fall,
       riseMs: settings.rise,
+      settleMs: settings.settle,
     };
     const tooSmall = tooSmallBudget(policy.steps, policy.restartBudget);
     if (tooSmall !== null) this.warn(['resources', id, 'restart'], tooSmall, 'CONFIG');
+    for (const step of policy.steps) {
+      const tooShort = shorterThanTimeout(step);
+      if (tooShort !== null) this.warn(['resources', id, 'restart'], tooShort, 'CONFIG');
+    }
     const byDefault = policy.steps.length > 0 && roleOf(policy) === 'stack';
     return { ...policy, rebootWhenFailed: settings.reboot ?? byDefault };
   }

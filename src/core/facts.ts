@@ -1,5 +1,6 @@
 /** What the sensors' reports mean together, before anybody decides what to do. Pure. */
 import { noteAlive } from './evidence.js';
+import { roleOf } from './policy.js';
 import {
   type Context,
   type Effect,
@@ -93,6 +94,11 @@ export function calm(state: ResourceState, ctx: Context): Step<ResourceState> {
   return effects.length === 0 ? { state, effects } : { state: { ...state, sensors }, effects };
 }
 
+/** For the reporter: what it believes of its connection. */
+export function networkEffect({ policy }: ResourceState, now: 'lost' | 'back'): Effect[] {
+  return roleOf(policy) === 'stack' ? [{ do: 'network', state: now }] : [];
+}
+
 /** For the record: there where a link is without its carrier. What a pulled cable takes away has not died. */
 export function carrierFact({ sensors }: ResourceState): { carrier?: false } {
   return sensors.some(({ carrier }) => carrier === false) ? { carrier: false } : {};
@@ -107,6 +113,7 @@ export function aliveWords(state: ResourceState): string {
 
 /** A living link with another address or route than before. */
 export function changed({ policy, phase }: ResourceState, old: SensorState, sensor: SensorState): Effect[] {
-  const lives = phase.name === 'up' && old.state === 'up' && sensor.state === 'up';
+  const isBack = phase.name === 'up' || phase.name === 'verifying';
+  const lives = isBack && old.state === 'up' && sensor.state === 'up';
   return lives && old.detail !== sensor.detail ? [noteAlive(policy.id)] : [];
 }

@@ -168,7 +168,15 @@ class Rehearser {
     const sensors = this.state.resources.get(resource)?.sensors.length ?? 0;
     const common = { kind: 'sensor', resource, atMs: this.now.bootMs, detail: '', carrier: null } as const;
     for (let sensor = 0; sensor < sensors; sensor++)
-      this.input({ ...common, sensor, state, cause, interface: null, reflex: sensor === 0 ? reflex : null });
+      this.input({
+        ...common,
+        sensor,
+        state,
+        cause,
+        interface: null,
+        ownRun: false,
+        reflex: sensor === 0 ? reflex : null,
+      });
   }
 
   private input(input: Input): void {
