@@ -41,6 +41,8 @@ export interface SensorReport {
   cause?: ExitCause;
   /** process: the pid that is (or was) watched. */
   pid?: number;
+  /** process, with `up`: it is in the session of a running script for this resource, or descends from one. Absent: it is not. */
+  ownRun?: boolean;
   /** link: the interface that is (or was) watched, and whether it has a carrier. A change of carrier alone is a report with the same state. */
   interface?: string;
   carrier?: boolean;

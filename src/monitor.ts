@@ -214,6 +214,7 @@ function sensorInput(report: SensorReport, sensor: Sensor): Input {
     detail: report.state === 'up' ? kind.alive(report) : detail,
     carrier: report.carrier ?? null,
     interface: report.interface ?? null,
+    ownRun: report.ownRun ?? false,
     reflex: report.reflex ?? null,
   };
 }

@@ -6,7 +6,14 @@ import { sensorKindOf } from '../sensors/kinds.js';
 import type { Fault, FaultCode } from './faults.js';
 import { type Outcome, readCredential, readKey, readPassword, readPem, scriptFault } from './files.js';
 import type { Origins } from './issues.js';
-import { nameFindings, needsFindings, rawSteps, stepName, tooSmallBudget } from './ladder.js';
+import {
+  nameFindings,
+  needsFindings,
+  rawSteps,
+  shorterThanTimeout,
+  stepName,
+  tooSmallBudget,
+} from './ladder.js';
 import type { Environment } from './layers.js';
 import { embeddedDefaults } from './mqtt-schema.js';
 import type { ResourceSettings, Settings, StepSettings } from './schema.js';
@@ -105,9 +112,14 @@ export class Builder {
       needs: settings.needs,
       fallMs: settings.fall ?? null,
       riseMs: settings.rise,
+      settleMs: settings.settle,
     };
     const tooSmall = tooSmallBudget(policy.steps, policy.restartBudget);
     if (tooSmall !== null) this.warn(['resources', id, 'restart'], tooSmall, 'CONFIG');
+    for (const step of policy.steps) {
+      const tooShort = shorterThanTimeout(step);
+      if (tooShort !== null) this.warn(['resources', id, 'restart'], tooShort, 'CONFIG');
+    }
     return policy;
   }
 

@@ -68,6 +68,7 @@ const resource = section({
     .prefault([]),
   fall: duration('0s', '10m').optional(),
   rise: duration('0s', '10m').prefault('0s'),
+  settle: duration('0s', '1h').prefault('10s'),
 }).refine(value => !(value.reboot === true && value.restart === undefined), {
   path: ['reboot'],
   error: 'has nothing to come after; expected a restart script beside it',

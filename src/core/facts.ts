@@ -115,6 +115,7 @@ export function aliveWords(state: ResourceState): string {
 
 /** A living link with another address or route than before. */
 export function changed({ policy, phase }: ResourceState, old: SensorState, sensor: SensorState): Effect[] {
-  const lives = phase.name === 'up' && old.state === 'up' && sensor.state === 'up';
+  const isBack = phase.name === 'up' || phase.name === 'verifying';
+  const lives = isBack && old.state === 'up' && sensor.state === 'up';
   return lives && old.detail !== sensor.detail ? [noteAlive(policy.id)] : [];
 }

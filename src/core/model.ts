@@ -182,6 +182,28 @@ export const recordShape = tagged('type', {
     /** false: back, but without its carrier. */
     carrier: optional(boolean),
     quiet: optional(boolean),
+    /** By which sensors it was seen to be back, where a script of ours had run. */
+    sensors: optional(string),
+    /** What came back is the script itself, or a process that it has started. */
+    ownRun: optional(boolean),
+    /** After a reopening: how long it was alive between begin and end, in all, and how long it was down for the last time. */
+    aliveMs: optional(number),
+    againMs: optional(number),
+  },
+  /** What had come back was down again before it was verified: its end is taken back, the same outage goes on. */
+  outage_reopened: {
+    outage,
+    resource,
+    atMs,
+    cause: causeShape,
+    sensor: string,
+    /** The end that is taken back. */
+    backMs: atMs,
+    /** How long it has been alive since the outage began, in all. */
+    aliveMs: number,
+    /** The run of ours that was at work, or had been a moment before. */
+    run: optional(string),
+    quiet: optional(boolean),
   },
   recovery_failed: {
     outage,

@@ -97,6 +97,8 @@ export interface ResourcePolicy {
   readonly fallMs: number | null;
   /** How long it must be up to count as back. */
   readonly riseMs: number;
+  /** How long it must stay alive after it is back, and after our own script is over, until its next death is one of its own. */
+  readonly settleMs: number;
 }
 
 /** The pace of its first step: within it a death after a recovery counts as a relapse. */

@@ -128,6 +128,8 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
       return describeAttemptEnd(entry);
     case 'outage_end':
       return describeOutageEnd(entry);
+    case 'outage_reopened':
+      return describeReopened(entry);
     case 'recovery_failed':
       return { level: 'error', text: `${entry.resource} did not come back: ${entry.detail}` };
     case 'command':
@@ -188,8 +190,19 @@ function describeOutageEnd(entry: EntryOf<'outage_end'>): { level: Level; text: 
         : `after ${entry.attempts} attempts`;
   return {
     level: 'info',
-    text: `${entry.resource} is back after ${durationWords(entry.durationMs)}, ${how}`,
+    text:
+      entry.againMs === undefined
+        ? `${entry.resource} is back after ${durationWords(entry.durationMs)}, ${how}`
+        : `${entry.resource} is alive again after ${durationWords(entry.againMs)}, ${durationWords(entry.durationMs)} after it died, ${how}`,
   };
+}
+
+function describeReopened(entry: EntryOf<'outage_reopened'>): { level: Level; text: string } {
+  const after = `${durationWords(Math.max(0, entry.atMs - entry.backMs))} after it was back`;
+  const cause = causeWords(entry.cause);
+  return entry.run === undefined
+    ? { level: 'warn', text: `${entry.resource} is down again ${after}: ${cause}; the same outage goes on` }
+    : { level: 'info', text: `${entry.resource} was stopped by our own restart ${after}: ${cause}` };
 }
 
 function describeCommand(entry: EntryOf<'command'>): { level: Level; text: string } {

@@ -26,6 +26,7 @@ export type ResourceStateName =
 /** How recovery stands as a whole: of all resources the one that is worst off, or a pause of everything. */
 export const recoveryStates = [
   'watching',
+  'verifying',
   'absent',
   'suspect',
   'blocked',
@@ -82,6 +83,8 @@ export interface OutageView {
   readonly began_at: string;
   readonly ended_at: string | null;
   readonly duration_s: number | null;
+  /** Where it was alive in between: the part of the duration in which it was down. */
+  readonly downtime_s?: number;
   /** In a few words for a person, e.g. `killed by SIGSEGV, core dumped`. */
   readonly cause: string;
   readonly cause_detail: Cause;

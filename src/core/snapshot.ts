@@ -8,7 +8,7 @@ import type { History } from './history.js';
 import type { LastBoot } from './last-boot.js';
 import type { Vantage } from './moment.js';
 import { type OutageHistory, timesOf } from './outage-history.js';
-import type { Policy, Role } from './policy.js';
+import type { Policy, ResourcePolicy, Role } from './policy.js';
 import { causeWords, durationWords, resultWords } from './sentence.js';
 import {
   type OutageView,
@@ -19,7 +19,8 @@ import {
   type Snapshot,
   viewRole,
 } from './snapshot-model.js';
-import { type MachineState, outageOf, type ResourceState } from './state.js';
+import { type MachineState, outageOf, phaseOutage, type ResourceState } from './state.js';
+import { type Verifying, verifiedAtMs } from './verifying.js';
 
 export interface SnapshotInfo {
   readonly node: string;
@@ -94,6 +95,8 @@ export function viewOutage(outage: OutageHistory, from: Vantage, role: Role): Ou
     began_at: isoTime(beganMs),
     ended_at: endedMs === null ? null : isoTime(endedMs),
     duration_s: durationMs === null ? null : Math.round(durationMs) / 1000,
+    ...(durationMs !== null &&
+      outage.aliveMs > 0 && { downtime_s: Math.round(Math.max(0, durationMs - outage.aliveMs)) / 1000 }),
     cause: causeWords(outage.cause),
     cause_detail: outage.cause,
     attempts: outage.end?.attempts ?? outage.attempts,
@@ -157,11 +160,12 @@ function pendingReboot(state: MachineState, history: History, now: Instant): Pen
 
 function viewResource(resource: ResourceState, history: History, now: Instant): ResourceView {
   const { policy, phase, sensors } = resource;
-  const outage = outageOf(phase);
+  const outage = phaseOutage(phase);
   const link = sensors.find(sensor => sensor.carrier !== null);
   return {
     role: viewRole(policy.role),
-    state: phase.name,
+    // It is; what may still come is said by the reason.
+    state: phase.name === 'verifying' ? 'up' : phase.name,
     since: isoTime(wallMsAt(phase.sinceMs, now)),
     reason: reasonWords(resource, now),
     outage: outage?.id ?? null,
@@ -189,6 +193,8 @@ function reasonWords(resource: ResourceState, now: Instant): string {
       return sensors.every(sensor => sensor.carrier !== false)
         ? 'every sensor is up'
         : 'up, but without a carrier';
+    case 'verifying':
+      return verifyingWords(phase, policy, now);
     case 'restarting':
       return `${causeWords(phase.outage.cause)}; attempt ${phase.running.attempt} is running`;
     case 'settling': {
@@ -214,6 +220,15 @@ function reasonWords(resource: ResourceState, now: Instant): string {
     case 'held':
       return `${causeWords(phase.outage.cause)}; ${phase.reason}`;
   }
+}
+
+function verifyingWords(phase: Verifying, policy: ResourcePolicy, now: Instant): string {
+  const { dip, run, outage } = phase;
+  if (dip !== null) return `${causeWords(dip.cause)}; it may only be replaced`;
+  const leftMs = Math.max(0, verifiedAtMs(phase, policy.settleMs) - now.bootMs);
+  return run.kind === 'running' && !run.isService
+    ? `alive, and not yet verified: attempt ${outage.attempts} is still running and may stop it once more`
+    : `alive, and verified when it has been so for another ${durationWords(leftMs)}`;
 }
 
 function viewReboot(policy: Policy, history: History, now: Instant): Omit<Snapshot['reboot'], 'pending'> {

@@ -138,7 +138,7 @@ describe('the snapshot', () => {
     for (let death = 0; death < 4; death++) {
       world.die('tcpip');
       while (world.phase('tcpip').name === 'settling') world.wait();
-      if (death < 3) world.up('tcpip');
+      if (death < 3) world.recovers('tcpip');
     }
     world.die('dns');
     const { resources, problems } = world.look();

@@ -117,11 +117,9 @@ function apply(world: World, move: Move, boots: { count: number }): void {
     case 'all_up':
       world.up(move.id);
       return;
-    case 'run_ended': {
-      const phase = world.phase(move.id);
-      world.runEnded(phase.name === 'restarting' ? phase.running.run : 'nobody#1', move.code);
+    case 'run_ended':
+      world.runEnded(world.currentRun(move.id) ?? 'nobody#1', move.code);
       return;
-    }
     case 'wait':
       world.wait();
       return;
@@ -250,15 +248,16 @@ describe('the machine on a random walk', () => {
         world.advance(10_000);
         world.input({ kind: 'tick' });
         // A commanded restart ends with its script.
-        for (const id of ids) {
-          const phase = world.phase(id);
-          if (phase.name === 'restarting') world.runEnded(phase.running.run, 0);
-        }
+        for (const id of ids) world.runEnds(0, id);
+        while (ids.some(id => world.phase(id).name === 'verifying')) assert.ok(world.wait());
         for (const id of ids) assert.equal(world.phase(id).name, 'up');
         const begun = world.of('outage_begin').map(entry => entry.outage);
+        const taken = world.of('outage_reopened').map(entry => entry.outage);
         const ended = world.of('outage_end').map(entry => entry.outage);
         assert.equal(new Set(begun).size, begun.length);
-        assert.deepEqual([...ended].sort(), [...begun].sort());
+        assert.deepEqual([...ended].sort(), [...begun, ...taken].sort());
+        for (const { end, aliveMs } of world.history.outages)
+          assert.ok(end !== null && aliveMs >= 0 && aliveMs <= end.durationMs, JSON.stringify(end));
       }),
       runs,
     );
@@ -298,7 +297,16 @@ describe('the machine on a random walk', () => {
             const { phase } = world.state.resources.get(id) ?? {};
             const outage = phase === undefined ? null : outageOf(phase);
             const { name } = world.phase(id);
-            return [outage?.id, outage?.attempts, outage?.vetoed, outage?.failed, name === 'rebooting'];
+            const { quiet, reopenedMs, aliveMs, blamedRun } = outage ?? {};
+            const again = [quiet, reopenedMs, aliveMs, blamedRun];
+            return [
+              outage?.id,
+              outage?.attempts,
+              outage?.vetoed,
+              outage?.failed,
+              name === 'rebooting',
+              again,
+            ];
           });
         const before = about();
         world.restart();
