@@ -137,6 +137,8 @@ export interface Fault {
   code: string;
   detail: string;
   atMs: number;
+  /** False: what this sensor was said to lack is over. `code` and `detail` are those of its beginning. Absent: true. */
+  active?: boolean;
 }
 
 export type NativeEvent = SensorReport | CauseReport | RunStarted | RunEnded | Fault;

@@ -2,6 +2,7 @@
 import { constants } from 'node:os';
 import type {
   ExitCause,
+  Fault,
   Monitor,
   NativeEvent,
   SensorSpec as NativeSensorSpec,
@@ -9,6 +10,7 @@ import type {
   SensorReport,
 } from '../native/index.js';
 import type { Addon } from './addon.js';
+import type { FaultOf } from './core/detection.js';
 import { SockmonError } from './core/errors.js';
 import type { Cause, RunResult } from './core/model.js';
 import type { SensorSpec } from './core/policy.js';
@@ -57,6 +59,8 @@ class NativeWatcher implements Watcher {
   /** What has come of them since, while the rest of the program was loaded; null: everything is delivered at once. */
   private held: NativeEvent[] | null = null;
 
+  /** What has failed and has not been done since: `WHAT RESOURCE`. */
+  private readonly failed = new Set<string>();
   private readonly bootTimeMs: () => number;
 
   constructor(
@@ -93,14 +97,15 @@ class NativeWatcher implements Watcher {
     const since = early === undefined ? [] : this.takeHeld(resource);
     if (early?.specs === JSON.stringify(sensors))
       return [...early.reports.map(sensorInput), ...since.map(inputOf)];
-    if (early !== undefined) this.monitor.unwatch(resource);
+    // What was given up after a time-out may have been carried out since.
+    if (early !== undefined || this.failed.has(`watching ${resource}`)) this.monitor.unwatch(resource);
+    let reports: SensorReport[];
     try {
-      return this.monitor.watch(resource, sensors as NativeSensorSpec[]).map(sensorInput);
+      reports = this.monitor.watch(resource, sensors as NativeSensorSpec[]);
     } catch (error) {
-      const detail = `it cannot be watched: ${(error as Error).message}`;
-      this.give([{ kind: 'fault', resource, sensor: null, detail }]);
-      return [];
+      return this.failure('watching', resource, `it cannot be watched: ${(error as Error).message}`);
     }
+    return [...reports.map(sensorInput), ...this.success('watching', resource)];
   }
 
   private takeHeld(resource: string): NativeEvent[] {
@@ -111,6 +116,8 @@ class NativeWatcher implements Watcher {
   }
 
   unwatch(resource: string): void {
+    this.failed.delete(`watching ${resource}`);
+    this.failed.delete(`reflex ${resource}`);
     this.monitor.unwatch(resource);
   }
 
@@ -119,9 +126,22 @@ class NativeWatcher implements Watcher {
       this.monitor.armReflex(resource, run === null ? null : this.nativeRun(run));
     } catch (error) {
       // It is restarted all the same, from the ladder, some milliseconds later.
-      const detail = `its reflex cannot be armed: ${(error as Error).message}`;
-      this.give([{ kind: 'fault', resource, sensor: null, detail }]);
+      this.give(this.failure('reflex', resource, `its reflex cannot be armed: ${(error as Error).message}`));
+      return;
     }
+    // Disarming proves nothing.
+    const works = run === null ? [] : this.success('reflex', resource);
+    if (works.length > 0) this.give(works);
+  }
+
+  private failure(what: 'watching' | 'reflex', resource: string, detail: string): Input[] {
+    this.failed.add(`${what} ${resource}`);
+    return [{ kind: 'fault', of: { what, resource }, detail, active: true }];
+  }
+
+  private success(what: 'watching' | 'reflex', resource: string): Input[] {
+    if (!this.failed.delete(`${what} ${resource}`)) return [];
+    return [{ kind: 'fault', of: { what, resource }, detail: '', active: false }];
   }
 
   run(run: Run): void {
@@ -166,9 +186,11 @@ class NativeWatcher implements Watcher {
   }
 
   private deliver(events: NativeEvent[]): void {
-    this.give(events.map(inputOf));
-    const end = events.find(event => event.type === 'fault' && event.code === 'ESHUTDOWN');
-    if (end?.type === 'fault') this.options.onEnd(end.detail);
+    const isEnd = (event: NativeEvent): event is Fault =>
+      event.type === 'fault' && event.code === 'ESHUTDOWN';
+    this.give(events.filter(event => !isEnd(event)).map(inputOf));
+    const end = events.find(isEnd);
+    if (end !== undefined) this.options.onEnd(end.detail);
   }
 }
 
@@ -189,13 +211,14 @@ function inputOf(event: NativeEvent): Input {
         output: event.output,
       };
     case 'fault':
-      return {
-        kind: 'fault',
-        resource: event.resource ?? null,
-        sensor: event.sensor ?? null,
-        detail: event.detail,
-      };
+      return { kind: 'fault', of: faultOf(event), detail: event.detail, active: event.active ?? true };
   }
+}
+
+function faultOf({ resource, sensor, code }: Fault): FaultOf {
+  return resource === undefined || sensor === undefined
+    ? { what: 'monitor', code }
+    : { what: 'sensor', resource, sensor };
 }
 
 function sensorInput(report: SensorReport): Input {
