@@ -11,6 +11,7 @@ import {
   type SensorState,
   type Step,
 } from './state.js';
+import { restAtMs, twitch } from './twitches.js';
 
 /** How long a link may be without address or route after its carrier came back: DHCP with a slow modem takes half a minute. */
 export const wholeAfterCarrierMs = 60_000;
@@ -51,17 +52,11 @@ export function notices(state: ResourceState, old: SensorState, sensor: SensorSt
     : noticed;
 }
 
-/** A plug that does not sit well twitches many times a second; each notice is a write to the disk and a message. */
-const toldTwitches = 4;
-const stillMs = 60_000;
-
 function noticeCarrier(resource: string, sensor: SensorState, atMs: number): Noticed {
-  const { twitches } = sensor;
+  const { twitches, tell } = twitch(sensor.twitches, atMs);
+  if (tell === 'nothing') return { sensor: { ...sensor, twitches }, effects: [] };
   const name = sensor.interface ?? 'the interface';
-  const told = twitches.toldMs.filter(at => atMs - at < stillMs);
-  if (twitches.isNamed)
-    return { sensor: { ...sensor, twitches: { ...twitches, lastMs: atMs } }, effects: [] };
-  const isNamed = told.length >= toldTwitches;
+  const isNamed = tell === 'named';
   const lost = `${name} lost its carrier (a cable, or the box at its other end); nothing is restarted for that`;
   const back = `${name} has its carrier back`;
   const named = `the carrier of ${name} keeps coming and going (a cable, or the box at its other end); that is told again when it has been still for a minute`;
@@ -71,7 +66,7 @@ function noticeCarrier(resource: string, sensor: SensorState, atMs: number): Not
       ? (['carrier_back', back] as const)
       : (['carrier_lost', lost] as const);
   return {
-    sensor: { ...sensor, twitches: { toldMs: [...told, atMs], lastMs: atMs, isNamed } },
+    sensor: { ...sensor, twitches },
     effects: [
       record({ type: 'notice', resource, atMs, what, detail, carrier: !isNamed && sensor.carrier === true }),
     ],
@@ -80,7 +75,7 @@ function noticeCarrier(resource: string, sensor: SensorState, atMs: number): Not
 
 /** When a carrier that keeps coming and going counts as still. */
 export function stillAtMs({ twitches }: SensorState): number | null {
-  return twitches.isNamed ? twitches.lastMs + stillMs : null;
+  return restAtMs(twitches);
 }
 
 /** Says how it stands with a carrier that has come to rest. */

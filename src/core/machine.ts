@@ -1,12 +1,13 @@
 /** The machine: a pure function of state, input and what the journal says. Everything that happens is decided here. */
 import { isBetterCause } from './cause.js';
 import { onCommand, onDrillFailed } from './commanded.js';
+import { faultsDueMs, onFault, tickFaults } from './detection.js';
 import { onEvidence } from './evidence.js';
 import { allUp, calm, stillAtMs, wholeAfterCarrierMs } from './facts.js';
 import { countDueMs, noFlood, takeCounts } from './flood.js';
 import { downBelow, review } from './hindrance.js';
 import { climbAfter } from './ladder.js';
-import type { JournalRecord, RunResult } from './model.js';
+import type { RunResult } from './model.js';
 import { isVeto } from './outage-history.js';
 import { cancelReboot, escalate, noteReboot, onRebootFailed } from './reboot.js';
 import { afresh, attemptEnd, block, giveUp, retryHeld, scheduleNext, tryAttempt } from './recovery.js';
@@ -104,8 +105,7 @@ export function nextDeadlineMs(state: MachineState): number | null {
   const deadlines = [...resources.flatMap(deadlinesOf), ...still];
   if (state.reboot?.nextAtMs != null) deadlines.push(state.reboot.nextAtMs);
   if (state.pauseEndsMs !== null) deadlines.push(state.pauseEndsMs);
-  const countMs = countDueMs(state.flood);
-  if (countMs !== null) deadlines.push(countMs);
+  for (const at of [countDueMs(state.flood), faultsDueMs(state.faults)]) if (at !== null) deadlines.push(at);
   return deadlines.length === 0 ? null : Math.min(...deadlines);
 }
 
@@ -247,9 +247,16 @@ function onTick(before: MachineState, ctx: Context): Step<MachineState> {
   const harder = escalate(before, ctx);
   const calmed = eachResource(harder.state, resource => calm(resource, ctx));
   const step = eachResource(calmed.state, resource => tick(resource, ctx));
-  const { flood, records } = takeCounts(step.state.flood, ctx.now.bootMs);
-  const state = records.length === 0 ? step.state : { ...step.state, flood };
-  const effects = [...harder.effects, ...calmed.effects, ...step.effects, ...records.map(record)];
+  const tried = tickFaults(step.state, ctx);
+  const { flood, records } = takeCounts(tried.state.flood, ctx.now.bootMs);
+  const state = records.length === 0 ? tried.state : { ...tried.state, flood };
+  const effects = [
+    ...harder.effects,
+    ...calmed.effects,
+    ...step.effects,
+    ...tried.effects,
+    ...records.map(record),
+  ];
   return { state, effects };
 }
 
@@ -299,26 +306,4 @@ function tick(resource: ResourceState, ctx: Context): Step<ResourceState> {
     default:
       return same;
   }
-}
-
-function onFault(
-  state: MachineState,
-  input: Extract<Input, { kind: 'fault' }>,
-  ctx: Context,
-): Step<MachineState> {
-  const words = input.resource === null ? input.detail : `${input.resource}: ${input.detail}`;
-  if (state.faults.includes(words)) return { state, effects: [] };
-  const told: JournalRecord[] =
-    input.resource === null
-      ? []
-      : [
-          {
-            type: 'notice',
-            resource: input.resource,
-            atMs: ctx.now.bootMs,
-            what: 'degraded',
-            detail: `degraded detection: ${input.detail}`,
-          },
-        ];
-  return { state: { ...state, faults: [...state.faults, words] }, effects: told.map(record) };
 }

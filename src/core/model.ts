@@ -108,6 +108,7 @@ export const recordShape = tagged('type', {
       'carrier_back',
       'route_moved',
       'degraded',
+      'detection_back',
       'replaced',
       'flapping',
       'steady',
@@ -234,6 +235,8 @@ export const recordShape = tagged('type', {
     /** Where that command came from. */
     origin: optional(string),
   },
+  /** Of the monitor itself, not of one resource. active false: it is over. */
+  monitor_fault: { code: string, detail: string, active: boolean },
   /** sockmon itself is broken: the monitor thread hangs or has ended. The daemon ends with a status of its own, to be started again. */
   alarm: { what: oneOf('monitor_hangs', 'monitor_ended'), detail: string },
   /** Rebooting was asked for and the guard said no. */

@@ -1,4 +1,5 @@
 /** Taking up a configuration: at start, where the journal says how things stood, and at a reload. Pure. */
+import { faultsLeft } from './detection.js';
 import { collectLate } from './evidence.js';
 import type { Climb, NextStep } from './ladder.js';
 import { momentOf, spanOf } from './moment.js';
@@ -57,7 +58,7 @@ export function configure(
     effects.push(...collectLate(ctx.history.openOutage(policy.id), ctx.now.bootId));
   }
   const reboot = isStart ? pendingReboot(ctx) : state.reboot;
-  return { state: { ...state, resources, reboot }, effects };
+  return { state: { ...state, resources, reboot, faults: faultsLeft(state, resources, effects) }, effects };
 }
 
 /** An intent of another boot: the reboot has come. */

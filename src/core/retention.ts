@@ -63,7 +63,7 @@ function withClocks(light: readonly JournalEntry[], kept: readonly JournalEntry[
 
 /** What may be kept without what has followed it. */
 function changesNothing({ type }: JournalEntry): boolean {
-  return type === 'notice' || type === 'published' || type === 'start' || type === 'stop' || type === 'alarm';
+  return ['notice', 'published', 'start', 'stop', 'alarm', 'monitor_fault'].includes(type);
 }
 
 /**

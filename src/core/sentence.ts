@@ -71,6 +71,7 @@ const noticeLevels: Record<RecordOf<'notice'>['what'], Level> = {
   carrier_back: 'info',
   route_moved: 'info',
   degraded: 'warn',
+  detection_back: 'info',
   replaced: 'info',
   flapping: 'warn',
   steady: 'info',
@@ -139,6 +140,8 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
         level: 'warn',
         text: `${entry.count} more commands from the broker were refused (${entry.code}) within ${durationWords(entry.bootMs - entry.sinceMs)}; each was answered`,
       };
+    case 'monitor_fault':
+      return { level: entry.active ? 'warn' : 'info', text: `the monitor: ${entry.detail}` };
     case 'alarm':
       return { level: 'error', text: `nothing is watched any more: ${entry.detail}` };
     case 'reboot_intent':

@@ -116,7 +116,7 @@ export interface Snapshot {
   readonly recovery: RecoveryState;
   /** Resources that are down and left alone although nobody wanted that. */
   readonly held: readonly string[];
-  /** degraded where a sensor cannot work here; `notes` says which and why. */
+  /** degraded while a sensor cannot work as it should; `notes` says which and why. */
   readonly detection: { readonly quality: 'full' | 'degraded'; readonly notes: readonly string[] };
   readonly resources: Readonly<Record<string, ResourceView>>;
   readonly last_outage: OutageView | null;

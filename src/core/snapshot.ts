@@ -1,6 +1,7 @@
 /** The picture of now, derived from the machine's state and the history. Pure. */
 import { isMissed, lateMs } from './absence.js';
 import { type Instant, isoTime, wallMsAt } from './clock.js';
+import { faultNotes } from './detection.js';
 import { viewEvidence } from './evidence.js';
 import { figuresOf } from './figures.js';
 import { rebootsLeft } from './guard.js';
@@ -36,6 +37,7 @@ export interface SnapshotInfo {
 export function snapshot(state: MachineState, history: History, now: Instant, info: SnapshotInfo): Snapshot {
   const roles = new Map(info.policy.resources.map(policy => [policy.id, policy.role]));
   const role = (resource: string): Role => roles.get(resource) ?? 'service';
+  const notes = faultNotes(state.faults);
   const { last, ...figures } = figuresOf(history, now, resource => role(resource) === 'network');
   return {
     node: info.node,
@@ -51,7 +53,7 @@ export function snapshot(state: MachineState, history: History, now: Instant, in
     status: isRecovering(state, now) ? 'recovering' : 'online',
     recovery: recoveryOf(state, history, now),
     held: heldOf(state).map(({ policy }) => policy.id),
-    detection: { quality: state.faults.length === 0 ? 'full' : 'degraded', notes: state.faults },
+    detection: { quality: notes.length === 0 ? 'full' : 'degraded', notes },
     resources: Object.fromEntries(
       [...state.resources].map(([id, resource]) => [id, viewResource(resource, history, now)]),
     ),

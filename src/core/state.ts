@@ -1,5 +1,6 @@
 /** The machine's state, its inputs and its effects: three unions that the compiler checks. */
 import type { Instant } from './clock.js';
+import type { Fault, FaultOf } from './detection.js';
 import type { Flood } from './flood.js';
 import type { History } from './history.js';
 import type { Climb, NextStep } from './ladder.js';
@@ -8,7 +9,7 @@ import type { Moment } from './moment.js';
 import type { Nature, Policy, ResourcePolicy } from './policy.js';
 import type { CommandAnswer, Evidence, ReceivedCommand, Run } from './ports.js';
 
-/** Changes of a carrier of late. */
+/** Changes of late of what may come and go: a carrier, a fault. */
 export interface Twitches {
   /** When they were told, one by one. */
   readonly toldMs: readonly number[];
@@ -212,8 +213,8 @@ export interface MachineState {
   readonly reboot: PendingReboot | null;
   /** When the next pause ends: that is news by itself. */
   readonly pauseEndsMs: number | null;
-  /** Sensors that cannot work here, in words: degraded detection. */
-  readonly faults: readonly string[];
+  /** Degraded detection, now and of late. */
+  readonly faults: readonly Fault[];
   /** How many commands have come from the broker of late. */
   readonly flood: Flood;
 }
@@ -250,9 +251,10 @@ export type Input =
     }
   | {
       readonly kind: 'fault';
-      readonly resource: string | null;
-      readonly sensor: number | null;
+      readonly of: FaultOf;
       readonly detail: string;
+      /** false: what was told before is over. */
+      readonly active: boolean;
     }
   | { readonly kind: 'tick' }
   | { readonly kind: 'command'; readonly command: ReceivedCommand }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import type { FaultOf } from '../../src/core/detection.js';
 import { History } from '../../src/core/history.js';
 import { exitStatus } from '../../src/core/ladder.js';
 import { nextDeadlineMs } from '../../src/core/machine.js';
@@ -26,6 +27,7 @@ type Move =
   | { move: 'wait' }
   | { move: 'advance'; ms: number }
   | { move: 'command'; action: Action; target: string; retained: boolean; id: string }
+  | { move: 'fault'; of: FaultOf; detail: string; active: boolean }
   | { move: 'reboot_failed' }
   | { move: 'restart'; boot: boolean }
   | { move: 'reload'; allowed: boolean };
@@ -66,6 +68,16 @@ const move: fc.Arbitrary<Move> = fc.oneof(
       id: fc.string({ minLength: 1, maxLength: 2 }),
     }),
   },
+  fc.record({
+    move: fc.constant('fault' as const),
+    of: fc.oneof(
+      fc.record({ what: fc.constant('sensor' as const), resource: anId, sensor: fc.nat(1) }),
+      fc.record({ what: fc.constantFrom('watching' as const, 'reflex' as const), resource: anId }),
+      fc.constant({ what: 'monitor' as const, code: 'EIO' }),
+    ),
+    detail: fc.constantFrom('ENOMEM', 'EMFILE'),
+    active: fc.boolean(),
+  }),
   fc.constant({ move: 'reboot_failed' as const }),
   fc.record({ move: fc.constant('restart' as const), boot: fc.boolean() }),
   fc.record({ move: fc.constant('reload' as const), allowed: fc.boolean() }),
@@ -135,6 +147,9 @@ function apply(world: World, move: Move, boots: { count: number }): void {
         press: move.action === 'reboot',
         ...(move.action === 'pause' && { forMs: 120_000 }),
       });
+      return;
+    case 'fault':
+      world.input({ kind: 'fault', of: move.of, detail: move.detail, active: move.active });
       return;
     case 'reboot_failed': {
       const intent = world.history.pendingIntent?.intent;
