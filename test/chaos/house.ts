@@ -160,6 +160,7 @@ export class House {
       carrier: null,
       interface: null,
       reflex,
+      replaced: null,
     });
   }
 

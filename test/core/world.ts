@@ -139,6 +139,7 @@ export class World {
       interface: null,
       nature: state === 'down' ? 'exited' : null,
       reflex: null,
+      replaced: null,
       ...more,
     };
   }

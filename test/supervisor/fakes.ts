@@ -186,6 +186,7 @@ export class Bench {
       carrier: null,
       interface: null,
       reflex,
+      replaced: null,
     });
   }
 
