@@ -177,7 +177,7 @@ class NativeWatcher implements Watcher {
       if (event.type !== 'sensor') return [inputOf(event)];
       const sensor = this.watched.get(event.resource)?.[event.sensor];
       // Of what is not watched any more: it was on its way when that was decided.
-      return sensor === undefined ? [] : [sensorInput(event, sensor)];
+      return sensor === undefined ? [] : sensorInput(event, sensor);
     });
   }
 
@@ -221,24 +221,28 @@ function faultOf({ resource, sensor, code }: Fault): FaultOf {
     : { what: 'sensor', resource, sensor };
 }
 
-function sensorInput(report: SensorReport, sensor: Sensor): Input {
+function sensorInput(report: SensorReport, sensor: Sensor): Input[] {
   const kind = sensorKindOf(sensor);
-  const { reason, detail = '' } = report;
-  const unexplained = report.state === 'down' ? ({ kind: 'unknown' } as const) : null;
-  return {
+  const { state, reason, detail = '' } = report;
+  // Not even an absence, which would be a death of what was alive before sockmon was restarted.
+  if (state === 'unknown') return [];
+  const unexplained = state === 'down' ? ({ kind: 'unknown' } as const) : null;
+  const input: Input = {
     kind: 'sensor',
     resource: report.resource,
     sensor: report.sensor,
-    state: report.state,
+    state,
     atMs: report.atMs,
     cause: reason === undefined ? unexplained : kind.cause({ ...report, reason }),
     nature: report.nature ?? null,
-    detail: report.state === 'up' ? kind.alive(report) : detail,
+    detail: state === 'up' ? kind.alive(report) : detail,
     carrier: report.carrier ?? null,
     interface: report.interface ?? null,
     ownRun: report.ownRun ?? false,
     reflex: report.reflex ?? null,
+    replaced: report.replaced ?? null,
   };
+  return [input];
 }
 
 function resultOf(event: RunEnded): RunResult {

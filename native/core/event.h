@@ -13,7 +13,13 @@
 
 namespace sockmon {
 
-enum class SensorState { up, absent, down };
+enum class SensorState {
+  /// The first look is still under way, as a connection to another machine: a report with another state follows.
+  unknown,
+  up,
+  absent,
+  down,
+};
 
 struct SensorReport {
   std::string resource;
@@ -29,6 +35,8 @@ struct SensorReport {
   std::optional<std::vector<std::string>> addresses;
   std::string detail;
   std::optional<std::string> reflex;
+  /// With `up` after `up`: what it was has ended, and a living successor had taken its place already. Words for a person.
+  std::optional<std::string> replaced;
 };
 
 struct CauseReport {

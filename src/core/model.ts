@@ -37,6 +37,8 @@ export const causeShape = tagged('kind', {
     interface: string,
   },
   probe: { error: string },
+  /** What the sensor itself has words for; `reason` is one of its kind's own. */
+  sensor: { reason: string, words: string },
   /** Not a death: somebody asked for a restart. Not counted as an outage. */
   commanded: {},
   /** It died while sockmon was not running. */

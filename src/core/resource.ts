@@ -7,6 +7,7 @@ import {
   allUp,
   carrierFact,
   changed,
+  handedOver,
   networkEffect,
   notices,
   waitingFor,
@@ -55,7 +56,7 @@ export function onSensor(before: ResourceState, input: SensorInput, ctx: Context
   };
   const { sensor, effects } = notices(before, old, now, input.atMs);
   const state = { ...before, sensors: before.sensors.with(input.sensor, sensor) };
-  const told = [...effects, ...changed(state, old, sensor)];
+  const told = [...effects, ...handedOver(before, old, input), ...changed(state, old, sensor)];
   const step = judge(state, sensor, input, old.state === 'up', ctx);
   return { state: step.state, effects: [...told, ...step.effects] };
 }

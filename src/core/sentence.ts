@@ -21,6 +21,8 @@ export function causeWords(cause: Cause): string {
       return `interface ${cause.interface} ${linkWords[cause.what]}`;
     case 'probe':
       return `no datagram passes over loopback (${cause.error})`;
+    case 'sensor':
+      return cause.words;
     case 'commanded':
       return 'restart commanded';
     case 'unseen':

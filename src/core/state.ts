@@ -236,6 +236,8 @@ export interface SensorInput {
   readonly ownRun: boolean;
   /** The run that the monitor thread has started by itself. */
   readonly reflex: string | null;
+  /** With `up` after `up`: a living successor had taken its place already, in words. */
+  readonly replaced: string | null;
 }
 
 export type Input =

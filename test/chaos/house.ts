@@ -161,6 +161,7 @@ export class House {
       interface: null,
       ownRun: false,
       reflex,
+      replaced: null,
     });
   }
 

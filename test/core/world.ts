@@ -143,6 +143,7 @@ export class World {
       nature: state === 'down' ? 'exited' : null,
       ownRun: false,
       reflex: null,
+      replaced: null,
       ...more,
     };
   }

@@ -187,6 +187,7 @@ export class Bench {
       interface: null,
       ownRun: false,
       reflex,
+      replaced: null,
     });
   }
 

@@ -88,6 +88,7 @@ describe('the supervisor', () => {
       interface: null,
       ownRun: false,
       reflex: null,
+      replaced: null,
     });
     bench.supervisor.dispatch(...many.flatMap(({ id }) => [report(id, 0, 'up'), report(id, 1, 'up')]));
     const syncs = t.mock.method(fs, 'fdatasyncSync');
