@@ -96,7 +96,11 @@ const rules: Rule[] = [
     reason: 'a kind of sensor is one module, and the daemon that loads it must not load the schemas',
     files: inFolder('src/sensors'),
     mayImport: (target, typeOnly) =>
-      target.startsWith('src/core/') || target.startsWith('src/sensors/') || target === 'node:os' || typeOnly,
+      target.startsWith('src/core/') ||
+      target.startsWith('src/sensors/') ||
+      // Names of signals, and what an address looks like.
+      ['node:os', 'node:net'].includes(target) ||
+      typeOnly,
   },
   {
     what: 'only monitor.ts, addon.ts, early.ts and the sensors know the native shape',

@@ -1,11 +1,17 @@
 /** All kinds of sensors, in the order in which they are named to people. */
 import type { NativeSensor, Sensor } from '../core/policy.js';
+import { connectionSensor } from './connection.js';
 import { linkSensor } from './link.js';
 import { processSensor } from './process.js';
 import type { AnySensorKind } from './sensor.js';
 import { stackSensor } from './stack.js';
 
-export const sensorKinds: readonly AnySensorKind[] = [processSensor, linkSensor, stackSensor];
+export const sensorKinds: readonly AnySensorKind[] = [
+  processSensor,
+  connectionSensor,
+  linkSensor,
+  stackSensor,
+];
 
 const byName = new Map(sensorKinds.map(kind => [kind.kind, kind]));
 
