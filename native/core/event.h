@@ -39,6 +39,8 @@ struct SensorReport {
   std::optional<DownReason> reason;
   std::optional<ExitCause> cause;
   std::optional<pid_t> pid;
+  /// Up: the process is a running script for this resource, or has been started by one.
+  bool own_run = false;
   std::optional<std::string> interface;
   std::optional<bool> carrier;
   std::optional<std::vector<std::string>> addresses;
@@ -62,6 +64,8 @@ struct RunStarted {
 
 struct RunEnded {
   std::string id;
+  /// What it was run for; may be empty.
+  std::string resource;
   double at_ms = 0;
   std::optional<ExitCause> exit;
   std::string spawn_error;

@@ -32,7 +32,7 @@ Monitor::Monitor(Sys& sys, ProcFs proc, Deliver deliver, Patience patience)
       patience_(patience),
       reactor_(sys, [this](const std::string& code, const std::string& detail) { fault(code, detail); }),
       proc_(std::move(proc)),
-      runs_(reactor_, proc_, [this](Event event) { emit(std::move(event)); }),
+      runs_(reactor_, proc_, [this](Event event) { on_run(std::move(event)); }),
       finder_(sys, proc_, [this](pid_t session) { return runs_.is_script(session); }),
       processes_{finder_, proc_, has_exit_info(sys)},
       hub_(reactor_),
@@ -147,6 +147,13 @@ void Monitor::run_commands() {
     commands.swap(commands_);
   }
   for (const Command& command : commands) command();
+}
+
+void Monitor::on_run(Event event) {
+  const auto* ended = std::get_if<RunEnded>(&event);
+  const auto resource = ended == nullptr ? resources_.end() : resources_.find(ended->resource);
+  emit(std::move(event));
+  if (resource != resources_.end()) resource->second->look();
 }
 
 void Monitor::fault(const std::string& code, const std::string& detail) {

@@ -64,6 +64,7 @@ class Monitor {
   void run_commands();
   void flush();
   void emit(Event event) { outbox_.push_back(std::move(event)); }
+  void on_run(Event event);
   void fault(const std::string& code, const std::string& detail);
   Resource& find(const std::string& resource);
 

@@ -36,10 +36,18 @@ void Run::start() {
   running_ = spawn_error_ == 0;
 }
 
+std::string Run::resource() const {
+  for (const auto& [name, value] : prepared_->spec().env) {
+    if (name == "SOCKMON_RESOURCE") return value;
+  }
+  return "";
+}
+
 void Run::follow(bool reflex) {
   if (!running_) {
     RunEnded ended;
     ended.id = id();
+    ended.resource = resource();
     ended.at_ms = started_ms_;
     ended.spawn_error = errno_name(spawn_error_);
     host_.run_ended(ended);
@@ -76,6 +84,7 @@ void Run::on_process() {
 void Run::reap(const siginfo_t& info) {
   RunEnded ended;
   ended.id = id();
+  ended.resource = resource();
   ended.at_ms = reactor_.now_ms();
   // Reaped by somebody else in this process: its status is lost.
   ended.exit = info.si_pid == pid_ ? cause_of_child(info.si_code, info.si_status) : ExitCause{};

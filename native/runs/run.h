@@ -34,6 +34,8 @@ class Run {
   void end();
 
   const std::string& id() const { return prepared_->spec().id; }
+  /// What it is run for, as its environment says; may be empty.
+  std::string resource() const;
   pid_t pid() const { return pid_; }
   bool running() const { return running_; }
 
