@@ -94,6 +94,8 @@ export interface RunSpec {
 /** A script that an earlier monitor has started and that goes on. */
 export interface AdoptedRun {
   id: string;
+  /** What it is run for: a process that it has started is told as its own. */
+  resource?: string;
   /** Its process: the leader of its session. */
   pid: number;
   startTicks: number;

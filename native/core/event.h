@@ -30,6 +30,8 @@ struct SensorReport {
   const Reason* reason = nullptr;
   std::optional<ExitCause> cause;
   std::optional<pid_t> pid;
+  /// Up: the process is a running script for this resource, or has been started by one.
+  bool own_run = false;
   std::optional<std::string> interface;
   std::optional<bool> carrier;
   std::optional<std::vector<std::string>> addresses;

@@ -203,11 +203,18 @@ function describeOutageEnd(entry: EntryOf<'outage_end'>): { level: Level; text: 
 }
 
 function describeReopened(entry: EntryOf<'outage_reopened'>): { level: Level; text: string } {
-  const after = `${durationWords(Math.max(0, entry.atMs - entry.backMs))} after it was back`;
-  const cause = causeWords(entry.cause);
-  return entry.run === undefined
-    ? { level: 'warn', text: `${entry.resource} is down again ${after}: ${cause}; the same outage goes on` }
-    : { level: 'info', text: `${entry.resource} was stopped by our own restart ${after}: ${cause}` };
+  return {
+    level: entry.run === undefined ? 'warn' : 'info',
+    text: `${entry.resource} ${reopenedWords(entry)}`,
+  };
+}
+
+/** What has happened to it; its name goes before. */
+export function reopenedWords({ run, atMs, backMs, cause }: RecordOf<'outage_reopened'>): string {
+  const after = `${durationWords(Math.max(0, atMs - backMs))} after it was back`;
+  return run === undefined
+    ? `is down again ${after}: ${causeWords(cause)}; the same outage goes on`
+    : `was stopped by our own restart ${after}: ${causeWords(cause)}`;
 }
 
 function describeCommand(entry: EntryOf<'command'>): { level: Level; text: string } {

@@ -121,6 +121,7 @@ tcpip (the network)
   at its death  FOLDER/script runs, at most 6 times, 30s apart, each for at most 1m
   then          a reboot is asked for, and refused: rebooting is not allowed
   at most       30 attempts in 1h
+  verified      alive for 10s after its script; what dies before belongs to the same outage
 
 dns (a service)
   watched by    the process named dnsmasq
