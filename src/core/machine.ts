@@ -25,6 +25,7 @@ import {
   record,
   type Step,
 } from './state.js';
+import { onRunStarted } from './takeover.js';
 import { eachResource, within } from './within.js';
 
 /** So long a killed script has to be gone. */
@@ -56,7 +57,7 @@ function route(state: MachineState, input: Input, ctx: Context): Step<MachineSta
     case 'cause':
       return within(state, input.resource, resource => onCause(resource, input, ctx));
     case 'run_started':
-      return { state, effects: [] };
+      return eachResource(state, resource => onRunStarted(resource, input));
     case 'run_ended':
       return eachResource(state, resource => onRunEnded(resource, input, ctx));
     case 'fault':
@@ -74,7 +75,7 @@ function route(state: MachineState, input: Input, ctx: Context): Step<MachineSta
     case 'review':
       return onReview(withPauseEnd(state, ctx), ctx);
     case 'configure':
-      return configure(state, ctx);
+      return configure(state, ctx, input.living);
   }
 }
 
@@ -205,7 +206,8 @@ function onRunEnded(
     const vetoed = phase.outage.vetoed || isVeto(result);
     const outage = {
       ...phase.outage,
-      lastResult: result,
+      // A status that the kernel did not keep is no failure, which would be repeated after a second.
+      lastResult: result.kind === 'unknown' ? null : result,
       vetoed,
       climb: climbAfter(phase.outage.climb, result),
     };

@@ -5,6 +5,7 @@ import { momentOf, spanOf } from './moment.js';
 import { endRecord } from './outage.js';
 import type { OutageHistory } from './outage-history.js';
 import { type ResourcePolicy, type RestartStep, sensorsWords } from './policy.js';
+import type { EarlierRun } from './ports.js';
 import { pendingReboot } from './reboot.js';
 import { afresh, scheduleNext } from './recovery.js';
 import {
@@ -18,9 +19,14 @@ import {
   record,
   type Step,
 } from './state.js';
+import { takeOver } from './takeover.js';
 
 /** Watches what is new or changed, forgets what is gone, leaves the rest alone. */
-export function configure(state: MachineState, ctx: Context): Step<MachineState> {
+export function configure(
+  state: MachineState,
+  ctx: Context,
+  living: readonly EarlierRun[] = [],
+): Step<MachineState> {
   const isStart = state.resources.size === 0;
   const effects: Effect[] = isStart ? closePastReboot(ctx) : [];
   const resources = new Map<string, ResourceState>();
@@ -41,8 +47,15 @@ export function configure(state: MachineState, ctx: Context): Step<MachineState>
       effects.push(...adopted.effects);
       continue;
     }
-    if (known !== undefined) effects.push({ do: 'unwatch', resource: policy.id });
-    resources.set(policy.id, known === undefined ? restore(policy, ctx) : carryOver(known, policy, ctx));
+    if (known === undefined) {
+      const own = living.filter(({ resource }) => resource === policy.id);
+      const restored = takeOver(restore(policy, ctx), own, ctx);
+      resources.set(policy.id, restored.state);
+      effects.push(...restored.effects);
+    } else {
+      resources.set(policy.id, carryOver(known, policy, ctx));
+      effects.push({ do: 'unwatch', resource: policy.id });
+    }
     effects.push({ do: 'watch', resource: policy.id, policy });
     effects.push(...collectLate(ctx.history.openOutage(policy.id), ctx.now.bootId));
   }

@@ -166,7 +166,7 @@ function givenUp(entries: readonly JournalEntry[]): Map<string, number> {
 
 /** An attempt at what was given up: the ladder does not count it any more. */
 function isRetry(entry: JournalEntry, given: ReadonlyMap<string, number>): boolean {
-  if (entry.type !== 'attempt' && entry.type !== 'attempt_end') return false;
+  if (entry.type !== 'attempt' && entry.type !== 'attempt_end' && entry.type !== 'run_started') return false;
   return entry.seq > (given.get(entry.outage) ?? Number.POSITIVE_INFINITY);
 }
 

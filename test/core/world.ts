@@ -5,7 +5,7 @@ import { lastBootOf } from '../../src/core/last-boot.js';
 import { emptyState, next, nextDeadlineMs } from '../../src/core/machine.js';
 import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
 import type { Policy, RebootPolicy, ResourcePolicy, RestartStep, Sensor } from '../../src/core/policy.js';
-import type { ReceivedCommand } from '../../src/core/ports.js';
+import type { EarlierRun, ReceivedCommand, Run } from '../../src/core/ports.js';
 import { outageId } from '../../src/core/run.js';
 import { snapshot } from '../../src/core/snapshot.js';
 import type { Snapshot } from '../../src/core/snapshot-model.js';
@@ -160,6 +160,17 @@ export class World {
     return this.sensor(id, 'down', { sensor, cause, reflex });
   }
 
+  runStarted(run: string, pid: number): readonly Effect[] {
+    return this.input({ kind: 'run_started', run, atMs: this.bootMs, pid, startTicks: this.bootMs });
+  }
+
+  /** A run that has begun, as a run file names it. */
+  earlierRun(run: Run, startedMs = this.bootMs): EarlierRun {
+    const { id, purpose, timeoutMs, graceMs } = run;
+    const process = { pid: 4711, startTicks: Math.floor(startedMs / 10) };
+    return { ...purpose, run: id, ...process, startedMs, deadlineMs: startedMs + timeoutMs, graceMs };
+  }
+
   runEnded(run: string, code: number, output = ''): readonly Effect[] {
     return this.input({ kind: 'run_ended', run, atMs: this.bootMs, result: { kind: 'exit', code }, output });
   }
@@ -196,15 +207,15 @@ export class World {
     });
   }
 
-  /** sockmon ends without a word and starts again; in another boot if so wished. */
-  restart(bootId = this.bootId): void {
+  /** sockmon ends without a word and starts again; in another boot if so wished. living: the scripts that go on. */
+  restart(bootId = this.bootId, living: readonly EarlierRun[] = []): void {
     if (bootId !== this.bootId) {
       this.bootId = bootId;
       this.bootMs = 20_000;
     }
     this.state = emptyState;
     this.history = new History(this.entries);
-    this.input({ kind: 'configure' });
+    this.input({ kind: 'configure', living });
   }
 
   look(journalFault: string | null = null): Snapshot {
