@@ -72,8 +72,11 @@ function judge(
   const { phase } = state;
   if (phase.name === 'verifying') return verifyingSensor(state, phase, input, ctx);
   if (input.state === 'up') {
-    // Of a restart that was asked for, nothing has gone down yet: its script is still to do it.
-    const isNoNews = wasUp && phase.name === 'restarting' && phase.outage.cause.kind === 'commanded';
+    // Of a restart that was asked for, nothing has gone down yet: its script is still to do it. Or that has not been seen by this sockmon.
+    const isNoNews =
+      phase.name === 'restarting' &&
+      phase.outage.cause.kind === 'commanded' &&
+      (wasUp || phase.outage.resumed);
     return allUp(state) && !isNoNews ? rise(state, input.atMs, ctx) : { state, effects: [] };
   }
   const fallen = { ...state, risingMs: null };

@@ -88,7 +88,7 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
     case 'start':
       return { level: 'debug', text: `sockmon ${entry.version} started` };
     case 'stop':
-      return { level: 'info', text: `sockmon stops: ${entry.reason}` };
+      return { level: 'info', text: `sockmon stops: ${entry.reason}${goingOnWords(entry.running ?? [])}` };
     case 'seen':
       return { level: 'info', text: `${entry.resource} is alive${entry.detail ? `: ${entry.detail}` : ''}` };
     case 'notice':
@@ -127,6 +127,15 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
       };
     case 'attempt':
       return { level: 'info', text: `${entry.resource}: attempt ${entry.attempt} runs ${entry.script}` };
+    case 'run_started':
+      return { level: 'debug', text: `${entry.resource}: ${entry.run} is process ${entry.pid}` };
+    case 'run_taken_over': {
+      const since = durationWords(Math.max(0, entry.bootMs - entry.startedMs));
+      return {
+        level: 'info',
+        text: `${entry.resource}: sockmon was itself restarted; it has taken over attempt ${entry.attempt}, which has been running for ${since} (pid ${entry.pid})`,
+      };
+    }
     case 'attempt_end':
       return describeAttemptEnd(entry);
     case 'outage_end':
@@ -169,6 +178,13 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
         text: `what is older has left the journal, ${entry.outages} outages among it`,
       };
   }
+}
+
+/** Scripts outlive sockmon: what they are doing is not undone by a restart of it. */
+function goingOnWords(running: NonNullable<RecordOf<'stop'>['running']>): string {
+  if (running.length === 0) return '';
+  const what = running.map(({ resource, attempt }) => `${resource} (attempt ${attempt})`).join(', ');
+  return `; the restart script of ${what} goes on by itself, and the next sockmon takes it over`;
 }
 
 type EntryOf<T extends JournalEntry['type']> = Extract<JournalEntry, { type: T }>;

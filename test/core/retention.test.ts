@@ -43,6 +43,7 @@ function sayings(entries: readonly JournalEntry[], nows: readonly Instant[], com
     pendingLevel: history.pendingLevel,
     total: history.outagesTotal,
     seen: [...history.seen].sort(),
+    runs: nows.map(now => history.openRuns(now)),
     resources: ['tcpip', 'dns'].map(id => {
       const open = history.openOutage(id);
       const { begin, evidence: _, ...rest } = open ?? { begin: undefined, evidence: null };
@@ -249,7 +250,7 @@ describe('a compacted journal', () => {
 });
 
 type Move =
-  | { move: 'up' | 'die' | 'end' | 'down'; id: string; code: number }
+  | { move: 'up' | 'die' | 'started' | 'end' | 'down'; id: string; code: number }
   | { move: 'wait' | 'stop' | 'published' | 'notice' | 'cancel' }
   | { move: 'advance'; ms: number }
   | { move: 'command'; action: ReceivedCommand['action']; target: string }
@@ -262,7 +263,7 @@ const walk = fc.array(
     {
       weight: 5,
       arbitrary: fc.record({
-        move: fc.constantFrom('up' as const, 'die' as const, 'end' as const),
+        move: fc.constantFrom('up' as const, 'die' as const, 'started' as const, 'end' as const),
         id,
         code: fc.constantFrom(0, 1, 100, -1),
       }),
@@ -310,6 +311,11 @@ function play(world: World, move: Move, index: number): void {
     case 'down':
       world.die(move.id);
       return;
+    case 'started': {
+      const phase = world.phase(move.id);
+      if (phase.name === 'restarting') world.runStarted(phase.running.run, index + 2);
+      return;
+    }
     case 'end': {
       const run = world.currentRun(move.id) ?? `${outageId(world, move.id)}#1`;
       const result =
