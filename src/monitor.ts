@@ -229,7 +229,7 @@ function sensorInput(report: SensorReport): Input {
     state: report.state,
     atMs: report.atMs,
     cause: report.state === 'down' || report.reason !== undefined ? downCause(report) : null,
-    detail: detailWords(report),
+    detail: reportWords(report),
     carrier: report.carrier ?? null,
     interface: report.interface ?? null,
     reflex: report.reflex ?? null,
@@ -250,7 +250,7 @@ function downCause(report: SensorReport): Cause {
 }
 
 /** What a person wants to read beside a sensor's name. */
-function detailWords(report: SensorReport): string {
+export function reportWords(report: SensorReport): string {
   const extra = report.detail ?? '';
   if (report.state !== 'up') return extra;
   if (report.pid !== undefined) return `pid ${report.pid}`;
