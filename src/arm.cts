@@ -48,7 +48,19 @@ function readPlan(file: string, key: string): Plan | null {
       ? plan
       : null;
   } catch {
+    // No plan, half of one, or a file that has gone: the ordinary start reads everything and complains itself.
     return null;
+  }
+}
+
+/** All of them or none: what nobody takes over would keep its thread and every event for ever. */
+// biome-ignore lint/suspicious/noExplicitAny: as in arm()
+function watchAll(monitor: any, { watches }: Plan): unknown[] {
+  try {
+    return watches.map(watch => ({ ...watch, reports: monitor.watch(watch.resource, watch.sensors) }));
+  } catch (error) {
+    monitor.close();
+    throw error;
   }
 }
 
@@ -58,10 +70,7 @@ function arm(plan: Plan): void {
   const held: unknown[] = [];
   let handler = (events: unknown[]): void => void held.push(...events);
   const monitor = new addon.Monitor((events: unknown[]) => handler(events));
-  const watches = plan.watches.map(watch => ({
-    ...watch,
-    reports: monitor.watch(watch.resource, watch.sensors),
-  }));
+  const watches = watchAll(monitor, plan);
   const takeOver = (next: typeof handler): void => {
     handler = next;
     if (held.length > 0) next(held);
