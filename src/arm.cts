@@ -54,6 +54,7 @@ function readPlan(file: string, key: string): Plan | null {
       ? plan
       : null;
   } catch {
+    // No plan, half of one, or a file that has gone: the ordinary start reads everything and complains itself.
     return null;
   }
 }
@@ -65,18 +66,30 @@ function takeOverRuns(monitor: { adoptRun(run: unknown): boolean }, folder: stri
   return readRunFiles(folder).files.filter(file => monitor.adoptRun(adoptedRun(file)));
 }
 
+/** All of them or none: what nobody takes over would keep its thread and every event for ever. */
+// biome-ignore lint/suspicious/noExplicitAny: as in arm()
+function watchAll(monitor: any, plan: Plan): { runs: unknown[]; watches: unknown[] } {
+  try {
+    // Before anything is watched: a script must not be taken for the service that it starts.
+    const runs = takeOverRuns(monitor, plan.runs);
+    const watches = plan.watches.map(watch => ({
+      ...watch,
+      reports: monitor.watch(watch.resource, watch.sensors),
+    }));
+    return { runs, watches };
+  } catch (error) {
+    monitor.close();
+    throw error;
+  }
+}
+
 function arm(plan: Plan): void {
   // biome-ignore lint/suspicious/noExplicitAny: this file must not import the types' module
   const addon = require(path.join(__dirname, '../../native/build/sockmon.node')) as any;
   const held: unknown[] = [];
   let handler = (events: unknown[]): void => void held.push(...events);
   const monitor = new addon.Monitor((events: unknown[]) => handler(events));
-  // Before anything is watched: a script must not be taken for the service that it starts.
-  const runs = takeOverRuns(monitor, plan.runs);
-  const watches = plan.watches.map(watch => ({
-    ...watch,
-    reports: monitor.watch(watch.resource, watch.sensors),
-  }));
+  const { runs, watches } = watchAll(monitor, plan);
   const takeOver = (next: typeof handler): void => {
     handler = next;
     if (held.length > 0) next(held);

@@ -11,7 +11,7 @@ import type { Early } from './early.js';
 import { adoptedRun, type RunFile } from './run-files.cjs';
 import type { RunFolder } from './run-folder.js';
 import { causeOf, signalName } from './sensors/exit-cause.js';
-import { nativeSensor, sensorKindOf } from './sensors/kinds.js';
+import { nativeSensor, reportWords, sensorKindOf } from './sensors/kinds.js';
 
 export interface WatcherOptions {
   /** What the thread saw at once comes at once. */
@@ -287,7 +287,7 @@ function faultOf({ resource, sensor, code }: Fault): FaultOf {
 
 function sensorInput(report: SensorReport, sensor: Sensor): Input[] {
   const kind = sensorKindOf(sensor);
-  const { state, reason, detail = '' } = report;
+  const { state, reason } = report;
   // Not even an absence, which would be a death of what was alive before sockmon was restarted.
   if (state === 'unknown') return [];
   const unexplained = state === 'down' ? ({ kind: 'unknown' } as const) : null;
@@ -299,7 +299,7 @@ function sensorInput(report: SensorReport, sensor: Sensor): Input[] {
     atMs: report.atMs,
     cause: reason === undefined ? unexplained : kind.cause({ ...report, reason }),
     nature: report.nature ?? null,
-    detail: state === 'up' ? kind.alive(report) : detail,
+    detail: reportWords(report, sensor),
     carrier: report.carrier ?? null,
     interface: report.interface ?? null,
     ownRun: report.ownRun ?? false,
