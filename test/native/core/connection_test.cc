@@ -548,7 +548,7 @@ void nothing_is_left_open() {
   {
     World world;
     world.start_up();
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 1000; i++) {
       world.server->die();
       world.until_reports(world.host.reports.size() + 1);
       CHECK(world.last().state == SensorState::down);
