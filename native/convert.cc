@@ -105,6 +105,8 @@ std::vector<SensorMaker> to_sensors(const Napi::Value& value) {
   return sensors;
 }
 
+Fields to_advice(const Napi::Value& value) { return to_fields(to_object(value, "advice"), "advice"); }
+
 RunSpec to_run(const Napi::Value& value) {
   const Napi::Object object = to_object(value, "run");
   RunSpec spec;

@@ -16,6 +16,7 @@ namespace sockmon {
 
 std::string to_string(const Napi::Value& value, const std::string& what);
 std::vector<SensorMaker> to_sensors(const Napi::Value& value);
+Fields to_advice(const Napi::Value& value);
 RunSpec to_run(const Napi::Value& value);
 
 /// An array of events. Reports failure by its status instead of an exception: at the end of an environment nothing

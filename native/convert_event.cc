@@ -107,13 +107,19 @@ napi_status convert(napi_env env, const SensorReport& report, napi_value* result
   if (report.reason != nullptr) object.set("reason", report.reason->name).set("nature", name_of(report.reason->nature));
   object.set("cause", report.cause).set("pid", report.pid).set("interface", report.interface);
   object.set("carrier", report.carrier).set("addresses", report.addresses);
-  return object.set_unless_empty("detail", report.detail).set("reflex", report.reflex).finish(result);
+  return object.set_unless_empty("detail", report.detail).set("reflex", report.reflex).set("graceMs", report.grace_ms).set("byOrder", report.by_order).finish(result);
 }
 
 napi_status convert(napi_env env, const CauseReport& report, napi_value* result) {
   Builder object(env);
   object.set("type", "cause").set("resource", report.resource).set("sensor", report.sensor);
   return object.set("pid", report.pid).set("cause", report.cause).finish(result);
+}
+
+napi_status convert(napi_env env, const Question& question, napi_value* result) {
+  Builder object(env);
+  object.set("type", "question").set("resource", question.resource).set("sensor", question.sensor);
+  return object.set("pid", question.pid).finish(result);
 }
 
 napi_status convert(napi_env env, const RunStarted& started, napi_value* result) {

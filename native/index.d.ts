@@ -24,7 +24,8 @@ export type ExitCause =
 /**
  * What a sensor says now.
  * `absent`: not there, and not seen alive since `watch` (an interface or process that is not there at start is not a death).
- * `down`: it was up and is not any more. After a `down` only `up` can follow.
+ * After an `up` it means, with a reason, that somebody took it down on purpose.
+ * `down`: it was up and is not any more. After a `down` without `graceMs` only `up` can follow.
  */
 export interface SensorReport {
   type: 'sensor';
@@ -50,6 +51,22 @@ export interface SensorReport {
   detail?: string;
   /** The run id of the reflex that this death set off; absent when none was armed. */
   reflex?: string;
+  /**
+   * With `down`: somebody else is bringing it back, and has so long from `atMs` on before it counts as a death. The reflex has not been set
+   * off. What becomes of it is told by a further report: `up`, `absent`, or `down` with another grace or none.
+   */
+  graceMs?: number;
+  /** With `up` after such a `down`: true when somebody has ordered it, so that it says nothing about how often it dies. */
+  byOrder?: boolean;
+}
+
+/** A sensor would like to know what the kernel does not tell. `advise` answers; it may be asked again at any time. */
+export interface Question {
+  type: 'question';
+  resource: string;
+  sensor: number;
+  /** The process that has just ended: an answer that still names it is out of date. */
+  pid?: number;
 }
 
 /** The exit cause of a watched process, learned after its death was reported. */
@@ -115,7 +132,7 @@ export interface Fault {
   active: boolean;
 }
 
-export type NativeEvent = SensorReport | CauseReport | RunStarted | RunEnded | Fault;
+export type NativeEvent = SensorReport | CauseReport | Question | RunStarted | RunEnded | Fault;
 
 /**
  * One thread with one epoll set. Not restartable: `close()` ends it.
@@ -148,6 +165,11 @@ export class Monitor {
    * Throws ENOENT for an unknown resource, EPERM.
    */
   kill(resource: string): boolean;
+  /**
+   * Answers a sensor's `question`, in fields that its kind knows (native/sensors). Throws ENOENT for what is not watched, and
+   * ERR_SOCKMON_ARGUMENT for fields of another kind.
+   */
+  advise(resource: string, sensor: number, advice: Readonly<Record<string, string | number | boolean>>): void;
   /** Resolves as soon as the thread has turned its loop once; the proof that it is alive. Never rejects, and never resolves if it hangs or has ended. */
   ping(): Promise<void>;
   /** Whether the event loop of Node is kept alive by the monitor (default true). */

@@ -20,6 +20,7 @@ import { ServiceManager, statusSentence } from './notify.js';
 import { writePlan } from './plan.js';
 import { Supervisor } from './supervisor.js';
 import { scriptEnvironment, systemClock, systemReboot } from './system.js';
+import { systemdAdviser } from './systemd.js';
 import { hasTerminal, isOnTerminal } from './terminal.js';
 import { holdWords } from './thread-state.js';
 import { version } from './version.js';
@@ -113,6 +114,7 @@ class Daemon {
       environment,
       bootBeganMs: boot.beganMs,
       onEnd: detail => daemon.alarm('monitor_ended', detail),
+      advisers: { unit: systemdAdviser() },
       early: takeEarly(),
     });
     options.onStart?.(telling.broker);

@@ -1,10 +1,10 @@
 /** The native monitor as the core's Watcher: translates its events, knows nothing of outages. */
-import type { Monitor, NativeEvent, RunEnded, SensorReport } from '../native/index.js';
+import type { Monitor, NativeEvent, Question, RunEnded, SensorReport } from '../native/index.js';
 import type { Addon } from './addon.js';
 import { SockmonError } from './core/errors.js';
 import type { RunResult } from './core/model.js';
 import type { Sensor } from './core/policy.js';
-import type { Run, Watcher } from './core/ports.js';
+import type { Advice, Adviser, Run, Watcher } from './core/ports.js';
 import type { Input } from './core/state.js';
 import type { Early } from './early.js';
 import { causeOf, signalName } from './sensors/exit-cause.js';
@@ -19,6 +19,8 @@ export interface WatcherOptions {
   readonly onEnd: (detail: string) => void;
   /** See Boot: the thread knows the kernel's clock alone. */
   readonly bootBeganMs: number;
+  /** By the kind of sensor whose questions they answer. */
+  readonly advisers: Readonly<Record<string, Adviser>>;
   /** What was armed before this file was loaded. */
   readonly early: Early | null;
 }
@@ -48,6 +50,9 @@ class NativeWatcher implements Watcher {
   private readonly watched = new Map<string, readonly Sensor[]>();
   /** What has come of them since, while the rest of the program was loaded; null: everything is delivered at once. */
   private held: NativeEvent[] | null = null;
+
+  /** Ends the answering of a sensor's last question, by resource and index. */
+  private readonly consultations = new Map<string, (() => void)[]>();
 
   private readonly bootTimeMs: () => number;
 
@@ -105,6 +110,7 @@ class NativeWatcher implements Watcher {
 
   unwatch(resource: string): void {
     this.watched.delete(resource);
+    this.endConsultations(resource);
     this.monitor.unwatch(resource);
   }
 
@@ -145,7 +151,34 @@ class NativeWatcher implements Watcher {
   }
 
   close(): void {
+    for (const resource of this.consultations.keys()) this.endConsultations(resource);
     this.monitor.close();
+  }
+
+  /** A question is put anew by the sensor whenever something has happened: the last one counts. */
+  private consult({ resource, sensor, pid }: Question): void {
+    const { kind, fields } = this.watched.get(resource)?.[sensor] ?? {};
+    const adviser = kind === undefined ? undefined : this.options.advisers[kind];
+    if (adviser === undefined || fields === undefined) return;
+    const ends = this.consultations.get(resource) ?? [];
+    this.consultations.set(resource, ends);
+    ends[sensor]?.();
+    ends[sensor] = adviser.consult(fields, pid ?? null, advice => this.advise(resource, sensor, advice));
+  }
+
+  private advise(resource: string, sensor: number, advice: Advice): void {
+    try {
+      this.monitor.advise(resource, sensor, advice);
+    } catch (error) {
+      // A thread that has ended or hangs is told of by its own fault and by the heartbeat.
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT' && code !== 'ESHUTDOWN' && code !== 'ETIMEDOUT') throw error;
+    }
+  }
+
+  private endConsultations(resource: string): void {
+    for (const end of this.consultations.get(resource) ?? []) end?.();
+    this.consultations.delete(resource);
   }
 
   private give(inputs: readonly Input[]): void {
@@ -155,6 +188,10 @@ class NativeWatcher implements Watcher {
 
   private inputsOf(events: readonly NativeEvent[]): Input[] {
     return events.flatMap(event => {
+      if (event.type === 'question') {
+        this.consult(event);
+        return [];
+      }
       if (event.type !== 'sensor') return [inputOf(event)];
       const sensor = this.watched.get(event.resource)?.[event.sensor];
       // Of what is not watched any more: it was on its way when that was decided.
@@ -175,7 +212,7 @@ class NativeWatcher implements Watcher {
   }
 }
 
-function inputOf(event: Exclude<NativeEvent, SensorReport>): Input {
+function inputOf(event: Exclude<NativeEvent, SensorReport | Question>): Input {
   switch (event.type) {
     case 'cause':
       return { kind: 'cause', resource: event.resource, sensor: event.sensor, cause: causeOf(event.cause) };
@@ -214,6 +251,8 @@ function sensorInput(report: SensorReport, sensor: Sensor): Input {
     carrier: report.carrier ?? null,
     interface: report.interface ?? null,
     reflex: report.reflex ?? null,
+    ...(report.byOrder !== undefined && { byOrder: report.byOrder }),
+    ...(report.graceMs !== undefined && { grace: { ms: report.graceMs, by: kind.restarter ?? 'its owner' } }),
   };
 }
 

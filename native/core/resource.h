@@ -22,6 +22,8 @@ class Resource {
   std::vector<SensorReport> snapshot();
   /// SIGKILL to the process of the first sensor that watches one. False when none does.
   bool kill();
+  /// Throws Error ENOENT when there is no such sensor, ERR_SOCKMON_ARGUMENT for fields that are not of its kind.
+  void advise(int sensor, const Fields& advice);
   /// With nothing: disarms.
   void arm_reflex(std::unique_ptr<Run> run) { reflex_ = std::move(run); }
 

@@ -12,6 +12,7 @@ const causeRank: Record<Cause['kind'], number> = {
   probe: 2,
   exit: 3,
   signal: 3,
+  sensor: 3,
   commanded: 4,
 };
 

@@ -23,6 +23,17 @@ export function noteDeath(
   return { relapses, deaths, flapping: before.flapping || relapses >= flappingRelapses || isTooOften };
 }
 
+/** What is replaced or restarted by somebody else again and again keeps dying all the same. */
+export function noteReplacement(
+  before: ResourceState,
+  atMs: number,
+  onPurpose: boolean,
+): Pick<ResourceState, 'deaths' | 'flapping'> {
+  if (onPurpose) return before;
+  const deaths = lately(before.deaths, atMs, before.policy.flapping);
+  return { deaths, flapping: before.flapping || deaths.length >= before.policy.flapping.max };
+}
+
 function lately(deaths: readonly number[], atMs: number, { max, perMs }: Budget): number[] {
   return [...deaths, atMs].slice(-max).filter(at => atMs - at < perMs);
 }
@@ -42,8 +53,8 @@ function quietMs(policy: ResourcePolicy): number {
 }
 
 /** When a flapping resource that lives is steady again. */
-export function steadyAtMs({ flapping, phase, recoveredMs, policy }: ResourceState): number | null {
-  return flapping && phase.name === 'up' && recoveredMs !== null ? recoveredMs + quietMs(policy) : null;
+export function steadyAtMs({ flapping, phase, policy }: ResourceState): number | null {
+  return flapping && phase.name === 'up' ? phase.sinceMs + quietMs(policy) : null;
 }
 
 /** A flapping resource that has lived for the whole time is steady again. */

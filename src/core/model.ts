@@ -37,6 +37,8 @@ export const causeShape = tagged('kind', {
     interface: string,
   },
   probe: { error: string },
+  /** Of a kind of sensor whose reasons the core does not know, in the words of that kind. */
+  sensor: { reason: string, words: string },
   /** Not a death: somebody asked for a restart. Not counted as an outage. */
   commanded: {},
   /** It died while sockmon was not running. */
@@ -109,6 +111,8 @@ export const recordShape = tagged('type', {
       'route_moved',
       'degraded',
       'replaced',
+      /** On purpose: it is left alone until somebody starts it again. */
+      'stopped',
       'flapping',
       'steady',
       'held',

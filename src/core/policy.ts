@@ -100,7 +100,7 @@ export interface Policy {
 export type Role = 'stack' | 'service';
 
 export function roleOf(policy: ResourcePolicy | undefined): Role {
-  return policy?.sensors.some(sensor => sensor.kind !== 'process') ? 'stack' : 'service';
+  return policy?.sensors.some(({ kind }) => kind === 'link' || kind === 'stack') ? 'stack' : 'service';
 }
 
 export interface MqttSettings {

@@ -11,7 +11,7 @@ import {
   waitingFor,
   wholeAfterCarrierMs,
 } from './facts.js';
-import { flappingNotice, noteDeath } from './flapping.js';
+import { flappingNotice, noteDeath, noteReplacement } from './flapping.js';
 import { downBelow } from './hindrance.js';
 import { relapseDelayMs } from './ladder.js';
 import type { Cause } from './model.js';
@@ -67,9 +67,10 @@ function judge(
     const { phase } = state;
     // Of a restart that was asked for, nothing has gone down yet: its script is still to do it.
     const isNoNews = wasUp && phase.name === 'restarting' && phase.outage.cause.kind === 'commanded';
-    return allUp(state) && !isNoNews ? rise(state, input.atMs, ctx) : { state, effects: [] };
+    return allUp(state) && !isNoNews ? rise(state, input, ctx) : { state, effects: [] };
   }
   const fallen = { ...state, risingMs: null };
+  if (input.state === 'absent' && input.cause !== null && isAlive(state)) return stopped(fallen, input);
   const outage = outageOf(state.phase);
   if (outage !== null) {
     const seenDown = withOutage(fallen, { ...outage, resumed: false });
@@ -91,7 +92,24 @@ interface Death {
   readonly reflex: string | null;
 }
 
-/** Dead at once, or only after `fallMs`: a reload or an upgrade replaces a process, and that is no outage. */
+function isAlive({ phase }: ResourceState): boolean {
+  return phase.name === 'up' || phase.name === 'suspect';
+}
+
+/** Taken down on purpose, which is nobody's business but the owner's. From now on it is absent. */
+function stopped(state: ResourceState, { atMs, detail }: SensorInput): Step<ResourceState> {
+  const resource = state.policy.id;
+  const words = `${detail === '' ? 'it was stopped on purpose' : detail}; it is left alone until it is started again`;
+  return {
+    state: { ...state, phase: { name: 'absent', sinceMs: atMs }, expected: false, drill: null },
+    effects: [record({ type: 'notice', resource, atMs, what: 'stopped', detail: words })],
+  };
+}
+
+/**
+ * Dead at once, or only after `fallMs` or what somebody else may take to bring it back: a reload or an upgrade replaces a process, and that
+ * is no outage.
+ */
 function fall(
   state: ResourceState,
   sensor: SensorState,
@@ -100,36 +118,47 @@ function fall(
 ): Step<ResourceState> {
   const { phase, policy } = state;
   const cause = input.cause ?? { kind: 'unknown' };
-  if (policy.fallMs === 0)
-    return die(state, { cause, sensor: sensor.name, atMs: input.atMs, reflex: input.reflex }, ctx);
-  if (phase.name === 'suspect') {
-    const known = { beganMs: phase.sinceMs, cause: phase.cause };
-    const better = isBetterCause(known, cause, input.atMs);
-    return {
-      state: better ? { ...state, phase: { ...phase, cause, sensor: sensor.name } } : state,
-      effects: [],
-    };
+  const by = input.grace?.by ?? null;
+  const sinceMs = phase.name === 'suspect' ? phase.sinceMs : input.atMs;
+  const untilMs = Math.max(sinceMs + policy.fallMs, input.atMs + (input.grace?.ms ?? 0));
+  const seen = { cause, sensor: sensor.name };
+  if (phase.name !== 'suspect') {
+    if (untilMs === input.atMs) return die(state, { ...seen, atMs: input.atMs, reflex: input.reflex }, ctx);
+    return { state: { ...state, phase: { name: 'suspect', sinceMs, untilMs, ...seen, by } }, effects: [] };
   }
-  const untilMs = input.atMs + policy.fallMs;
-  const suspect: Phase = { name: 'suspect', sinceMs: input.atMs, untilMs, cause, sensor: sensor.name };
-  return { state: { ...state, phase: suspect }, effects: [] };
+  const known = { beganMs: sinceMs, cause: phase.cause };
+  // What gives up a grace knows more than what asked for it: why nobody brings it back.
+  const better = isBetterCause(known, cause, input.atMs) || (cause.kind === 'sensor' && by === null);
+  const suspect: Phase = { ...phase, untilMs, by, ...(better && seen) };
+  const due = untilMs <= ctx.now.bootMs;
+  const step = { ...state, phase: suspect };
+  return due ? suspectDied(step, ctx, input.reflex) : { state: step, effects: [] };
 }
 
 /** Every sensor is up; the resource counts as back when they have been for `riseMs`. */
-function rise(state: ResourceState, atMs: number, ctx: Context): Step<ResourceState> {
+function rise(
+  state: ResourceState,
+  { atMs, byOrder = false }: SensorInput,
+  ctx: Context,
+): Step<ResourceState> {
   const { phase, policy } = state;
   if (phase.name === 'suspect') {
     const away = durationWords(Math.max(0, atMs - phase.sinceMs));
-    const detail = `it was replaced within ${away}: ${causeWords(phase.cause)}`;
-    const notice = record({ type: 'notice', resource: policy.id, atMs, what: 'replaced', detail });
+    const how = phase.by === null ? 'replaced' : `restarted by ${byOrder ? 'an order to ' : ''}${phase.by}`;
+    const detail = `it was ${how} within ${away}: ${causeWords(phase.cause)}`;
     const drill = drillAt(state, phase.sinceMs);
+    const noted = { ...state, ...noteReplacement(state, phase.sinceMs, byOrder || drill !== null) };
+    // One of many is not told; that there are many is.
+    const notice = state.flapping
+      ? []
+      : [record({ type: 'notice', resource: policy.id, atMs, what: 'replaced', detail })];
     const done =
       drill === null
         ? []
         : [laterAnswer(drill.command, 'drill', 'done', `${policy.id} was killed; ${detail}`, ctx)];
     return {
-      state: { ...state, phase: { name: 'up', sinceMs: atMs }, drill: null },
-      effects: [notice, ...done],
+      state: { ...noted, phase: { name: 'up', sinceMs: atMs }, drill: null },
+      effects: [...notice, ...flappingNotice(state, noted, atMs), ...done],
     };
   }
   if (policy.riseMs === 0 || outageOf(phase) === null) return recover(state, atMs, ctx);
@@ -141,10 +170,14 @@ function drillAt({ drill }: ResourceState, diedMs: number): ResourceState['drill
 }
 
 /** A suspect has had its time. */
-export function suspectDied(state: ResourceState, ctx: Context): Step<ResourceState> {
+export function suspectDied(
+  state: ResourceState,
+  ctx: Context,
+  reflex: string | null = null,
+): Step<ResourceState> {
   const { phase } = state;
   if (phase.name !== 'suspect') return { state, effects: [] };
-  return die(state, { cause: phase.cause, sensor: phase.sensor, atMs: phase.sinceMs, reflex: null }, ctx);
+  return die(state, { cause: phase.cause, sensor: phase.sensor, atMs: phase.sinceMs, reflex }, ctx);
 }
 
 /** A link whose carrier is back has waited in vain for its address or route. */

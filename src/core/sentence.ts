@@ -21,6 +21,8 @@ export function causeWords(cause: Cause): string {
       return `interface ${cause.interface} ${linkWords[cause.what]}`;
     case 'probe':
       return `no datagram passes over loopback (${cause.error})`;
+    case 'sensor':
+      return cause.words;
     case 'commanded':
       return 'restart commanded';
     case 'unseen':
@@ -72,6 +74,7 @@ const noticeLevels: Record<RecordOf<'notice'>['what'], Level> = {
   route_moved: 'info',
   degraded: 'warn',
   replaced: 'info',
+  stopped: 'warn',
   flapping: 'warn',
   steady: 'info',
   held: 'error',

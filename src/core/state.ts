@@ -109,6 +109,8 @@ export type Phase =
       readonly untilMs: number;
       readonly cause: Cause;
       readonly sensor: string;
+      /** Who is bringing it back; null: it may be being replaced. */
+      readonly by: string | null;
     }
   | {
       readonly name: 'restarting';
@@ -203,6 +205,10 @@ export interface SensorInput {
   readonly interface: string | null;
   /** The run that the monitor thread has started by itself. */
   readonly reflex: string | null;
+  /** With `down`: `by` is bringing it back, and has so long from `atMs` on before it counts as a death. Absent: nobody is. */
+  readonly grace?: { readonly ms: number; readonly by: string };
+  /** With `up` after a grace: somebody has ordered that restart; it is no sign of one that keeps dying. */
+  readonly byOrder?: boolean;
 }
 
 export type Input =

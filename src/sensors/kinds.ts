@@ -4,8 +4,9 @@ import { linkSensor } from './link.js';
 import { processSensor } from './process.js';
 import type { AnySensorKind } from './sensor.js';
 import { stackSensor } from './stack.js';
+import { unitSensor } from './unit.js';
 
-export const sensorKinds: readonly AnySensorKind[] = [processSensor, linkSensor, stackSensor];
+export const sensorKinds: readonly AnySensorKind[] = [processSensor, unitSensor, linkSensor, stackSensor];
 
 const byName = new Map(sensorKinds.map(kind => [kind.kind, kind]));
 

@@ -39,6 +39,7 @@ function handedOver(held: NativeEvent[]): { watcher: Watcher; batches: string[][
     environment: {},
     bootBeganMs: 1,
     onEnd: () => {},
+    advisers: {},
     early: {
       monitor: monitor as never,
       watches: ['nap', 'dns'].map(resource => ({

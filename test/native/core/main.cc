@@ -46,6 +46,9 @@ int main() {
       {"run", sockmon::test_run},
       {"process_sensor", sockmon::test_process_sensor},
       {"monitor", sockmon::test_monitor},
+      {"folder_hub", sockmon::test_folder_hub},
+      {"unit_group", sockmon::test_unit_group},
+      {"unit", sockmon::test_unit},
       {"notify", sockmon::test_notify},
       {"reboot", sockmon::test_reboot},
   };
