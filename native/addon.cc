@@ -40,6 +40,7 @@ class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
                         InstanceMethod<&MonitorObject::adopt_run>("adoptRun"),
                         InstanceMethod<&MonitorObject::end_run>("endRun"),
                         InstanceMethod<&MonitorObject::kill>("kill"),
+                        InstanceMethod<&MonitorObject::advise>("advise"),
                         InstanceMethod<&MonitorObject::ping>("ping"),
                         InstanceMethod<&MonitorObject::ref>("ref"),
                         InstanceMethod<&MonitorObject::unref>("unref"),
@@ -122,6 +123,13 @@ class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
   Napi::Value kill(const Napi::CallbackInfo& info) {
     const std::string resource = to_string(info[0], "resource");
     return Napi::Boolean::New(info.Env(), with_monitor(info, [&](Monitor& monitor) { return monitor.kill(resource); }));
+  }
+
+  void advise(const Napi::CallbackInfo& info) {
+    const std::string resource = to_string(info[0], "resource");
+    const int sensor = info[1].IsNumber() ? info[1].As<Napi::Number>().Int32Value() : -1;
+    Fields advice = to_advice(info[2]);
+    with_monitor(info, [&](Monitor& monitor) { monitor.advise(resource, sensor, std::move(advice)); });
   }
 
   Napi::Value ping(const Napi::CallbackInfo& info) {

@@ -138,6 +138,8 @@ Natures to_natures(const Napi::Value& value) {
   return natures;
 }
 
+Fields to_advice(const Napi::Value& value) { return to_fields(to_object(value, "advice"), "advice"); }
+
 RunSpec to_run(const Napi::Value& value) {
   const Napi::Object object = to_object(value, "run");
   RunSpec spec;

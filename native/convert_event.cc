@@ -110,14 +110,20 @@ napi_status convert(napi_env env, const SensorReport& report, napi_value* result
   object.set("cause", report.cause).set("pid", report.pid).set("interface", report.interface);
   if (report.own_run) object.set("ownRun", true);
   object.set("carrier", report.carrier).set("addresses", report.addresses);
-  object.set_unless_empty("detail", report.detail).set("reflex", report.reflex);
-  return object.set("replaced", report.replaced).finish(result);
+  object.set_unless_empty("detail", report.detail).set("reflex", report.reflex).set("replaced", report.replaced);
+  return object.set("graceMs", report.grace_ms).set("byOrder", report.by_order).finish(result);
 }
 
 napi_status convert(napi_env env, const CauseReport& report, napi_value* result) {
   Builder object(env);
   object.set("type", "cause").set("resource", report.resource).set("sensor", report.sensor);
   return object.set("pid", report.pid).set("cause", report.cause).finish(result);
+}
+
+napi_status convert(napi_env env, const Question& question, napi_value* result) {
+  Builder object(env);
+  object.set("type", "question").set("resource", question.resource).set("sensor", question.sensor);
+  return object.set("pid", question.pid).finish(result);
 }
 
 napi_status convert(napi_env env, const RunStarted& started, napi_value* result) {

@@ -24,7 +24,8 @@ export type ExitCause =
 /**
  * What a sensor says now.
  * `absent`: not there, and not seen alive since `watch` (an interface or process that is not there at start is not a death).
- * `down`: it was up and is not any more. After a `down` only `up` can follow.
+ * After an `up` it means, with a reason, that somebody took it down on purpose.
+ * `down`: it was up and is not any more. After a `down` without `graceMs` only `up` can follow.
  * `unknown`: only from `watch`, while the first look is still under way (a connection to another machine): a report follows.
  */
 export interface SensorReport {
@@ -55,6 +56,22 @@ export interface SensorReport {
   reflex?: string;
   /** With `up` after `up`: what it was has ended, and a living successor had taken its place already. Words for a person. */
   replaced?: string;
+  /**
+   * With `down`: somebody else is bringing it back, and has so long from `atMs` on before it counts as a death. The reflex has not been set
+   * off. What becomes of it is told by a further report: `up`, `absent`, or `down` with another grace or none.
+   */
+  graceMs?: number;
+  /** With `up` after such a `down`: true when somebody has ordered it, so that it says nothing about how often it dies. */
+  byOrder?: boolean;
+}
+
+/** A sensor would like to know what the kernel does not tell. `advise` answers; it may be asked again at any time. */
+export interface Question {
+  type: 'question';
+  resource: string;
+  sensor: number;
+  /** The process that has just ended: an answer that still names it is out of date. */
+  pid?: number;
 }
 
 /** The exit cause of a watched process, learned after its death was reported. */
@@ -145,7 +162,7 @@ export interface Fault {
   active: boolean;
 }
 
-export type NativeEvent = SensorReport | CauseReport | RunStarted | RunEnded | Fault;
+export type NativeEvent = SensorReport | CauseReport | Question | RunStarted | RunEnded | Fault;
 
 /**
  * One thread with one epoll set. Not restartable: `close()` ends it.
@@ -184,6 +201,11 @@ export class Monitor {
    * Throws ENOENT for an unknown resource, EPERM.
    */
   kill(resource: string): boolean;
+  /**
+   * Answers a sensor's `question`, in fields that its kind knows (native/sensors). Throws ENOENT for what is not watched, and
+   * ERR_SOCKMON_ARGUMENT for fields of another kind.
+   */
+  advise(resource: string, sensor: number, advice: Readonly<Record<string, string | number | boolean>>): void;
   /** Resolves as soon as the thread has turned its loop once; the proof that it is alive. Never rejects, and never resolves if it hangs or has ended. */
   ping(): Promise<void>;
   /** Whether the event loop of Node is kept alive by the monitor (default true). */

@@ -22,6 +22,7 @@ import { RunFolder } from './run-folder.js';
 import { runtimeFile } from './runtime-dir.js';
 import { Supervisor } from './supervisor.js';
 import { scriptEnvironment, systemClock, systemReboot } from './system.js';
+import { systemdAdviser } from './systemd.js';
 import { hasTerminal, isOnTerminal } from './terminal.js';
 import { holdWords } from './thread-state.js';
 import { version } from './version.js';
@@ -115,6 +116,7 @@ class Daemon {
       environment,
       bootBeganMs: boot.beganMs,
       onEnd: detail => daemon.alarm('monitor_ended', detail),
+      advisers: { unit: systemdAdviser() },
       early: takeEarly(),
       runFolder: new RunFolder(runtimeFile(config.stateDir, 'runs'), log),
       log,

@@ -1,11 +1,19 @@
 /** The native monitor as the core's Watcher: translates its events, knows nothing of outages. */
-import type { AdoptedRun, Fault, Monitor, NativeEvent, RunEnded, SensorReport } from '../native/index.js';
+import type {
+  AdoptedRun,
+  Fault,
+  Monitor,
+  NativeEvent,
+  Question,
+  RunEnded,
+  SensorReport,
+} from '../native/index.js';
 import type { Addon } from './addon.js';
 import type { FaultOf } from './core/detection.js';
 import { SockmonError } from './core/errors.js';
 import type { RunResult } from './core/model.js';
 import type { Nature, Sensor } from './core/policy.js';
-import type { EarlierRun, Log, Run, Watcher } from './core/ports.js';
+import type { Advice, Adviser, EarlierRun, Log, Run, Watcher } from './core/ports.js';
 import type { Input } from './core/state.js';
 import type { Early } from './early.js';
 import { adoptedRun, type RunFile } from './run-files.cjs';
@@ -22,6 +30,8 @@ export interface WatcherOptions {
   readonly onEnd: (detail: string) => void;
   /** See Boot: the thread knows the kernel's clock alone. */
   readonly bootBeganMs: number;
+  /** By the kind of sensor whose questions they answer. */
+  readonly advisers: Readonly<Record<string, Adviser>>;
   /** What was armed before this file was loaded. */
   readonly early: Early | null;
   readonly runFolder: RunFolder;
@@ -56,6 +66,9 @@ class NativeWatcher implements Watcher {
 
   /** What has failed and has not been done since: `WHAT RESOURCE`. */
   private readonly failed = new Set<string>();
+  /** Ends the answering of a sensor's last question, by resource and index. */
+  private readonly consultations = new Map<string, (() => void)[]>();
+
   private readonly bootTimeMs: () => number;
 
   constructor(
@@ -155,6 +168,7 @@ class NativeWatcher implements Watcher {
     this.watched.delete(resource);
     this.failed.delete(`watching ${resource}`);
     this.failed.delete(`reflex ${resource}`);
+    this.endConsultations(resource);
     this.monitor.unwatch(resource);
   }
 
@@ -208,8 +222,35 @@ class NativeWatcher implements Watcher {
   }
 
   close(): void {
+    for (const resource of this.consultations.keys()) this.endConsultations(resource);
     this.monitor.close();
     this.options.runFolder.close();
+  }
+
+  /** A question is put anew by the sensor whenever something has happened: the last one counts. */
+  private consult({ resource, sensor, pid }: Question): void {
+    const { kind, fields } = this.watched.get(resource)?.[sensor] ?? {};
+    const adviser = kind === undefined ? undefined : this.options.advisers[kind];
+    if (adviser === undefined || fields === undefined) return;
+    const ends = this.consultations.get(resource) ?? [];
+    this.consultations.set(resource, ends);
+    ends[sensor]?.();
+    ends[sensor] = adviser.consult(fields, pid ?? null, advice => this.advise(resource, sensor, advice));
+  }
+
+  private advise(resource: string, sensor: number, advice: Advice): void {
+    try {
+      this.monitor.advise(resource, sensor, advice);
+    } catch (error) {
+      // A thread that has ended or hangs is told of by its own fault and by the heartbeat.
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT' && code !== 'ESHUTDOWN' && code !== 'ETIMEDOUT') throw error;
+    }
+  }
+
+  private endConsultations(resource: string): void {
+    for (const end of this.consultations.get(resource) ?? []) end?.();
+    this.consultations.delete(resource);
   }
 
   private give(inputs: readonly Input[]): void {
@@ -219,6 +260,10 @@ class NativeWatcher implements Watcher {
 
   private inputsOf(events: readonly NativeEvent[]): Input[] {
     return events.flatMap(event => {
+      if (event.type === 'question') {
+        this.consult(event);
+        return [];
+      }
       if (event.type !== 'sensor') return [inputOf(event)];
       const sensor = this.watched.get(event.resource)?.[event.sensor];
       // Of what is not watched any more: it was on its way when that was decided.
@@ -254,7 +299,7 @@ class NativeWatcher implements Watcher {
   }
 }
 
-function inputOf(event: Exclude<NativeEvent, SensorReport>): Input {
+function inputOf(event: Exclude<NativeEvent, SensorReport | Question>): Input {
   switch (event.type) {
     case 'cause':
       return { kind: 'cause', resource: event.resource, sensor: event.sensor, cause: causeOf(event.cause) };
@@ -305,6 +350,8 @@ function sensorInput(report: SensorReport, sensor: Sensor): Input[] {
     ownRun: report.ownRun ?? false,
     reflex: report.reflex ?? null,
     replaced: report.replaced ?? null,
+    ...(report.byOrder !== undefined && { byOrder: report.byOrder }),
+    ...(report.graceMs !== undefined && { grace: { ms: report.graceMs, by: kind.restarter ?? 'its owner' } }),
   };
   return [input];
 }

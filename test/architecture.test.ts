@@ -49,7 +49,14 @@ interface Rule {
   readonly mayImport: (target: string, typeOnly: boolean) => boolean;
 }
 
-const adapters = ['src/monitor.ts', 'src/journal.ts', 'src/system.ts', 'src/control.ts', 'src/evidence.ts'];
+const adapters = [
+  'src/monitor.ts',
+  'src/journal.ts',
+  'src/system.ts',
+  'src/systemd.ts',
+  'src/control.ts',
+  'src/evidence.ts',
+];
 
 const rules: Rule[] = [
   {

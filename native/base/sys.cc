@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <net/if.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/reboot.h>
 #include <sys/syscall.h>
@@ -49,6 +50,12 @@ int Sys::posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_action
 int Sys::pipe2(int fds[2], int flags) { return ::pipe2(fds, flags); }
 
 int Sys::access(const char* path, int mode) { return ::access(path, mode); }
+
+int Sys::inotify_init1(int flags) { return ::inotify_init1(flags); }
+
+int Sys::inotify_add_watch(int inotify, const char* path, uint32_t mask) {
+  return ::inotify_add_watch(inotify, path, mask);
+}
 
 int Sys::socket(int domain, int type, int protocol) { return ::socket(domain, type, protocol); }
 

@@ -40,6 +40,8 @@ class Sys {
                           const posix_spawnattr_t* attributes, char* const argv[], char* const envp[]);
   virtual int pipe2(int fds[2], int flags);
   virtual int access(const char* path, int mode);
+  virtual int inotify_init1(int flags);
+  virtual int inotify_add_watch(int inotify, const char* path, uint32_t mask);
   virtual int socket(int domain, int type, int protocol);
   virtual int connect(int fd, const sockaddr* to, socklen_t to_size);
   virtual int getsockopt(int fd, int level, int option, void* value, socklen_t* size);

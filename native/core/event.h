@@ -39,6 +39,11 @@ struct SensorReport {
   std::optional<std::string> reflex;
   /// With `up` after `up`: what it was has ended, and a living successor had taken its place already. Words for a person.
   std::optional<std::string> replaced;
+  /// With `down`: somebody else is bringing it back, and has so long from `at_ms` on before it counts as a death; the reflex has not been set
+  /// off. A further report tells what becomes of it.
+  std::optional<double> grace_ms;
+  /// With `up` after such a `down`: it is back because somebody has ordered it.
+  std::optional<bool> by_order;
 };
 
 struct CauseReport {
@@ -46,6 +51,14 @@ struct CauseReport {
   int sensor = 0;
   pid_t pid = 0;
   ExitCause cause;
+};
+
+/// The sensor would like to know what the kernel does not tell; Monitor::advise answers.
+struct Question {
+  std::string resource;
+  int sensor = 0;
+  /// The process that has just ended: an answer that names it is out of date.
+  std::optional<pid_t> pid;
 };
 
 struct Fault {
@@ -58,6 +71,6 @@ struct Fault {
   bool active = true;
 };
 
-using Event = std::variant<SensorReport, CauseReport, RunStarted, RunEnded, Fault>;
+using Event = std::variant<SensorReport, CauseReport, Question, RunStarted, RunEnded, Fault>;
 
 }  // namespace sockmon

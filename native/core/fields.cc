@@ -1,6 +1,8 @@
 #include "core/fields.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 
 #include "base/error.h"
 
@@ -53,6 +55,15 @@ double Fields::milliseconds(const std::string& name, double least, double fallba
   const auto complaint = number == nullptr ? "expected milliseconds" : milliseconds_complaint(*number, least);
   if (complaint) refuse(name, *complaint);
   return *number;
+}
+
+std::optional<int> Fields::whole(const std::string& name) const {
+  const Value* value = find(name);
+  if (value == nullptr) return std::nullopt;
+  const auto* number = std::get_if<double>(value);
+  if (number == nullptr || !(*number >= 0 && *number <= INT32_MAX) || *number != std::floor(*number))
+    refuse(name, "expected a whole number from 0 to 2147483647");
+  return static_cast<int>(*number);
 }
 
 bool Fields::is_null(const std::string& name) const {

@@ -24,6 +24,8 @@ class Fields {
   bool flag(const std::string& name, bool fallback) const;
   /// From `least` to a year.
   double milliseconds(const std::string& name, double least, double fallback) const;
+  /// A whole number from 0 to 2^31-1; nothing if it is not given.
+  std::optional<int> whole(const std::string& name) const;
   /// Given, and null.
   bool is_null(const std::string& name) const;
 

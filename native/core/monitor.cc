@@ -36,6 +36,7 @@ Monitor::Monitor(Sys& sys, ProcFs proc, Deliver deliver, Patience patience)
       finder_(sys, proc_, [this](pid_t session) { return runs_.is_script(session); }),
       processes_{finder_, proc_, has_exit_info(sys)},
       hub_(reactor_),
+      folders_(reactor_),
       commands_watch_(std::make_unique<FdWatch>(reactor_, duplicate(wakeup_.fd()), EPOLLIN,
                                                 [this](uint32_t) { run_commands(); })) {
   pthread_attr_t attributes;
@@ -172,7 +173,7 @@ std::vector<SensorReport> Monitor::watch(const std::string& name, const std::vec
     if (near_fd_limit(static_cast<int>(sensors.size()) + 4))
       throw Error("EMFILE", "Too few file descriptors are left to watch " + name +
                                 ": raise LimitNOFILE of the service");
-    const SensorWorld world{reactor_, hub_, runs_, processes_};
+    const SensorWorld world{reactor_, hub_, runs_, processes_, folders_};
     auto resource = std::make_unique<Resource>(world, name, sensors, [this](Event event) { emit(std::move(event)); });
     auto reports = resource->start();
     resources_.emplace(name, std::move(resource));
@@ -212,6 +213,10 @@ void Monitor::end_run(const std::string& id) {
 
 bool Monitor::kill(const std::string& name) {
   return call<bool>([this, name] { return find(name).kill(); });
+}
+
+void Monitor::advise(const std::string& name, int sensor, Fields advice) {
+  call<void>([this, name, sensor, advice = std::move(advice)] { find(name).advise(sensor, advice); });
 }
 
 void Monitor::ping(std::function<void()> answer) { post(std::move(answer)); }

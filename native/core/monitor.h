@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/folder_hub.h"
 #include "base/wakeup.h"
 #include "core/resource.h"
 #include "network/link_hub.h"
@@ -49,6 +50,8 @@ class Monitor final : private RunObserver {
   void end_run(const std::string& id);
   /// False when no process sensor of it watches one. Throws Error: ENOENT, or what the kernel says.
   bool kill(const std::string& resource);
+  /// Tells a sensor what it has asked for by a Question. Throws Error ENOENT, ERR_SOCKMON_ARGUMENT.
+  void advise(const std::string& resource, int sensor, Fields advice);
   /// Calls back on the monitor thread, in one of its next turns. Does not wait. Throws Error ESHUTDOWN.
   void ping(std::function<void()> answer);
   /// Ends the thread and waits for it. Running scripts go on. Idempotent. False when the thread hangs: it still uses this object,
@@ -83,6 +86,7 @@ class Monitor final : private RunObserver {
   ProcessFinder finder_;
   const ProcessContext processes_;
   LinkHub hub_;
+  FolderHub folders_;
   std::map<std::string, std::unique_ptr<Resource>> resources_;
   std::unique_ptr<FdWatch> commands_watch_;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "base/reactor.h"
 
 namespace sockmon {
@@ -16,6 +17,7 @@ class Resource::Slot final : public SensorHost {
   SensorReport snapshot() { return addressed(sensor_->snapshot()); }
   void doubt() { sensor_->doubt(); }
   bool kill() { return sensor_->kill(); }
+  void advise(const Fields& advice) { sensor_->advise(advice); }
 
   void died(Nature nature) override { resource_.fire_reflex(nature); }
   void report(const SensorReport& report) override {
@@ -27,6 +29,7 @@ class Resource::Slot final : public SensorHost {
   void cause(pid_t pid, ExitCause cause) override {
     resource_.emit_(CauseReport{resource_.name_, index_, pid, cause});
   }
+  void ask(std::optional<pid_t> pid) override { resource_.emit_(Question{resource_.name_, index_, pid}); }
   void fault(const std::string& code, const std::string& detail) override {
     // A sensor that tries again every second must not say so every second.
     if (fault_ && fault_->code == code && fault_->detail == detail) return;
@@ -83,6 +86,12 @@ bool Resource::kill() {
 
 void Resource::look() {
   for (const auto& slot : slots_) slot->doubt();
+}
+
+void Resource::advise(int sensor, const Fields& advice) {
+  if (sensor < 0 || static_cast<size_t>(sensor) >= slots_.size())
+    throw Error("ENOENT", name_ + " has no sensor " + std::to_string(sensor));
+  slots_[static_cast<size_t>(sensor)]->advise(advice);
 }
 
 void Resource::fire_reflex(Nature nature) {

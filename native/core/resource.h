@@ -24,6 +24,8 @@ class Resource {
   bool kill();
   /// Its script is over: what that has started is to be found now, and not when the back-off says so.
   void look();
+  /// Throws Error ENOENT when there is no such sensor, ERR_SOCKMON_ARGUMENT for fields that are not of its kind.
+  void advise(int sensor, const Fields& advice);
   /// With nothing: disarms.
   void arm_reflex(std::unique_ptr<Run> run, Natures natures) {
     reflex_ = std::move(run);

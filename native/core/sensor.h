@@ -10,6 +10,7 @@
 
 namespace sockmon {
 
+class FolderHub;
 class LinkHub;
 class Reactor;
 class Runs;
@@ -21,6 +22,7 @@ struct SensorWorld {
   LinkHub& hub;
   Runs& runs;
   const ProcessContext& processes;
+  FolderHub& folders;
 };
 
 /// Where a sensor tells what it has seen. The resource and the sensor's index are filled in by the host.
@@ -32,6 +34,8 @@ class SensorHost {
   virtual void died(Nature nature) = 0;
   virtual void report(const SensorReport& report) = 0;
   virtual void cause(pid_t pid, ExitCause cause) = 0;
+  /// Asks for Sensor::advise. `pid`: of the process that has just ended.
+  virtual void ask(std::optional<pid_t> pid) = 0;
   /// The sensor cannot work, or not fully. `code` is an errno name. Told once until it changes or is over.
   virtual void fault(const std::string& code, const std::string& detail) = 0;
   /// It works again, or for the first time: what `fault` told is over.
@@ -49,6 +53,8 @@ class Sensor {
   virtual SensorReport snapshot() = 0;
   /// Another sensor of the resource has just seen it die or come back: what this one believes may be out of date.
   virtual void doubt() {}
+  /// The answer to SensorHost::ask, in fields of its own kind; may come at any time, and again. Throws Error ERR_SOCKMON_ARGUMENT.
+  virtual void advise(const Fields& advice) { (void)advice; }
   /// SIGKILL to the process that it watches now. False when it watches none. Throws Error when the kernel refuses.
   virtual bool kill() { return false; }
 };

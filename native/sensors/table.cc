@@ -4,12 +4,14 @@
 #include "sensors/link.h"
 #include "sensors/process.h"
 #include "sensors/stack.h"
+#include "sensors/unit.h"
 
 namespace sockmon {
 
 const std::vector<SensorKind>& sensor_kinds() {
   static const std::vector<SensorKind> kinds = {
       process_kind(),
+      unit_kind(),
       connection_kind(),
       link_kind(),
       stack_kind(),

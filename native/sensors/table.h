@@ -12,7 +12,7 @@ const std::vector<SensorKind>& sensor_kinds();
 /// Null for a kind that does not exist.
 const SensorKind* find_sensor_kind(const std::string& name);
 
-/// `process`, `link` and `stack`, for a complaint: "'process', 'link' or 'stack'".
+/// For a complaint: "'process', 'link' or 'stack'".
 std::string sensor_kind_names();
 
 }  // namespace sockmon

@@ -1,8 +1,10 @@
 /** From checked settings to the frozen Config, with everything they point to read and checked. */
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Config, MqttSettings, ResourcePolicy, RestartStep, Role, Sensor } from '../core/policy.js';
 import { sensorKindOf } from '../sensors/kinds.js';
+import { unitName } from '../sensors/unit.js';
 import type { Fault, FaultCode } from './faults.js';
 import { type Outcome, readCredential, readKey, readPassword, readPem, scriptFault } from './files.js';
 import type { Origins } from './issues.js';
@@ -19,6 +21,9 @@ import { embeddedDefaults } from './mqtt-schema.js';
 import type { ResourceSettings, Settings, StepSettings } from './schema.js';
 import { defaultStateDir } from './state-dir.js';
 import { isTree, type Path, type Tree, type TreeValue, valueAt } from './tree.js';
+
+/** The step for units, which most people need instead of a script of their own. */
+const restartUnit = fileURLToPath(new URL('../../../config/restart-unit', import.meta.url));
 
 export interface Surroundings {
   readonly origins: Origins;
@@ -139,7 +144,7 @@ export class Builder {
   private step(path: Path, step: StepSettings): RestartStep {
     return {
       name: stepName(step),
-      argv: [this.resolve([...path, 'script'], step.script), ...step.args],
+      argv: this.argv(path, step),
       attempts: step.attempts,
       everyMs: step.every,
       backoff: step.backoff,
@@ -147,6 +152,13 @@ export class Builder {
       graceMs: step.grace,
       journalLines: step.journal_lines,
     };
+  }
+
+  private argv(path: Path, { script, unit, args }: StepSettings): string[] {
+    if (unit !== undefined)
+      return [restartUnit, ...(unit.manager === 'user' ? ['--user'] : []), unitName(unit.name)];
+    // The schema has seen to it that it is the one or the other.
+    return [this.resolve([...path, 'script'], script ?? ''), ...args];
   }
 
   private sensor(settings: ResourceSettings['watch'][number], path: Path): Sensor {

@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { formatDuration } from '../core/duration.js';
 import type { RestartStep } from '../core/policy.js';
+import { unitName } from '../sensors/unit.js';
 import { didYouMean } from './nearest.js';
 import type { StepSettings } from './schema.js';
 import { isTree, type Path, type Tree, type TreeValue } from './tree.js';
@@ -22,10 +23,10 @@ export function rawSteps(
   return restart.flatMap((step, index) => (isTree(step) ? [{ path: [...path, index], step }] : []));
 }
 
-/** Its name, or that of its script made safe: `/etc/sockmon/restart-ppp.sh` is the step `restart-ppp`. */
-export function stepName(step: Pick<StepSettings, 'script' | 'name'>): string {
-  if (step.name !== undefined) return step.name;
-  const safe = basename(step.script)
+/** Its name, or that of its script or unit made safe: `/etc/sockmon/restart-ppp.sh` is the step `restart-ppp`. */
+export function stepName({ script, unit, name }: Pick<StepSettings, 'script' | 'unit' | 'name'>): string {
+  if (name !== undefined) return name;
+  const safe = (unit === undefined ? basename(script ?? '') : unitName(unit.name))
     .replace(/(?<=.)\.[^.]*$/, '')
     .replace(/[^a-zA-Z0-9_-]/g, '_');
   return safe.slice(0, 64) || 'restart';
@@ -40,17 +41,24 @@ export function nameFindings(resources: Tree): Finding[] {
       return [{ path: ['resources', id, 'restart'], message }];
     }
     const taken = new Set<string>();
-    return rawSteps(id, restart).flatMap(({ path, step: { script, name } }) => {
-      if (typeof script !== 'string' || !(name === undefined || typeof name === 'string')) return [];
-      const known = stepName({ script, name });
+    return rawSteps(id, restart).flatMap(({ path, step: { script, unit, name } }) => {
+      const named = isTree(unit) && typeof unit.name === 'string' ? { name: unit.name } : undefined;
+      if ((typeof script !== 'string' && named === undefined) || !isNameOrNone(name)) return [];
+      const ofUnit = named && { ...named, manager: 'system' as const };
+      const known = stepName({ script: typeof script === 'string' ? script : undefined, unit: ofUnit, name });
       if (!taken.has(known)) {
         taken.add(known);
         return [];
       }
       const message = `is called "${known}" like a step before it; give it a name of its own`;
-      return [{ path: [...path, name === undefined ? 'script' : 'name'], message }];
+      const key = name !== undefined ? 'name' : named === undefined ? 'script' : 'unit';
+      return [{ path: [...path, key], message }];
     });
   });
+}
+
+function isNameOrNone(name: TreeValue | undefined): name is string | undefined {
+  return name === undefined || typeof name === 'string';
 }
 
 /** Names nobody bears, and circles: in one, nothing would ever be restarted first. */

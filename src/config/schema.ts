@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { idPattern, idWords } from '../core/model.js';
 import { sensorKinds } from '../sensors/kinds.js';
+import { unitSensor } from '../sensors/unit.js';
 import { commandsSchema } from './commands-schema.js';
 import * as fields from './fields.js';
 import { choice, duration, expected, factor, flag, isMapping, path, section, text, whole } from './fields.js';
@@ -27,11 +28,13 @@ const sensor = section(sensorShape, `one of ${kindWords} or tcpip`)
     when: isMapping,
   });
 
-const restartWords = 'the path of a script, or a mapping with script, attempts, every';
+const restartWords = 'the path of a script, or a mapping with script or unit, attempts, every';
 
 const step = section(
   {
-    script: path('the path of the script'),
+    script: path('the path of the script').optional(),
+    /** Instead of a script. */
+    unit: unitSensor.schema(fields).optional(),
     name: text(idWords, idPattern).optional(),
     args: z
       .array(text('text; put a number in quotes'), { error: expected('a list such as [wan, "2"]') })
@@ -44,7 +47,22 @@ const step = section(
     journal_lines: whole(0, 200).prefault(0),
   },
   restartWords,
-);
+)
+  .refine(value => value.script !== undefined || value.unit !== undefined, {
+    path: ['script'],
+    error: 'is missing; expected the path of a script, or unit: and the name of a service in its place',
+    when: isMapping,
+  })
+  .refine(value => value.script === undefined || value.unit === undefined, {
+    path: ['unit'],
+    error: 'stands beside a script; expected one of the two, a second step takes the other',
+    when: isMapping,
+  })
+  .refine(value => value.unit === undefined || value.args === undefined || value.args.length === 0, {
+    path: ['args'],
+    error: 'belongs to a script; a unit takes no arguments',
+    when: isMapping,
+  });
 
 const restart = z.union([step, z.array(step)], { error: expected(`${restartWords}, or a list of them`) });
 

@@ -47,9 +47,10 @@ function watchOf(node: Node): Node {
   return list;
 }
 
-/** `restart: ./script` for `restart: {script: ./script}`, also within a list of steps. */
+/** `restart: ./script` for `restart: {script: ./script}`, `unit: x` for `unit: {name: x}`, also within a list of steps. */
 function restartOf(node: Node): Node {
   if (isSeq(node)) node.items = node.items.map(item => restartOf(item as Node));
+  rewrite(node, 'unit', unit => (isText(unit) ? mapping(unit, 'name', unit) : unit));
   return isText(node) ? mapping(node, 'script', node) : node;
 }
 

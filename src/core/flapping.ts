@@ -32,6 +32,15 @@ export function noteReopening(
   return { deaths, flapping: before.flapping || deaths.length >= before.policy.flapping.max };
 }
 
+/** What is replaced or restarted by somebody else again and again keeps dying all the same. */
+export function noteReplacement(
+  before: ResourceState,
+  atMs: number,
+  onPurpose: boolean,
+): Pick<ResourceState, 'deaths' | 'flapping'> {
+  return onPurpose ? before : noteReopening(before, atMs);
+}
+
 function lately(deaths: readonly number[], atMs: number, { max, perMs }: Budget): number[] {
   return [...deaths, atMs].slice(-max).filter(at => atMs - at < perMs);
 }
@@ -51,8 +60,8 @@ function quietMs(policy: ResourcePolicy): number {
 }
 
 /** When a flapping resource that lives is steady again. */
-export function steadyAtMs({ flapping, phase, recoveredMs, policy }: ResourceState): number | null {
-  return flapping && phase.name === 'up' && recoveredMs !== null ? recoveredMs + quietMs(policy) : null;
+export function steadyAtMs({ flapping, phase, policy }: ResourceState): number | null {
+  return flapping && phase.name === 'up' ? phase.sinceMs + quietMs(policy) : null;
 }
 
 /** A flapping resource that has lived for the whole time is steady again. */

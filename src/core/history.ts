@@ -107,6 +107,7 @@ export class History {
       case 'notice':
         this.noteCarrier(entry);
         this.noteOverspent(entry);
+        if (entry.what === 'stopped') this.seen.delete(entry.resource);
         return;
       case 'start':
         for (const id of this.seen.keys()) if (!entry.resources.includes(id)) this.seen.delete(id);

@@ -37,7 +37,7 @@ export const causeShape = tagged('kind', {
     interface: string,
   },
   probe: { error: string },
-  /** What the sensor itself has words for; `reason` is one of its kind's own. */
+  /** Of a kind of sensor whose reasons the core does not know, in the words of that kind; `reason` is one of its own. */
   sensor: { reason: string, words: string },
   /** Not a death: somebody asked for a restart. Not counted as an outage. */
   commanded: {},
@@ -116,6 +116,8 @@ export const recordShape = tagged('type', {
       'degraded',
       'detection_back',
       'replaced',
+      /** On purpose: it is left alone until somebody starts it again. */
+      'stopped',
       'flapping',
       'steady',
       'held',

@@ -1,7 +1,7 @@
 /** What the supervisor needs from the world. Each adapter implements one port; none knows another. */
 import type { Action, JournalEntry, JournalRecord, RecordOf, RefusalCode } from './model.js';
 import type { Vantage } from './moment.js';
-import type { Nature, Role, Sensor } from './policy.js';
+import type { FieldValue, Nature, Role, Sensor } from './policy.js';
 import type { ConnectionView, Snapshot } from './snapshot-model.js';
 
 export interface Journal {
@@ -71,6 +71,24 @@ export interface Watcher {
   /** Resolves when the thread has answered; never, when it hangs or has ended. */
   ping(): Promise<void>;
   close(): void;
+}
+
+/** What a sensor is told about what the kernel does not know, in fields of its own kind. */
+export type Advice = Readonly<Record<string, string | number | boolean>>;
+
+/** Answers the questions of one kind of sensors. */
+export interface Adviser {
+  /**
+   * Gives what it finds out, now and for as long as more is to come.
+   * @param fields Of the sensor that asks.
+   * @param deadPid The process that has ended; null: none.
+   * @returns What ends it.
+   */
+  consult(
+    fields: Readonly<Record<string, FieldValue>>,
+    deadPid: number | null,
+    advise: (advice: Advice) => void,
+  ): () => void;
 }
 
 export interface RebootPort {

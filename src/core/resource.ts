@@ -13,7 +13,7 @@ import {
   waitingFor,
   wholeAfterCarrierMs,
 } from './facts.js';
-import { flappingNotice, noteDeath } from './flapping.js';
+import { flappingNotice, noteDeath, noteReplacement } from './flapping.js';
 import { downBelow, verifiedBelow } from './hindrance.js';
 import { relapseDelayMs } from './ladder.js';
 import type { Cause } from './model.js';
@@ -70,16 +70,17 @@ function judge(
 ): Step<ResourceState> {
   const state = verifiedIfDue(before, input.atMs);
   const { phase } = state;
-  if (phase.name === 'verifying') return verifyingSensor(state, phase, input, ctx);
+  if (phase.name === 'verifying' && !isStop(input)) return verifyingSensor(state, phase, input, ctx);
   if (input.state === 'up') {
     // Of a restart that was asked for, nothing has gone down yet: its script is still to do it. Or that has not been seen by this sockmon.
     const isNoNews =
       phase.name === 'restarting' &&
       phase.outage.cause.kind === 'commanded' &&
       (wasUp || phase.outage.resumed);
-    return allUp(state) && !isNoNews ? rise(state, input.atMs, ctx) : { state, effects: [] };
+    return allUp(state) && !isNoNews ? rise(state, input, ctx) : { state, effects: [] };
   }
   const fallen = { ...state, risingMs: null };
+  if (isStop(input) && isAlive(state)) return stopped(state, input);
   const outage = outageOf(state.phase);
   if (outage !== null) {
     const seenDown = withOutage(fallen, { ...outage, resumed: false });
@@ -101,7 +102,36 @@ interface Death {
   readonly reflex: string | null;
 }
 
-/** Dead at once, or only after a grace: a reload, an upgrade or a renewed lease replaces what it takes away, and that is no outage. */
+/** Somebody took it down on purpose. */
+function isStop({ state, cause }: SensorInput): boolean {
+  return state === 'absent' && cause !== null;
+}
+
+function isAlive({ phase }: ResourceState): boolean {
+  return phase.name === 'up' || phase.name === 'suspect' || phase.name === 'verifying';
+}
+
+/** Taken down on purpose, which is nobody's business but the owner's. From now on it is absent. */
+function stopped(before: ResourceState, { atMs, detail }: SensorInput): Step<ResourceState> {
+  const resource = before.policy.id;
+  const state = before.phase.name === 'verifying' ? verified(before, before.phase, atMs) : before;
+  const words = `${detail === '' ? 'it was stopped on purpose' : detail}; it is left alone until it is started again`;
+  return {
+    state: {
+      ...state,
+      phase: { name: 'absent', sinceMs: atMs },
+      expected: false,
+      risingMs: null,
+      drill: null,
+    },
+    effects: [record({ type: 'notice', resource, atMs, what: 'stopped', detail: words })],
+  };
+}
+
+/**
+ * Dead at once, or only after a grace, by the nature of the loss or for somebody else who brings it back: a reload, an upgrade or a renewed
+ * lease replaces what it takes away, and that is no outage.
+ */
 function fall(
   state: ResourceState,
   sensor: SensorState,
@@ -110,39 +140,54 @@ function fall(
 ): Step<ResourceState> {
   const { phase, policy } = state;
   const cause = input.cause ?? { kind: 'unknown' };
-  const graceMs = graceOf(policy, input.nature ?? 'exited');
-  if (graceMs === 0)
-    return die(state, { cause, sensor: sensor.name, atMs: input.atMs, reflex: input.reflex }, ctx);
-  if (phase.name === 'suspect') {
-    const known = { beganMs: phase.sinceMs, cause: phase.cause };
-    const better = isBetterCause(known, cause, input.atMs);
-    return {
-      state: better ? { ...state, phase: { ...phase, cause, sensor: sensor.name } } : state,
-      effects: [],
-    };
+  const by = input.grace?.by ?? null;
+  const ownMs = graceOf(policy, input.nature ?? 'exited');
+  const graceMs = Math.max(ownMs, input.grace?.ms ?? 0);
+  const seen = { cause, sensor: sensor.name };
+  if (phase.name !== 'suspect') {
+    const { atMs } = input;
+    if (graceMs === 0) return die(state, { ...seen, atMs, reflex: input.reflex }, ctx);
+    const suspect: Phase = { name: 'suspect', sinceMs: atMs, untilMs: atMs + graceMs, ...seen, by };
+    return { state: { ...state, phase: suspect }, effects: [] };
   }
-  const untilMs = input.atMs + graceMs;
-  const suspect: Phase = { name: 'suspect', sinceMs: input.atMs, untilMs, cause, sensor: sensor.name };
-  return { state: { ...state, phase: suspect }, effects: [] };
+  const known = { beganMs: phase.sinceMs, cause: phase.cause };
+  // What does not wait, and what gives up a grace, knows more than what asked for it: why nobody brings it back.
+  const better =
+    isBetterCause(known, cause, input.atMs) ||
+    (by === null && (cause.kind === 'sensor' || (graceMs === 0 && phase.by === null)));
+  const untilMs =
+    graceMs === 0 ? input.atMs : Math.max(phase.sinceMs + ownMs, input.atMs + (input.grace?.ms ?? 0));
+  const step = { ...state, phase: { ...phase, untilMs, by, ...(better && seen) } };
+  return untilMs <= ctx.now.bootMs ? suspectDied(step, ctx, input.reflex) : { state: step, effects: [] };
 }
 
 /** Every sensor is up; the resource counts as back when they have been for `riseMs`. */
-function rise(state: ResourceState, atMs: number, ctx: Context): Step<ResourceState> {
+function rise(
+  state: ResourceState,
+  { atMs, byOrder = false }: SensorInput,
+  ctx: Context,
+): Step<ResourceState> {
   const { phase, policy } = state;
   if (phase.name === 'suspect') {
     const away = durationWords(Math.max(0, atMs - phase.sinceMs));
     const isProcess = phase.cause.kind === 'signal' || phase.cause.kind === 'exit';
-    const what = isProcess ? `it was replaced within ${away}` : `it is whole again after ${away}`;
+    const who = phase.by === null ? null : `restarted by ${byOrder ? 'an order to ' : ''}${phase.by}`;
+    const how = who ?? (isProcess ? 'replaced' : null);
+    const what = how === null ? `it is whole again after ${away}` : `it was ${how} within ${away}`;
     const detail = `${what}: ${causeWords(phase.cause)}`;
-    const notice = record({ type: 'notice', resource: policy.id, atMs, what: 'replaced', detail });
     const drill = drillAt(state, phase.sinceMs);
+    const noted = { ...state, ...noteReplacement(state, phase.sinceMs, byOrder || drill !== null) };
+    // One of many is not told; that there are many is.
+    const notice = state.flapping
+      ? []
+      : [record({ type: 'notice', resource: policy.id, atMs, what: 'replaced', detail })];
     const done =
       drill === null
         ? []
         : [laterAnswer(drill.command, 'drill', 'done', `${policy.id} was killed; ${detail}`, ctx)];
     return {
-      state: { ...state, phase: { name: 'up', sinceMs: atMs }, drill: null },
-      effects: [notice, ...done],
+      state: { ...noted, phase: { name: 'up', sinceMs: atMs }, drill: null },
+      effects: [...notice, ...flappingNotice(state, noted, atMs), ...done],
     };
   }
   if (policy.riseMs === 0 || outageOf(phase) === null) return recover(state, atMs, ctx);
@@ -154,10 +199,14 @@ function drillAt({ drill }: ResourceState, diedMs: number): ResourceState['drill
 }
 
 /** A suspect has had its time. */
-export function suspectDied(state: ResourceState, ctx: Context): Step<ResourceState> {
+export function suspectDied(
+  state: ResourceState,
+  ctx: Context,
+  reflex: string | null = null,
+): Step<ResourceState> {
   const { phase } = state;
   if (phase.name !== 'suspect') return { state, effects: [] };
-  return die(state, { cause: phase.cause, sensor: phase.sensor, atMs: phase.sinceMs, reflex: null }, ctx);
+  return die(state, { cause: phase.cause, sensor: phase.sensor, atMs: phase.sinceMs, reflex }, ctx);
 }
 
 /** A link whose carrier is back has waited in vain for its address or route. */

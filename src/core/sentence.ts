@@ -75,6 +75,7 @@ const noticeLevels: Record<RecordOf<'notice'>['what'], Level> = {
   degraded: 'warn',
   detection_back: 'info',
   replaced: 'info',
+  stopped: 'warn',
   flapping: 'warn',
   steady: 'info',
   held: 'error',

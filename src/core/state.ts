@@ -112,6 +112,8 @@ export interface Dip {
   readonly untilMs: number;
   readonly cause: Cause;
   readonly sensor: string;
+  /** Who is bringing it back; null: it may be being replaced. */
+  readonly by: string | null;
 }
 
 /**
@@ -238,6 +240,10 @@ export interface SensorInput {
   readonly reflex: string | null;
   /** With `up` after `up`: a living successor had taken its place already, in words. */
   readonly replaced: string | null;
+  /** With `down`: `by` is bringing it back, and has so long from `atMs` on before it counts as a death. Absent: nobody is. */
+  readonly grace?: { readonly ms: number; readonly by: string };
+  /** With `up` after a grace: somebody has ordered that restart; it is no sign of one that keeps dying. */
+  readonly byOrder?: boolean;
 }
 
 export type Input =

@@ -90,9 +90,10 @@ export function verifyingSensor(
   const { sensors, policy } = state;
   if (input.state === 'up') return allUp(state) ? afterDip(state, phase, input.atMs) : { state, effects: [] };
   const cause: Cause = input.cause ?? { kind: input.state === 'absent' ? 'unseen' : 'unknown' };
-  const graceMs = graceOf(policy, input.nature ?? 'exited');
+  const graceMs = Math.max(graceOf(policy, input.nature ?? 'exited'), input.grace?.ms ?? 0);
+  const by = input.grace?.by ?? null;
   const sensor = sensors[input.sensor]?.name ?? '';
-  const dip: Dip = { sinceMs: input.atMs, untilMs: input.atMs + graceMs, cause, sensor };
+  const dip: Dip = { sinceMs: input.atMs, untilMs: input.atMs + graceMs, cause, sensor, by };
   if (graceMs === 0) return reopen(state, phase, dip, ctx);
   return { state: { ...state, phase: { ...phase, dip: phase.dip ?? dip } }, effects: [] };
 }

@@ -6,9 +6,11 @@ import { linkSensor } from './link.js';
 import { processSensor } from './process.js';
 import type { AnySensorKind } from './sensor.js';
 import { stackSensor } from './stack.js';
+import { unitSensor } from './unit.js';
 
 export const sensorKinds: readonly AnySensorKind[] = [
   processSensor,
+  unitSensor,
   connectionSensor,
   linkSensor,
   stackSensor,

@@ -33,6 +33,8 @@ export interface SensorKind<S, F extends SensorFields> {
   readonly canKill: boolean;
   /** What it watches is the network itself, unless the owner says otherwise. */
   readonly isNetwork: (fields: F) => boolean;
+  /** Who else restarts what it watches: with a `graceMs` its death is left to that one at first. */
+  readonly restarter?: string;
   /** For `check`: what is watched, and what counts as its death. */
   readonly words: (fields: F) => string;
   /** Why it died, as the journal has it. */

@@ -47,8 +47,14 @@ export class Box {
   private machine: Started | null = null;
   private log = '';
 
-  /** @param files By their path in the box, below what every box has; the executable ones begin with #!. */
-  constructor(files: Readonly<Record<string, string>>) {
+  /**
+   * @param files By their path in the box, below what every box has; the executable ones begin with #!.
+   * @param cgroup The version of control groups in the box; null: as systemd-nspawn finds it right.
+   */
+  constructor(
+    files: Readonly<Record<string, string>>,
+    private readonly cgroup: 1 | 2 | null = null,
+  ) {
     // mkdtemp(3) lets nobody else in; the message bus is somebody else.
     chmodSync(this.root, 0o755);
     for (const folder of ['usr', 'tmp', 'run', 'proc', 'sys', 'dev', 'root', 'etc', 'var/lib/sockmon'])
@@ -100,7 +106,13 @@ ExecStart=${which('mosquitto')} -c /etc/mosquitto.conf
         ...['--overlay=/usr::/usr', `--bind-ro=${repository}:/usr/lib/sockmon`],
         `--bind-ro=${realpathSync(process.execPath)}:/usr/bin/node`,
       ],
-      { stdio: ['ignore', 'pipe', 'pipe'] },
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: {
+          ...process.env,
+          ...(this.cgroup !== null && { UNIFIED_CGROUP_HIERARCHY: String(this.cgroup - 1) }),
+        },
+      },
       { isContainer: true },
     );
     const { child } = this.machine;
@@ -145,10 +157,12 @@ ExecStart=${which('mosquitto')} -c /etc/mosquitto.conf
     return (await this.run('systemctl', 'show', `--property=${property}`, '--value', unit)).trim();
   }
 
+  journal(): JournalEntry[] {
+    return [...readJournal(join(this.root, 'var/lib/sockmon'))];
+  }
+
   entries<T extends JournalEntry['type']>(type: T): Extract<JournalEntry, { type: T }>[] {
-    return readJournal(join(this.root, 'var/lib/sockmon')).filter(
-      (entry): entry is Extract<JournalEntry, { type: T }> => entry.type === type,
-    );
+    return this.journal().filter((entry): entry is Extract<JournalEntry, { type: T }> => entry.type === type);
   }
 
   has(path: string): boolean {

@@ -143,13 +143,15 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
     'restart as a number',
     'resources: {a: {watch: stack, restart: 5}}\n',
     [
-      '1:40: resources.a.restart: is a number; expected the path of a script, or a mapping with script, attempts, every, or a list of them',
+      '1:40: resources.a.restart: is a number; expected the path of a script, or a mapping with script or unit, attempts, every, or a list of them',
     ],
   ],
   [
     'restart without script',
     'resources:\n  a:\n    watch: stack\n    restart: {attempts: 3}\n',
-    ['4:5: resources.a.restart.script: is missing; expected the path of the script'],
+    [
+      '4:5: resources.a.restart.script: is missing; expected the path of a script, or unit: and the name of a service in its place',
+    ],
   ],
   [
     'arguments in one text',
@@ -173,7 +175,7 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
       '6:18: resources.a.restart[1].script: FOLDER/nowhere cannot be used: it does not exist; expected an executable script',
       `6:29: resources.a.restart[1].nmae: ${unknown(', did you mean "name"?')}`,
       '6:48: resources.a.restart[1].attempts: is 0; expected a whole number from 1 to 100',
-      '7:9: resources.a.restart[2]: is a number; expected the path of a script, or a mapping with script, attempts, every',
+      '7:9: resources.a.restart[2]: is a number; expected the path of a script, or a mapping with script or unit, attempts, every',
     ],
   ],
   [

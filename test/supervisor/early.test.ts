@@ -43,6 +43,7 @@ function handedOver(held: NativeEvent[]): { watcher: Watcher; batches: string[][
     onEnd: () => {},
     runFolder: new RunFolder(null, log),
     log,
+    advisers: {},
     early: {
       monitor: monitor as never,
       watches: ['nap', 'dns'].map(resource => ({

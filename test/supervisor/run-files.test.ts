@@ -205,6 +205,7 @@ describe('the taking over', () => {
       onInputs: () => {},
       environment: {},
       bootBeganMs,
+      advisers: {},
       onEnd: () => {},
       early:
         early === null ? null : { monitor: monitor as never, watches: [], runs: early, takeOver: () => {} },

@@ -53,6 +53,7 @@ function watching(
     onInputs: more => void inputs.push(...more),
     environment: {},
     bootBeganMs: 0,
+    advisers: {},
     onEnd: () => {},
     early: null,
     runFolder: new RunFolder(null, log),

@@ -29,6 +29,7 @@ struct FakeSys : Sys {
   std::function<int()> on_waitid;
   std::function<int()> on_pipe2;
   std::function<int(const char*)> on_access;
+  std::function<int(const char*)> on_inotify_add_watch;
   std::function<ssize_t()> on_sendto;
   std::function<void()> on_sync;
   std::function<int()> on_reboot;
@@ -71,6 +72,10 @@ struct FakeSys : Sys {
   int access(const char* path, int mode) override {
     const int result = on_access ? on_access(path) : kReal;
     return result != kReal ? result : Sys::access(path, mode);
+  }
+  int inotify_add_watch(int inotify, const char* path, uint32_t mask) override {
+    const int result = on_inotify_add_watch ? on_inotify_add_watch(path) : kReal;
+    return result != kReal ? result : Sys::inotify_add_watch(inotify, path, mask);
   }
   ssize_t sendto(int fd, const void* data, size_t size, int flags, const sockaddr* to, socklen_t to_size) override {
     const ssize_t result = on_sendto ? on_sendto() : kReal;
@@ -146,6 +151,7 @@ struct RecordingHost : SensorHost {
   std::vector<SensorReport> reports;
   std::vector<CauseReport> causes;
   std::vector<Fault> faults;
+  std::vector<std::optional<pid_t>> questions;
 
   void died(Nature) override { order.push_back("died"); }
   void report(const SensorReport& report) override {
@@ -153,6 +159,7 @@ struct RecordingHost : SensorHost {
     reports.push_back(report);
   }
   void cause(pid_t pid, ExitCause cause) override { causes.push_back({"", 0, pid, cause}); }
+  void ask(std::optional<pid_t> pid) override { questions.push_back(pid); }
   void fault(const std::string& code, const std::string& detail) override {
     faults.push_back({std::nullopt, std::nullopt, code, detail, 0});
   }
@@ -194,6 +201,9 @@ void test_adopt();
 void test_process_sensor();
 void test_connection();
 void test_monitor();
+void test_folder_hub();
+void test_unit_group();
+void test_unit();
 void test_notify();
 void test_reboot();
 

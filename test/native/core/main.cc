@@ -48,6 +48,9 @@ int main(int argc, char** argv) {
       {"process_sensor", sockmon::test_process_sensor},
       {"connection", sockmon::test_connection},
       {"monitor", sockmon::test_monitor},
+      {"folder_hub", sockmon::test_folder_hub},
+      {"unit_group", sockmon::test_unit_group},
+      {"unit", sockmon::test_unit},
       {"notify", sockmon::test_notify},
       {"reboot", sockmon::test_reboot},
   };
