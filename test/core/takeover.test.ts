@@ -5,6 +5,7 @@ import { History } from '../../src/core/history.js';
 import type { EarlierRun, Run } from '../../src/core/ports.js';
 import { compact } from '../../src/core/retention.js';
 import { describe as sentence } from '../../src/core/sentence.js';
+import { outageOf } from '../../src/core/state.js';
 import { storyOf } from '../../src/core/story.js';
 import { attemptsAtWork } from '../../src/core/takeover.js';
 import { policy, resource, step, World } from './world.js';
@@ -81,7 +82,7 @@ for (const by of ['reflex', 'ladder'] as const) {
       const { world, run } = restarting(by);
       away(world, run);
       world.up();
-      assert.equal(world.phase().name, 'up');
+      assert.equal(outageOf(world.phase()), null);
       assert.equal(world.of('outage_end').length, 1);
       world.advance(1000);
       world.runEnded(run.run, 0);
@@ -128,6 +129,8 @@ describe('a script that the reflex had started before the journal heard of the d
       world.of('outage_end').map(({ outage, attempts }) => [outage, attempts]),
       [[run.outage, 1]],
     );
+    world.advance(120_000);
+    world.input({ kind: 'tick' });
     world.die();
     assert.deepEqual(
       world.of('outage_begin').map(({ outage }) => outage),
@@ -265,7 +268,7 @@ describe('a script that is taken over', () => {
     assert.equal(world.phase().name, 'restarting', 'it is still the one that is to be restarted');
     world.die();
     world.up();
-    assert.equal(world.phase().name, 'up');
+    assert.equal(outageOf(world.phase()), null);
     assert.equal(world.of('outage_begin').length, 1);
 
     world.advance(600_000);
@@ -274,7 +277,7 @@ describe('a script that is taken over', () => {
     away(world, second);
     world.up();
     world.runEnded(second.run, 0);
-    assert.equal(world.phase().name, 'up', 'what never went down is back with the end of the script');
+    assert.equal(outageOf(world.phase()), null, 'what never went down is back with the end of the script');
     assert.equal(world.of('outage_begin').length, 2);
   });
 
