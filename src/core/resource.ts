@@ -1,5 +1,5 @@
 /** One resource: what a fact about it changes. Pure; `machine.ts` routes the inputs here. */
-import { laterAnswer, outageAnswer } from './answer.js';
+import { outageAnswer } from './answer.js';
 import { isBetterCause } from './cause.js';
 import { collectFor, noteAlive } from './evidence.js';
 import {
@@ -11,7 +11,7 @@ import {
   waitingFor,
   wholeAfterCarrierMs,
 } from './facts.js';
-import { flappingNotice, noteDeath, noteReplacement } from './flapping.js';
+import { flappingNotice, noteDeath } from './flapping.js';
 import { downBelow } from './hindrance.js';
 import { relapseDelayMs } from './ladder.js';
 import type { Cause } from './model.js';
@@ -19,7 +19,7 @@ import { beginRecord, endRecord, newOutage } from './outage.js';
 import { everyMs, roleOf, sensorsWords } from './policy.js';
 import { beginAttempt, enterHeld, scheduleNext } from './recovery.js';
 import { outageId } from './run.js';
-import { causeWords, durationWords, resultWords } from './sentence.js';
+import { durationWords, resultWords } from './sentence.js';
 import {
   type Context,
   type Effect,
@@ -32,9 +32,7 @@ import {
   type SensorState,
   type Step,
 } from './state.js';
-
-/** A death later than this after the order to kill is not the drill's. */
-const drillMs = 10_000;
+import { backInTime, drillAt, stopped, suspicion } from './suspect.js';
 
 export function onSensor(before: ResourceState, input: SensorInput, ctx: Context): Step<ResourceState> {
   const old = before.sensors[input.sensor];
@@ -96,16 +94,6 @@ function isAlive({ phase }: ResourceState): boolean {
   return phase.name === 'up' || phase.name === 'suspect';
 }
 
-/** Taken down on purpose, which is nobody's business but the owner's. From now on it is absent. */
-function stopped(state: ResourceState, { atMs, detail }: SensorInput): Step<ResourceState> {
-  const resource = state.policy.id;
-  const words = `${detail === '' ? 'it was stopped on purpose' : detail}; it is left alone until it is started again`;
-  return {
-    state: { ...state, phase: { name: 'absent', sinceMs: atMs }, expected: false, drill: null },
-    effects: [record({ type: 'notice', resource, atMs, what: 'stopped', detail: words })],
-  };
-}
-
 /**
  * Dead at once, or only after `fallMs` or what somebody else may take to bring it back: a reload or an upgrade replaces a process, and that
  * is no outage.
@@ -116,57 +104,24 @@ function fall(
   input: SensorInput,
   ctx: Context,
 ): Step<ResourceState> {
-  const { phase, policy } = state;
+  const { phase } = state;
   const cause = input.cause ?? { kind: 'unknown' };
-  const by = input.grace?.by ?? null;
-  const sinceMs = phase.name === 'suspect' ? phase.sinceMs : input.atMs;
-  const untilMs = Math.max(sinceMs + policy.fallMs, input.atMs + (input.grace?.ms ?? 0));
-  const seen = { cause, sensor: sensor.name };
-  if (phase.name !== 'suspect') {
-    if (untilMs === input.atMs) return die(state, { ...seen, atMs: input.atMs, reflex: input.reflex }, ctx);
-    return { state: { ...state, phase: { name: 'suspect', sinceMs, untilMs, ...seen, by } }, effects: [] };
-  }
-  const known = { beganMs: sinceMs, cause: phase.cause };
-  // What gives up a grace knows more than what asked for it: why nobody brings it back.
-  const better = isBetterCause(known, cause, input.atMs) || (cause.kind === 'sensor' && by === null);
-  const suspect: Phase = { ...phase, untilMs, by, ...(better && seen) };
-  const due = untilMs <= ctx.now.bootMs;
-  const step = { ...state, phase: suspect };
-  return due ? suspectDied(step, ctx, input.reflex) : { state: step, effects: [] };
+  const suspect = suspicion(state, { cause, sensor: sensor.name }, input);
+  const isSuspect = phase.name === 'suspect';
+  if (!isSuspect && suspect.untilMs === input.atMs)
+    return die(state, { cause, sensor: sensor.name, atMs: input.atMs, reflex: input.reflex }, ctx);
+  const suspected = { ...state, phase: suspect };
+  const isDue = isSuspect && suspect.untilMs <= ctx.now.bootMs;
+  return isDue ? suspectDied(suspected, ctx, input.reflex) : { state: suspected, effects: [] };
 }
 
 /** Every sensor is up; the resource counts as back when they have been for `riseMs`. */
-function rise(
-  state: ResourceState,
-  { atMs, byOrder = false }: SensorInput,
-  ctx: Context,
-): Step<ResourceState> {
+function rise(state: ResourceState, input: SensorInput, ctx: Context): Step<ResourceState> {
   const { phase, policy } = state;
-  if (phase.name === 'suspect') {
-    const away = durationWords(Math.max(0, atMs - phase.sinceMs));
-    const how = phase.by === null ? 'replaced' : `restarted by ${byOrder ? 'an order to ' : ''}${phase.by}`;
-    const detail = `it was ${how} within ${away}: ${causeWords(phase.cause)}`;
-    const drill = drillAt(state, phase.sinceMs);
-    const noted = { ...state, ...noteReplacement(state, phase.sinceMs, byOrder || drill !== null) };
-    // One of many is not told; that there are many is.
-    const notice = state.flapping
-      ? []
-      : [record({ type: 'notice', resource: policy.id, atMs, what: 'replaced', detail })];
-    const done =
-      drill === null
-        ? []
-        : [laterAnswer(drill.command, 'drill', 'done', `${policy.id} was killed; ${detail}`, ctx)];
-    return {
-      state: { ...noted, phase: { name: 'up', sinceMs: atMs }, drill: null },
-      effects: [...notice, ...flappingNotice(state, noted, atMs), ...done],
-    };
-  }
+  const { atMs } = input;
+  if (phase.name === 'suspect') return backInTime(state, phase, input, ctx);
   if (policy.riseMs === 0 || outageOf(phase) === null) return recover(state, atMs, ctx);
   return { state: { ...state, risingMs: state.risingMs ?? atMs }, effects: [] };
-}
-
-function drillAt({ drill }: ResourceState, diedMs: number): ResourceState['drill'] {
-  return drill !== null && diedMs - drill.atMs <= drillMs ? drill : null;
 }
 
 /** A suspect has had its time. */
