@@ -3,6 +3,7 @@ import { errorTable } from '../core/errors.js';
 import type { Io } from './io.js';
 import { orderingHint } from './ordering.js';
 import { summarize } from './summary.js';
+import { unitHint } from './unit-hint.js';
 
 /** Faults to stderr and the status of CONFIG, whatever they are; else a summary and 0. */
 export function check(files: readonly string[], io: Io): number {
@@ -16,7 +17,9 @@ export function check(files: readonly string[], io: Io): number {
       onWarning: warning => warnings.push(warning),
     });
     for (const warning of warnings) io.err(`${formatFault(warning)} (a warning)\n`);
-    io.out(`${files.join(', ')}: no faults.\n\n${summarize(config)}${orderingHint(config)}`);
+    io.out(
+      `${files.join(', ')}: no faults.\n\n${summarize(config)}${unitHint(config)}${orderingHint(config)}`,
+    );
     return 0;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

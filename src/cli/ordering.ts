@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { loadAddon } from '../addon.js';
-import type { Config } from '../core/policy.js';
+import type { Config, Sensor } from '../core/policy.js';
 import { nativeSensor } from '../sensors/kinds.js';
 
 export interface Machine {
@@ -30,7 +30,8 @@ export const thisMachine: Machine = {
 /** Words with the drop-in that puts it right; nothing where there is nothing to do, or where it cannot be known. */
 export function orderingHint(config: Config, machine: Machine = thisMachine): string {
   if (!machine.runsSystemd) return '';
-  const units = new Set(watchedPids(config).flatMap(pid => unitOf(pid, machine) ?? []));
+  const found = watchedProcesses(config).flatMap(({ pid }) => unitOf(pid, machine) ?? []);
+  const units = new Set([...found, ...watchedUnits(config)]);
   if (units.size === 0) return '';
   const after = new Set(machine.property('sockmon.service', 'After'));
   // In order also when both have the same milestone between them, such as network.target.
@@ -45,16 +46,36 @@ At a shutdown systemd may stop what is watched before sockmon, which would look 
 `;
 }
 
-/** Of the processes that are there now. */
-function watchedPids({ policy }: Config): number[] {
+/** Those of the system's systemd: that of a user is stopped by its session. */
+function watchedUnits({ policy }: Config): string[] {
+  const sensors = policy.resources.flatMap(resource => resource.sensors);
+  return sensors.flatMap(({ kind, fields }) =>
+    kind === 'unit' && fields.manager === 'system' ? [String(fields.name)] : [],
+  );
+}
+
+export interface WatchedProcess {
+  readonly resource: string;
+  readonly sensor: Sensor;
+  readonly pid: number;
+}
+
+/** The processes that are there now. */
+export function watchedProcesses({ policy }: Config): WatchedProcess[] {
   try {
     const { Monitor } = loadAddon();
     const monitor = new Monitor(() => {});
     try {
       return policy.resources.flatMap(({ id, sensors }) => {
         const processes = sensors.filter(({ canKill }) => canKill);
+        if (processes.length === 0) return [];
         const reports = monitor.watch(id, processes.map(nativeSensor));
-        return reports.flatMap(({ state, pid }) => (state === 'up' && pid !== undefined ? [pid] : []));
+        return reports.flatMap(({ state, pid, sensor: index }) => {
+          const sensor = processes[index];
+          return state === 'up' && pid !== undefined && sensor !== undefined
+            ? [{ resource: id, sensor, pid }]
+            : [];
+        });
       });
     } finally {
       monitor.close();
@@ -66,7 +87,7 @@ function watchedPids({ policy }: Config): number[] {
 }
 
 /** A system service, by the control group that systemd has put the process into; what a script of sockmon's left behind is none. */
-function unitOf(pid: number, machine: Machine): string | null {
+export function unitOf(pid: number, machine: Machine): string | null {
   try {
     const [, unit] =
       /^(?:0:|\d+:name=systemd):\/system\.slice\/(?:[^/\n]+\.slice\/)*_?([^/\n]+\.service)(?:\/|$)/m.exec(

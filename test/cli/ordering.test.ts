@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { type Machine, orderingHint } from '../../src/cli/ordering.js';
+import { unitHint } from '../../src/cli/unit-hint.js';
 import { loadConfig } from '../../src/config.js';
 import { pidfileOf, scratch, startVictim } from '../native/helpers.js';
 
@@ -52,6 +53,17 @@ describe('what systemd may stop before sockmon', () => {
     });
   }
 
+  it('a unit that is watched as such: by its name, running or not', t => {
+    const resources = {
+      dns: { watch: { unit: 'dnsmasq' } },
+      mine: { watch: { unit: { name: 'sync', manager: 'user' } } },
+    };
+    const file = join(scratch(t), 'sockmon.yaml');
+    writeFileSync(file, JSON.stringify({ node: 'gw', resources }));
+    const config = loadConfig({ files: [file], env: {}, cwd: '/', checkOnly: true });
+    assert.match(orderingHint(config, machine('')), /^ {2}After=dnsmasq\.service$/m);
+  });
+
   it('is named once each', t => {
     const { config, victims } = watching(t, 3);
     const cgroupOf = (pid: number): string =>
@@ -84,5 +96,22 @@ describe('what systemd may stop before sockmon', () => {
     victims[0]?.kill('SIGKILL');
     await gone;
     assert.equal(orderingHint(config, machine(dnsmasq)), '');
+  });
+});
+
+describe('what is watched as a process and belongs to a unit', () => {
+  it('is named with what to write instead', t => {
+    const { config, victims } = watching(t);
+    assert.match(
+      unitHint(config, machine(dnsmasq)),
+      new RegExp(`^ {2}r0: watch: \\{unit: dnsmasq\\.service\\} {3}# its process ${victims[0]?.pid}$`, 'm'),
+    );
+  });
+
+  it('is not named where it belongs to none, or there is no systemd', t => {
+    const { config } = watching(t);
+    assert.equal(unitHint(config, machine('0::/\n')), '');
+    assert.equal(unitHint(config, machine('0::/system.slice/sockmon.service\n')), '');
+    assert.equal(unitHint(config, { ...machine(dnsmasq), runsSystemd: false }), '');
   });
 });
