@@ -4,6 +4,7 @@ import type { Io } from './io.js';
 import { lookNow, nowText } from './now.js';
 import { orderingHint } from './ordering.js';
 import { summarize } from './summary.js';
+import { unitHint } from './unit-hint.js';
 
 /** Faults to stderr and the status of CONFIG, whatever they are; else a summary, what there is now, and 0. */
 export function check(files: readonly string[], io: Io): number {
@@ -18,7 +19,8 @@ export function check(files: readonly string[], io: Io): number {
     });
     for (const warning of warnings) io.err(`${formatFault(warning)} (a warning)\n`);
     const now = lookNow(config);
-    io.out(`${files.join(', ')}: no faults.\n\n${summarize(config)}\n${nowText(now)}${orderingHint(now)}`);
+    const hints = `${unitHint(now)}${orderingHint(now)}`;
+    io.out(`${files.join(', ')}: no faults.\n\n${summarize(config)}\n${nowText(now)}${hints}`);
     return 0;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -10,11 +10,14 @@ import { rows } from './table.js';
 type Monitor = InstanceType<Addon['Monitor']>;
 
 export interface SensorNow {
+  readonly kind: string;
   readonly name: string;
   readonly state: 'up' | 'absent' | 'down' | 'unknown';
   readonly detail: string;
   /** The process that was found; null: none, or the sensor is of another kind. */
   readonly pid: number | null;
+  /** The unit of the system's systemd that is watched; null: none, or one of a user's, which its session stops. */
+  readonly unit: string | null;
 }
 
 export interface ResourceNow {
@@ -64,7 +67,9 @@ function resourceNow(monitor: Monitor, { id, sensors }: ResourcePolicy): Resourc
     if (report === undefined) return [];
     const { state, pid = null } = report;
     const detail = reportWords(report, sensor);
-    return [{ name: sensor.name, state, detail, pid: state === 'up' ? pid : null }];
+    const { kind, name, fields } = sensor;
+    const unit = kind === 'unit' && fields.manager === 'system' ? String(fields.name) : null;
+    return [{ kind, name, state, detail, pid: state === 'up' ? pid : null, unit }];
   });
   return { id, sensors: seen, why: null };
 }

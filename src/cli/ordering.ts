@@ -28,8 +28,9 @@ export const thisMachine: Machine = {
 /** Words with the drop-in that puts it right; nothing where there is nothing to do, or where it cannot be known. */
 export function orderingHint(now: Now, machine: Machine = thisMachine): string {
   if (!machine.runsSystemd || !('resources' in now)) return '';
-  const pids = now.resources.flatMap(({ sensors }) => sensors.flatMap(({ pid }) => pid ?? []));
-  const units = new Set(pids.flatMap(pid => unitOf(pid, machine) ?? []));
+  const sensors = now.resources.flatMap(resource => resource.sensors);
+  const found = sensors.flatMap(({ pid }) => (pid === null ? [] : (unitOf(pid, machine) ?? [])));
+  const units = new Set([...found, ...sensors.flatMap(({ unit }) => unit ?? [])]);
   if (units.size === 0) return '';
   const after = new Set(machine.property('sockmon.service', 'After'));
   // In order also when both have the same milestone between them, such as network.target.
@@ -45,7 +46,7 @@ At a shutdown systemd may stop what is watched before sockmon, which would look 
 }
 
 /** A system service, by the control group that systemd has put the process into; what a script of sockmon's left behind is none. */
-function unitOf(pid: number, machine: Machine): string | null {
+export function unitOf(pid: number, machine: Machine): string | null {
   let cgroup: string;
   try {
     cgroup = machine.cgroupOf(pid);

@@ -1,5 +1,5 @@
 /** One resource: what a fact about it changes. Pure; `machine.ts` routes the inputs here. */
-import { laterAnswer, outageAnswer } from './answer.js';
+import { outageAnswer } from './answer.js';
 import { isBetterCause } from './cause.js';
 import { collectFor, noteAlive } from './evidence.js';
 import {
@@ -13,15 +13,15 @@ import {
   waitingFor,
   wholeAfterCarrierMs,
 } from './facts.js';
-import { flappingNotice, noteDeath, noteReplacement } from './flapping.js';
+import { flappingNotice, noteDeath } from './flapping.js';
 import { downBelow, verifiedBelow } from './hindrance.js';
 import { relapseDelayMs } from './ladder.js';
 import type { Cause } from './model.js';
 import { beginRecord, endRecord, newOutage } from './outage.js';
-import { everyMs, graceOf, sensorsWords } from './policy.js';
+import { everyMs, sensorsWords } from './policy.js';
 import { beginAttempt, enterHeld, scheduleNext } from './recovery.js';
 import { outageId } from './run.js';
-import { causeWords, durationWords, resultWords } from './sentence.js';
+import { durationWords, resultWords } from './sentence.js';
 import {
   type Context,
   type Effect,
@@ -35,10 +35,8 @@ import {
   type SensorState,
   type Step,
 } from './state.js';
+import { backInTime, drillAt, stopped, suspicion } from './suspect.js';
 import { afterBack, verified, verifiedIfDue, verifyingFacts, verifyingSensor } from './verifying.js';
-
-/** A death later than this after the order to kill is not the drill's. */
-const drillMs = 10_000;
 
 export function onSensor(before: ResourceState, input: SensorInput, ctx: Context): Step<ResourceState> {
   const old = before.sensors[input.sensor];
@@ -80,7 +78,7 @@ function judge(
     return allUp(state) && !isNoNews ? rise(state, input, ctx) : { state, effects: [] };
   }
   const fallen = { ...state, risingMs: null };
-  if (isStop(input) && isAlive(state)) return stopped(state, input);
+  if (isStop(input) && isAlive(state)) return takenDown(state, input);
   const outage = outageOf(state.phase);
   if (outage !== null) {
     const seenDown = withOutage(fallen, { ...outage, resumed: false });
@@ -111,21 +109,10 @@ function isAlive({ phase }: ResourceState): boolean {
   return phase.name === 'up' || phase.name === 'suspect' || phase.name === 'verifying';
 }
 
-/** Taken down on purpose, which is nobody's business but the owner's. From now on it is absent. */
-function stopped(before: ResourceState, { atMs, detail }: SensorInput): Step<ResourceState> {
-  const resource = before.policy.id;
-  const state = before.phase.name === 'verifying' ? verified(before, before.phase, atMs) : before;
-  const words = `${detail === '' ? 'it was stopped on purpose' : detail}; it is left alone until it is started again`;
-  return {
-    state: {
-      ...state,
-      phase: { name: 'absent', sinceMs: atMs },
-      expected: false,
-      risingMs: null,
-      drill: null,
-    },
-    effects: [record({ type: 'notice', resource, atMs, what: 'stopped', detail: words })],
-  };
+/** Taken down on purpose, wherever it stands. */
+function takenDown(state: ResourceState, input: SensorInput): Step<ResourceState> {
+  const { phase } = state;
+  return stopped(phase.name === 'verifying' ? verified(state, phase, input.atMs) : state, input);
 }
 
 /**
@@ -138,64 +125,24 @@ function fall(
   input: SensorInput,
   ctx: Context,
 ): Step<ResourceState> {
-  const { phase, policy } = state;
+  const { phase } = state;
   const cause = input.cause ?? { kind: 'unknown' };
-  const by = input.grace?.by ?? null;
-  const ownMs = graceOf(policy, input.nature ?? 'exited');
-  const graceMs = Math.max(ownMs, input.grace?.ms ?? 0);
-  const seen = { cause, sensor: sensor.name };
-  if (phase.name !== 'suspect') {
-    const { atMs } = input;
-    if (graceMs === 0) return die(state, { ...seen, atMs, reflex: input.reflex }, ctx);
-    const suspect: Phase = { name: 'suspect', sinceMs: atMs, untilMs: atMs + graceMs, ...seen, by };
-    return { state: { ...state, phase: suspect }, effects: [] };
-  }
-  const known = { beganMs: phase.sinceMs, cause: phase.cause };
-  // What does not wait, and what gives up a grace, knows more than what asked for it: why nobody brings it back.
-  const better =
-    isBetterCause(known, cause, input.atMs) ||
-    (by === null && (cause.kind === 'sensor' || (graceMs === 0 && phase.by === null)));
-  const untilMs =
-    graceMs === 0 ? input.atMs : Math.max(phase.sinceMs + ownMs, input.atMs + (input.grace?.ms ?? 0));
-  const step = { ...state, phase: { ...phase, untilMs, by, ...(better && seen) } };
-  return untilMs <= ctx.now.bootMs ? suspectDied(step, ctx, input.reflex) : { state: step, effects: [] };
+  const suspect = suspicion(state, { cause, sensor: sensor.name }, input);
+  const isSuspect = phase.name === 'suspect';
+  if (!isSuspect && suspect.untilMs === input.atMs)
+    return die(state, { cause, sensor: sensor.name, atMs: input.atMs, reflex: input.reflex }, ctx);
+  const suspected = { ...state, phase: suspect };
+  const isDue = isSuspect && suspect.untilMs <= ctx.now.bootMs;
+  return isDue ? suspectDied(suspected, ctx, input.reflex) : { state: suspected, effects: [] };
 }
 
 /** Every sensor is up; the resource counts as back when they have been for `riseMs`. */
-function rise(
-  state: ResourceState,
-  { atMs, byOrder = false }: SensorInput,
-  ctx: Context,
-): Step<ResourceState> {
+function rise(state: ResourceState, input: SensorInput, ctx: Context): Step<ResourceState> {
   const { phase, policy } = state;
-  if (phase.name === 'suspect') {
-    const away = durationWords(Math.max(0, atMs - phase.sinceMs));
-    const isProcess = phase.cause.kind === 'signal' || phase.cause.kind === 'exit';
-    const who = phase.by === null ? null : `restarted by ${byOrder ? 'an order to ' : ''}${phase.by}`;
-    const how = who ?? (isProcess ? 'replaced' : null);
-    const what = how === null ? `it is whole again after ${away}` : `it was ${how} within ${away}`;
-    const detail = `${what}: ${causeWords(phase.cause)}`;
-    const drill = drillAt(state, phase.sinceMs);
-    const noted = { ...state, ...noteReplacement(state, phase.sinceMs, byOrder || drill !== null) };
-    // One of many is not told; that there are many is.
-    const notice = state.flapping
-      ? []
-      : [record({ type: 'notice', resource: policy.id, atMs, what: 'replaced', detail })];
-    const done =
-      drill === null
-        ? []
-        : [laterAnswer(drill.command, 'drill', 'done', `${policy.id} was killed; ${detail}`, ctx)];
-    return {
-      state: { ...noted, phase: { name: 'up', sinceMs: atMs }, drill: null },
-      effects: [...notice, ...flappingNotice(state, noted, atMs), ...done],
-    };
-  }
+  const { atMs } = input;
+  if (phase.name === 'suspect') return backInTime(state, phase, input, ctx);
   if (policy.riseMs === 0 || outageOf(phase) === null) return recover(state, atMs, ctx);
   return { state: { ...state, risingMs: state.risingMs ?? atMs }, effects: [] };
-}
-
-function drillAt({ drill }: ResourceState, diedMs: number): ResourceState['drill'] {
-  return drill !== null && diedMs - drill.atMs <= drillMs ? drill : null;
 }
 
 /** A suspect has had its time. */

@@ -213,8 +213,11 @@ function reasonWords(resource: ResourceState, now: Instant): string {
       const inWords = durationWords(Math.max(0, phase.next.atMs - now.bootMs));
       return `${causeWords(phase.outage.cause)}; ${tried}${then} in ${inWords} unless it comes back`;
     }
-    case 'suspect':
-      return `${causeWords(phase.cause)}; it may only be replaced, so it has ${durationWords(Math.max(0, phase.untilMs - now.bootMs))} to come back`;
+    case 'suspect': {
+      const why = phase.by === null ? 'it may only be replaced' : `${phase.by} may restart it`;
+      const left = durationWords(Math.max(0, phase.untilMs - now.bootMs));
+      return `${causeWords(phase.cause)}; ${why}, so it has ${left} to come back`;
+    }
     case 'blocked':
       return `${causeWords(phase.outage.cause)}; it waits for ${phase.on}, which it needs`;
     case 'rebooting':

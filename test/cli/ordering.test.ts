@@ -6,6 +6,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { lookNow } from '../../src/cli/now.js';
 import { type Machine, orderingHint } from '../../src/cli/ordering.js';
+import { unitHint } from '../../src/cli/unit-hint.js';
 import { loadConfig } from '../../src/config.js';
 import { pidfileOf, scratch, start, startVictim } from '../native/helpers.js';
 
@@ -53,6 +54,17 @@ describe('what systemd may stop before sockmon', () => {
       assert.equal(after ?? null, unit);
     });
   }
+
+  it('a unit that is watched as such: by its name, running or not', t => {
+    const resources = {
+      dns: { watch: { unit: 'dnsmasq' } },
+      mine: { watch: { unit: { name: 'sync', manager: 'user' } } },
+    };
+    const file = join(scratch(t), 'sockmon.yaml');
+    writeFileSync(file, JSON.stringify({ node: 'gw', resources }));
+    const config = loadConfig({ files: [file], env: {}, cwd: '/', checkOnly: true });
+    assert.match(orderingHint(lookNow(config), machine('')), /^ {2}After=dnsmasq\.service$/m);
+  });
 
   it('is named once each', t => {
     const { now, victims } = watching(t, 3);
@@ -108,5 +120,22 @@ describe('what systemd may stop before sockmon', () => {
     const both = { resources: [broken, ...now.resources] };
     assert.match(orderingHint(both, machine(dnsmasq)), /^ {2}After=dnsmasq\.service$/m);
     assert.equal(orderingHint({ why: 'no addon' }, machine(dnsmasq)), '');
+  });
+});
+
+describe('what is watched as a process and belongs to a unit', () => {
+  it('is named with what to write instead', t => {
+    const { now, victims } = watching(t);
+    assert.match(
+      unitHint(now, machine(dnsmasq)),
+      new RegExp(`^ {2}r0: watch: \\{unit: dnsmasq\\.service\\} {3}# its process ${victims[0]?.pid}$`, 'm'),
+    );
+  });
+
+  it('is not named where it belongs to none, or there is no systemd', t => {
+    const { now } = watching(t);
+    assert.equal(unitHint(now, machine('0::/\n')), '');
+    assert.equal(unitHint(now, machine('0::/system.slice/sockmon.service\n')), '');
+    assert.equal(unitHint(now, { ...machine(dnsmasq), runsSystemd: false }), '');
   });
 });
