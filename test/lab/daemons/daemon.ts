@@ -27,6 +27,8 @@ export interface Daemon {
   readonly after?: string;
   /** What starts it and restarts it: Debian's own unit, or one of `files`. */
   readonly unit: string;
+  /** What brings it back, for sh -e, where `systemctl restart UNIT` does not. */
+  readonly restart?: string;
   /** The lines of the table, as YAML of `watch:`. Each of them is played. */
   readonly watch: readonly string[];
   readonly reloads?: readonly Reload[];

@@ -4,7 +4,7 @@ import { run } from '../proc.js';
 import { daemons } from './daemons.js';
 
 /** What the daemons and the machine need besides. dbus: half of the daemons; iproute2 and procps: the lab's own looks. */
-const besides = ['dbus', 'iproute2', 'procps', 'systemd-container', 'libcharon-extra-plugins'];
+const besides = ['dbus', 'iproute2', 'procps', 'systemd-container', 'frr-pythontools', 'iptables'];
 /** Debian lets nobody have two daemons for one clock. Only one of them runs at a time here. */
 const forced = ['ntpsec'];
 

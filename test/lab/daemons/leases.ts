@@ -11,6 +11,7 @@ export const leases: readonly Daemon[] = [
     program: '/usr/sbin/dhcpcd',
     unit: 'dhcpcd.service',
     files: { '/etc/dhcpcd.conf': 'persistent\nallowinterfaces wan0\nnoipv4ll\n' },
+    restart: 'systemctl kill --signal=SIGKILL dhcpcd; systemctl restart dhcpcd',
     watch: ['{process: {pidfile: /run/dhcpcd/pid, name: dhcpcd}}'],
     reloads: [{ name: 'dhcpcd --rebind', command: 'dhcpcd --rebind', sees: 'nothing' }, signal('HUP')],
   },

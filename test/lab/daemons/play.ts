@@ -56,7 +56,7 @@ export async function play(machine: Machine, daemon: Daemon): Promise<Row> {
     return await watchItLive(machine, daemon);
   } catch (error) {
     const log = await machine.try(
-      `journalctl --no-pager --output=cat -n 30 -u ${unit} -u sockmon; systemctl status --no-pager -n 0 ${unit}`,
+      `journalctl --no-pager --output=cat -n 15 -u ${unit} -u sockmon; systemctl status --no-pager -n 0 ${unit}`,
     );
     throw new Error(`${daemon.name}: ${(error as Error).message}\n${log}`);
   } finally {
@@ -68,9 +68,12 @@ export async function play(machine: Machine, daemon: Daemon): Promise<Row> {
 }
 
 async function startSockmon(machine: Machine, daemon: Daemon): Promise<void> {
+  machine.write(
+    '/run/lab/restart',
+    `#!/bin/sh -e\n${daemon.restart ?? `systemctl restart ${daemon.unit}`}\n`,
+  );
   const resources = daemon.watch.map((watch, index) => {
-    const restart =
-      index === 0 ? `\n    restart: {script: /usr/bin/systemctl, args: [restart, '${daemon.unit}']}` : '';
+    const restart = index === 0 ? '\n    restart: {script: /run/lab/restart}' : '';
     return `  line${index}:\n    watch: ${watch}${restart}`;
   });
   machine.write(

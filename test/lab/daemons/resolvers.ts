@@ -61,8 +61,12 @@ export const resolvers: readonly Daemon[] = [
     package: 'systemd-resolved',
     program: '/lib/systemd/systemd-resolved',
     unit: 'systemd-resolved.service',
-    watch: ['{process: {listen: udp:127.0.0.53:53}}'],
-    reloads: [signal('HUP'), signal('USR2')],
+    comm: 'systemd-resolve',
+    watch: ['{process: {name: systemd-resolved}}', '{process: {listen: udp:127.0.0.53:53}}'],
+    reloads: [
+      { name: 'resolvectl flush-caches', command: 'resolvectl flush-caches', sees: 'nothing' },
+      signal('HUP', 'outage'),
+    ],
   },
   {
     name: 'avahi-daemon',

@@ -47,7 +47,7 @@ export const routing: readonly Daemon[] = [
     files: {
       '/etc/NetworkManager/conf.d/lab.conf': '[keyfile]\nunmanaged-devices=except:interface-name:wan0\n',
     },
-    watch: ['{process: {pidfile: /run/NetworkManager/NetworkManager.pid, name: NetworkManager}}'],
+    watch: ['{process: {name: NetworkManager}}'],
     reloads: [systemctlReload(), signal('HUP')],
   },
   {

@@ -20,6 +20,7 @@ export const servers: readonly Daemon[] = [
     package: 'ntpsec',
     program: '/usr/sbin/ntpd',
     unit: 'ntpsec.service',
+    files: { '/etc/systemd/system/ntpsec.service.d/lab.conf': '[Unit]\nConditionCapability=\n' },
     watch: ['{process: {pidfile: /run/ntpd.pid, name: ntpd}}'],
     reloads: [signal('HUP')],
   },
@@ -52,6 +53,7 @@ export const servers: readonly Daemon[] = [
   },
   {
     name: 'haproxy -D -sf',
+    comm: 'haproxy',
     package: 'haproxy',
     program: '/usr/sbin/haproxy',
     unit: 'haproxy-lab.service',

@@ -17,7 +17,9 @@ export const tunnels: readonly Daemon[] = [
       '/etc/openvpn/lab.conf':
         'dev tun9\ndev-type tun\nifconfig 10.8.0.1 10.8.0.2\nlocal 127.0.0.1\nsecret /etc/openvpn/lab.key\ncipher AES-256-CBC\npersist-tun\npersist-key\n',
     },
-    watch: ['[{process: {pidfile: /run/openvpn/lab.pid, name: openvpn}}, {link: {interface: tun9}}]'],
+    watch: [
+      '[{process: {pidfile: /run/openvpn/lab.pid, name: openvpn}}, {link: {interface: tun9, default_route: ignore}}]',
+    ],
     reloads: [signal('USR1'), signal('HUP', 'outage')],
   },
   {
@@ -30,7 +32,7 @@ export const tunnels: readonly Daemon[] = [
         'Type=forking\nEnvironment=WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD=1\nExecStart=/usr/bin/wireguard-go wg9\nExecStartPost=/bin/sh -ec "ip address add 10.7.0.1/24 dev wg9; ip link set wg9 up"',
       ),
     },
-    watch: ['[{process: {name: wireguard-go}}, {link: {interface: wg9}}]'],
+    watch: ['[{process: {name: wireguard-go}}, {link: {interface: wg9, default_route: ignore}}]'],
   },
   {
     name: 'tincd',
@@ -44,7 +46,9 @@ export const tunnels: readonly Daemon[] = [
       '/etc/tinc/lab/tinc-up':
         '#!/bin/sh\nip address add 10.6.0.1/24 dev $INTERFACE\nip link set $INTERFACE up\n',
     },
-    watch: ['[{process: {pidfile: /run/tinc.lab.pid, name: tincd}}, {link: {interface: tinc9}}]'],
+    watch: [
+      '[{process: {pidfile: /run/tinc.lab.pid, name: tincd}}, {link: {interface: tinc9, default_route: ignore}}]',
+    ],
     reloads: [systemctlReload()],
   },
   {
@@ -77,7 +81,7 @@ export const tunnels: readonly Daemon[] = [
   },
   {
     name: 'charon (starter)',
-    package: 'strongswan-charon',
+    package: 'strongswan-starter',
     program: '/usr/lib/ipsec/charon',
     unit: 'strongswan-starter.service',
     watch: ['{process: {pidfile: /run/charon.pid, name: charon}}'],
@@ -101,6 +105,8 @@ export const tunnels: readonly Daemon[] = [
         'Type=notify\nRuntimeDirectory=tailscale\nExecStart=/usr/local/sbin/tailscaled --no-logs-no-support --state=mem: --socket=/run/tailscale/tailscaled.sock --port=0',
       ),
     },
-    watch: ['[{process: {name: tailscaled}}, {link: {interface: tailscale0, address: ignore}}]'],
+    watch: [
+      '[{process: {name: tailscaled}}, {link: {interface: tailscale0, address: ignore, default_route: ignore}}]',
+    ],
   },
 ];
