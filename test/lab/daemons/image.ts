@@ -4,7 +4,15 @@ import { run } from '../proc.js';
 import { daemons } from './daemons.js';
 
 /** What the daemons and the machine need besides. dbus: half of the daemons; iproute2 and procps: the lab's own looks. */
-const besides = ['dbus', 'iproute2', 'procps', 'systemd-container', 'frr-pythontools', 'iptables'];
+const besides = [
+  'dbus',
+  'iproute2',
+  'procps',
+  'systemd-container',
+  'frr-pythontools',
+  'nftables',
+  'strongswan-starter',
+];
 /** Debian lets nobody have two daemons for one clock. Only one of them runs at a time here. */
 const forced = ['ntpsec'];
 
@@ -22,6 +30,8 @@ printf '#!/bin/sh\\nexit 101\\n' >usr/sbin/policy-rc.d
 chmod 755 usr/sbin/policy-rc.d
 export DEBIAN_FRONTEND=noninteractive
 chroot . apt-get update --quiet=2
+# It would be called broken from the second time on.
+chroot . dpkg --force-depends --remove $forced >/dev/null 2>&1
 chroot . apt-get install --yes --quiet=2 --no-install-recommends "$@"
 chroot . sh -ec 'cd /tmp; apt-get download --quiet=2 "$@"; dpkg --force-conflicts --force-depends --install ./*.deb; rm ./*.deb' sh $forced
 `;

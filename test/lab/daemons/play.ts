@@ -130,15 +130,15 @@ async function reload(machine: Machine, daemon: Daemon, command: string): Promis
   await machine.sh(command, { MAIN: String(before), UNIT: daemon.unit });
   await pause(quietMs);
   await allUp(machine, daemon);
-  const news = journal(machine).filter(entry => entry.seq > seq);
+  const later = journal(machine).filter(entry => entry.seq > seq);
   const [after = null] = await watchedPids(machine, 1);
   const mainPid = Number(await show(machine, daemon.unit, 'MainPID'));
-  return { sight: sightOf(news), entries: news.map(inWords), pids: [before, after], mainPid };
+  return { sight: sightOf(later), entries: news(machine, seq), pids: [before, after], mainPid };
 }
 
-function sightOf(news: readonly JournalEntry[]): Sight {
-  if (news.some(({ type }) => type === 'outage_begin')) return 'outage';
-  return news.some(entry => entry.type === 'notice' && entry.what === 'replaced') ? 'replaced' : 'nothing';
+function sightOf(later: readonly JournalEntry[]): Sight {
+  if (later.some(({ type }) => type === 'outage_begin')) return 'outage';
+  return later.some(entry => entry.type === 'notice' && entry.what === 'replaced') ? 'replaced' : 'nothing';
 }
 
 async function kill(machine: Machine, daemon: Daemon): Promise<Row['death']> {
@@ -220,6 +220,8 @@ function inWords(entry: JournalEntry): string {
   switch (entry.type) {
     case 'outage_begin':
       return `${entry.resource} died: ${entry.sensor}, ${JSON.stringify(entry.cause)}`;
+    case 'outage_cause':
+      return `${entry.resource} died, as is known now: ${JSON.stringify(entry.cause)}`;
     case 'outage_end':
       return `${entry.resource} ${entry.outcome} after ${Math.round(entry.durationMs)} ms, ${entry.attempts} attempts`;
     case 'attempt_end':

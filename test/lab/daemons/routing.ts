@@ -16,7 +16,7 @@ export const routing: readonly Daemon[] = [
     program: '/usr/lib/frr/watchfrr',
     unit: 'frr.service',
     watch: ['{process: {pidfile: /run/frr/watchfrr.pid, name: watchfrr}}'],
-    reloads: [systemctlReload()],
+    reloads: [systemctlReload('outage')],
   },
   {
     name: 'bird',

@@ -4,7 +4,7 @@ import { type Daemon, signal, systemctlReload, unitFile } from './daemon.js';
 /** A network namespace held open by a process: the inside of a user-mode stack. */
 const inside = 'systemd-run --quiet --unit=inside unshare --net sleep infinity\n';
 const noInside = 'systemctl stop inside';
-const insidePid = '$(systemctl show --property=MainPID --value inside)';
+const insidePid = '$$(systemctl show --property=MainPID --value inside)';
 
 export const tunnels: readonly Daemon[] = [
   {
@@ -20,7 +20,7 @@ export const tunnels: readonly Daemon[] = [
     watch: [
       '[{process: {pidfile: /run/openvpn/lab.pid, name: openvpn}}, {link: {interface: tun9, default_route: ignore}}]',
     ],
-    reloads: [signal('USR1'), signal('HUP', 'outage')],
+    reloads: [signal('USR1'), signal('HUP', 'replaced')],
   },
   {
     name: 'wireguard-go',
@@ -60,7 +60,7 @@ export const tunnels: readonly Daemon[] = [
     after: noInside,
     files: {
       '/etc/systemd/system/slirp-lab.service': unitFile(
-        `ExecStart=/bin/sh -ec 'exec slirp4netns --configure --disable-host-loopback ${insidePid.replaceAll('$', '$$')} tap0'`,
+        `ExecStart=/bin/sh -ec 'exec slirp4netns --configure --disable-host-loopback ${insidePid} tap0'`,
       ),
     },
     watch: ['{process: {name: slirp4netns}}'],
@@ -74,14 +74,15 @@ export const tunnels: readonly Daemon[] = [
     after: noInside,
     files: {
       '/etc/systemd/system/pasta-lab.service': unitFile(
-        `Type=forking\nPIDFile=/run/pasta.pid\nExecStart=/bin/sh -ec 'exec pasta --quiet --pid /run/pasta.pid --runas 0 -4 -i lan0 -o lan0 ${insidePid.replaceAll('$', '$$')}'`,
+        `Type=forking\nIgnoreSIGPIPE=no\nPIDFile=/run/pasta.pid\nExecStart=/bin/sh -ec 'exec pasta --quiet --pid /run/pasta.pid --runas 0 -4 -i lan0 ${insidePid}'`,
       ),
     },
+    comm: 'passt.avx2',
     watch: ['{process: {pidfile: /run/pasta.pid}}'],
   },
   {
-    name: 'charon (starter)',
-    package: 'strongswan-starter',
+    name: 'charon',
+    package: 'strongswan-charon',
     program: '/usr/lib/ipsec/charon',
     unit: 'strongswan-starter.service',
     watch: ['{process: {pidfile: /run/charon.pid, name: charon}}'],
