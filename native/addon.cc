@@ -37,6 +37,7 @@ class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
                         InstanceMethod<&MonitorObject::snapshot>("snapshot"),
                         InstanceMethod<&MonitorObject::arm_reflex>("armReflex"),
                         InstanceMethod<&MonitorObject::run>("run"),
+                        InstanceMethod<&MonitorObject::adopt_run>("adoptRun"),
                         InstanceMethod<&MonitorObject::end_run>("endRun"),
                         InstanceMethod<&MonitorObject::kill>("kill"),
                         InstanceMethod<&MonitorObject::ping>("ping"),
@@ -105,6 +106,12 @@ class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
   void run(const Napi::CallbackInfo& info) {
     RunSpec run = to_run(info[0]);
     with_monitor(info, [&](Monitor& monitor) { monitor.run(std::move(run)); });
+  }
+
+  Napi::Value adopt_run(const Napi::CallbackInfo& info) {
+    const AdoptSpec spec = to_adopted_run(info[0]);
+    return Napi::Boolean::New(info.Env(),
+                              with_monitor(info, [&](Monitor& monitor) { return monitor.adopt_run(spec); }));
   }
 
   void end_run(const Napi::CallbackInfo& info) {

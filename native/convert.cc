@@ -26,6 +26,25 @@ double milliseconds(const Napi::Object& object, const char* key, const std::stri
   return number;
 }
 
+/// Number.MAX_SAFE_INTEGER.
+constexpr double kLargestWhole = 9007199254740991;
+
+double whole_number(const Napi::Object& object, const char* key, const std::string& what, double least, double most) {
+  const Napi::Value value = object.Get(key);
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
+  if (!(number >= least && number <= most) || number != std::floor(number))
+    bad_argument(object.Env(), what + "." + key + ": expected a whole number from " +
+                                   std::to_string(static_cast<int64_t>(least)) + " on");
+  return number;
+}
+
+/// From the root: the thread's working directory is the daemon's.
+std::string to_path(const Napi::Value& value, const std::string& what) {
+  const std::string path = to_string(value, what);
+  if (path.empty() || path[0] != '/') bad_argument(value.Env(), what + ": expected a path that begins with /");
+  return path;
+}
+
 Fields::Value to_value(const Napi::Value& value, const std::string& what) {
   if (value.IsNull()) return nullptr;
   if (value.IsBoolean()) return value.As<Napi::Boolean>().Value();
@@ -136,6 +155,24 @@ RunSpec to_run(const Napi::Value& value) {
   spec.timeout_ms = milliseconds(object, "timeoutMs", "run", 0);
   spec.grace_ms = milliseconds(object, "graceMs", "run", 0);
   if (is_given(object.Get("unlessExists"))) spec.unless_exists = to_paths(object.Get("unlessExists"), "run.unlessExists");
+  if (is_given(object.Get("runFile"))) {
+    const Napi::Object file = to_object(object.Get("runFile"), "run.runFile");
+    spec.run_file = to_path(file.Get("path"), "run.runFile.path");
+    spec.run_file_text = to_string(file.Get("text"), "run.runFile.text");
+  }
+  return spec;
+}
+
+AdoptSpec to_adopted_run(const Napi::Value& value) {
+  const Napi::Object object = to_object(value, "run");
+  AdoptSpec spec;
+  spec.id = to_string(object.Get("id"), "run.id");
+  spec.pid = static_cast<pid_t>(whole_number(object, "pid", "run", 2, INT32_MAX));
+  spec.start_ticks = static_cast<uint64_t>(whole_number(object, "startTicks", "run", 1, kLargestWhole));
+  spec.grace_ms = milliseconds(object, "graceMs", "run", 0);
+  if (is_given(object.Get("outputInode")))
+    spec.output_inode = static_cast<uint64_t>(whole_number(object, "outputInode", "run", 0, kLargestWhole));
+  if (is_given(object.Get("runFile"))) spec.run_file = to_path(object.Get("runFile"), "run.runFile");
   return spec;
 }
 

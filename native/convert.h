@@ -17,6 +17,7 @@ namespace sockmon {
 std::string to_string(const Napi::Value& value, const std::string& what);
 std::vector<SensorMaker> to_sensors(const Napi::Value& value);
 RunSpec to_run(const Napi::Value& value);
+AdoptSpec to_adopted_run(const Napi::Value& value);
 /// Undefined: all of them.
 Natures to_natures(const Napi::Value& value);
 

@@ -119,7 +119,9 @@ napi_status convert(napi_env env, const CauseReport& report, napi_value* result)
 napi_status convert(napi_env env, const RunStarted& started, napi_value* result) {
   Builder object(env);
   object.set("type", "run_started").set("id", started.id).set("pid", started.pid);
-  return object.set("atMs", started.at_ms).set("reflex", started.reflex).finish(result);
+  object.set("startTicks", static_cast<double>(started.start_ticks));
+  object.set("atMs", started.at_ms).set("reflex", started.reflex);
+  return object.set_unless_empty("runFileError", started.run_file_error).finish(result);
 }
 
 napi_status convert(napi_env env, const RunEnded& ended, napi_value* result) {

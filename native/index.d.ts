@@ -41,6 +41,8 @@ export interface SensorReport {
   cause?: ExitCause;
   /** process: the pid that is (or was) watched. */
   pid?: number;
+  /** process, with `up`: it is in the session of a running script for this resource, or descends from one. Absent: it is not. */
+  ownRun?: boolean;
   /** link: the interface that is (or was) watched, and whether it has a carrier. A change of carrier alone is a report with the same state. */
   interface?: string;
   carrier?: boolean;
@@ -78,13 +80,36 @@ export interface RunSpec {
    * with spawnError ECANCELED.
    */
   unlessExists?: string[];
+  /**
+   * A file that is there while the script's process lives, for the next sockmon: written by the monitor thread right after the start,
+   * mode 0600, and removed when the process has ended. `path` is absolute, in a folder that exists, on a tmpfs. Behind `text` stands a line
+   * of decimal numbers: pid, startTicks, start in ms of CLOCK_BOOTTIME, inode of the output pipe.
+   */
+  runFile?: { path: string; text: string };
+}
+
+/** A script that an earlier monitor has started and that goes on. */
+export interface AdoptedRun {
+  id: string;
+  /** Its process: the leader of its session. */
+  pid: number;
+  startTicks: number;
+  graceMs: number;
+  /** From the run file: its output is read on, as far as it still goes into that pipe. */
+  outputInode?: number;
+  /** Absolute path of its run file, which is removed when it has ended. */
+  runFile?: string;
 }
 
 export interface RunStarted {
   type: 'run_started';
   id: string;
   pid: number;
+  /** Field 22 of proc_pid_stat(5): with the pid and the boot it identifies the process. 0: it could not be read. */
+  startTicks: number;
   atMs: number;
+  /** errno name: the run file could not be left. */
+  runFileError?: string;
   /** True when the monitor thread started it by itself at the moment of death. */
   reflex: boolean;
 }
@@ -141,6 +166,12 @@ export class Monitor {
   armReflex(resource: string, run: RunSpec | null, natures?: readonly Nature[]): void;
   /** Starts a script now; the result comes as run_started and run_ended. */
   run(run: RunSpec): void;
+  /**
+   * Takes over a script of an earlier monitor. True when its process lives: run_ended follows, with an `exit` of kind `unknown` where the
+   * kernel does not keep it (before Linux 6.15), and endRun() ends it as any other. No run_started. False when the process has ended, or
+   * the pid is another process's by now. Once more with the same id: does nothing.
+   */
+  adoptRun(run: AdoptedRun): boolean;
   /** Ends the whole session of a running script: SIGTERM, then SIGKILL after its graceMs. No effect if it is over. */
   endRun(id: string): void;
   /**

@@ -1,6 +1,7 @@
 /** The native monitor as the core's Watcher: translates its events, knows nothing of outages. */
-import type { Monitor, NativeEvent, RunEnded, SensorReport } from '../native/index.js';
+import type { Fault, Monitor, NativeEvent, RunEnded, SensorReport } from '../native/index.js';
 import type { Addon } from './addon.js';
+import type { FaultOf } from './core/detection.js';
 import { SockmonError } from './core/errors.js';
 import type { RunResult } from './core/model.js';
 import type { Nature, Sensor } from './core/policy.js';
@@ -49,6 +50,8 @@ class NativeWatcher implements Watcher {
   /** What has come of them since, while the rest of the program was loaded; null: everything is delivered at once. */
   private held: NativeEvent[] | null = null;
 
+  /** What has failed and has not been done since: `WHAT RESOURCE`. */
+  private readonly failed = new Set<string>();
   private readonly bootTimeMs: () => number;
 
   constructor(
@@ -86,14 +89,15 @@ class NativeWatcher implements Watcher {
     const since = early === undefined ? [] : this.takeHeld(resource);
     const native = sensors.map(nativeSensor);
     if (early?.specs === JSON.stringify(native)) return this.inputsOf([...early.reports, ...since]);
-    if (early !== undefined) this.monitor.unwatch(resource);
+    // What was given up after a time-out may have been carried out since.
+    if (early !== undefined || this.failed.has(`watching ${resource}`)) this.monitor.unwatch(resource);
+    let reports: SensorReport[];
     try {
-      return this.inputsOf(this.monitor.watch(resource, native));
+      reports = this.monitor.watch(resource, native);
     } catch (error) {
-      const detail = `it cannot be watched: ${(error as Error).message}`;
-      this.give([{ kind: 'fault', resource, sensor: null, detail }]);
-      return [];
+      return this.failure('watching', resource, `it cannot be watched: ${(error as Error).message}`);
     }
+    return [...this.inputsOf(reports), ...this.success('watching', resource)];
   }
 
   private takeHeld(resource: string): NativeEvent[] {
@@ -105,6 +109,8 @@ class NativeWatcher implements Watcher {
 
   unwatch(resource: string): void {
     this.watched.delete(resource);
+    this.failed.delete(`watching ${resource}`);
+    this.failed.delete(`reflex ${resource}`);
     this.monitor.unwatch(resource);
   }
 
@@ -113,9 +119,22 @@ class NativeWatcher implements Watcher {
       this.monitor.armReflex(resource, run === null ? null : this.nativeRun(run), natures);
     } catch (error) {
       // It is restarted all the same, from the ladder, some milliseconds later.
-      const detail = `its reflex cannot be armed: ${(error as Error).message}`;
-      this.give([{ kind: 'fault', resource, sensor: null, detail }]);
+      this.give(this.failure('reflex', resource, `its reflex cannot be armed: ${(error as Error).message}`));
+      return;
     }
+    // Disarming proves nothing.
+    const works = run === null ? [] : this.success('reflex', resource);
+    if (works.length > 0) this.give(works);
+  }
+
+  private failure(what: 'watching' | 'reflex', resource: string, detail: string): Input[] {
+    this.failed.add(`${what} ${resource}`);
+    return [{ kind: 'fault', of: { what, resource }, detail, active: true }];
+  }
+
+  private success(what: 'watching' | 'reflex', resource: string): Input[] {
+    if (!this.failed.delete(`${what} ${resource}`)) return [];
+    return [{ kind: 'fault', of: { what, resource }, detail: '', active: false }];
   }
 
   run(run: Run): void {
@@ -169,9 +188,11 @@ class NativeWatcher implements Watcher {
   }
 
   private deliver(events: NativeEvent[]): void {
-    this.give(this.inputsOf(events));
-    const end = events.find(event => event.type === 'fault' && event.code === 'ESHUTDOWN');
-    if (end?.type === 'fault') this.options.onEnd(end.detail);
+    const isEnd = (event: NativeEvent): event is Fault =>
+      event.type === 'fault' && event.code === 'ESHUTDOWN';
+    this.give(this.inputsOf(events.filter(event => !isEnd(event))));
+    const end = events.find(isEnd);
+    if (end !== undefined) this.options.onEnd(end.detail);
   }
 }
 
@@ -190,13 +211,14 @@ function inputOf(event: Exclude<NativeEvent, SensorReport>): Input {
         output: event.output,
       };
     case 'fault':
-      return {
-        kind: 'fault',
-        resource: event.resource ?? null,
-        sensor: event.sensor ?? null,
-        detail: event.detail,
-      };
+      return { kind: 'fault', of: faultOf(event), detail: event.detail, active: event.active };
   }
+}
+
+function faultOf({ resource, sensor, code }: Fault): FaultOf {
+  return resource === undefined || sensor === undefined
+    ? { what: 'monitor', code }
+    : { what: 'sensor', resource, sensor };
 }
 
 function sensorInput(report: SensorReport, sensor: Sensor): Input {
@@ -214,6 +236,7 @@ function sensorInput(report: SensorReport, sensor: Sensor): Input {
     detail: report.state === 'up' ? kind.alive(report) : detail,
     carrier: report.carrier ?? null,
     interface: report.interface ?? null,
+    ownRun: report.ownRun ?? false,
     reflex: report.reflex ?? null,
   };
 }

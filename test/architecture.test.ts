@@ -145,6 +145,30 @@ describe('the native part', () => {
       assert.ok(boundary.includes(file) || /native\/(bridge|convert)\.h$/.test(file), file);
   });
 
+  /** Each room and those that it may know besides itself. */
+  const rooms: Readonly<Record<string, readonly string[]>> = {
+    base: [],
+    process: ['base'],
+    runs: ['process', 'base'],
+    network: ['base'],
+    prober: ['base'],
+    system: ['base'],
+    core: ['runs', 'process', 'network', 'base'],
+    sensors: ['core', 'runs', 'process', 'network', 'prober', 'base'],
+  };
+
+  it('has rooms that know only those below them: what sees a death can be read without what restarts', () => {
+    const offences = Object.entries(rooms).flatMap(([room, below]) =>
+      filesUnder(`native/${room}`, /\.(cc|h)$/).flatMap(file =>
+        [...read(file).matchAll(/#include "([^"/]+)\//g)]
+          .map(([, target = '']) => target)
+          .filter(target => target !== room && !below.includes(target))
+          .map(target => `${file} includes ${target}`),
+      ),
+    );
+    assert.deepEqual(offences, []);
+  });
+
   it('keeps system calls that tests make fail behind one seam', () => {
     const direct = /(?<![\w.>:])(epoll_wait|pidfd_open|posix_spawn)\((?!\d\))/; // not the man pages, pidfd_open(2)
     const offenders = filesUnder('native', /\.cc$/).filter(

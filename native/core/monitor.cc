@@ -196,6 +196,10 @@ void Monitor::run(RunSpec spec) {
   call<void>([this, spec = std::move(spec)] { runs_.start(runs_.prepare(spec)).follow(false); });
 }
 
+bool Monitor::adopt_run(const AdoptSpec& spec) {
+  return call<bool>([this, spec] { return runs_.adopt(spec); });
+}
+
 void Monitor::end_run(const std::string& id) {
   call<void>([this, id] { runs_.end(id); });
 }

@@ -44,6 +44,8 @@ class Monitor final : private RunObserver {
   void arm_reflex(const std::string& resource, RunSpec spec, Natures natures = Natures::all());
   void disarm_reflex(const std::string& resource);
   void run(RunSpec spec);
+  /// See Runs::adopt.
+  bool adopt_run(const AdoptSpec& spec);
   void end_run(const std::string& id);
   /// False when no process sensor of it watches one. Throws Error: ENOENT, or what the kernel says.
   bool kill(const std::string& resource);

@@ -1,33 +1,41 @@
 #include "runs/run.h"
 
-#include <sys/wait.h>
-
 #include <algorithm>
 
 #include "base/error.h"
-#include "process/exit_cause.h"
+#include "runs/run_file.h"
 #include "runs/session.h"
 
 namespace sockmon {
-namespace {
-
-constexpr size_t kOutputLimit = 4096;
-/// Of one look: a script that writes without end must not keep the thread to itself.
-constexpr size_t kDrainLimit = 1 << 20;
-/// Without a pidfd (no descriptor left) the child has to be asked for.
-constexpr double kPollMs = 50;
-
-}  // namespace
 
 Run::Run(Reactor& reactor, const ProcFs& proc, RunHost& host, std::unique_ptr<PreparedRun> prepared)
     : reactor_(reactor),
       proc_(proc),
       host_(host),
       prepared_(std::move(prepared)),
-      tail_(kOutputLimit),
-      poll_(reactor, [this] { on_process(); }),
+      id_(prepared_->spec().id),
+      file_(prepared_->spec().run_file),
+      grace_ms_(prepared_->spec().grace_ms),
       timeout_(reactor, [this] { on_timeout(); }),
       grace_(reactor, [this] { kill_rest(); }) {}
+
+Run::Run(Reactor& reactor, const ProcFs& proc, RunHost& host, const AdoptSpec& adopted, UniqueFd pidfd)
+    : reactor_(reactor),
+      proc_(proc),
+      host_(host),
+      id_(adopted.id),
+      file_(adopted.run_file),
+      grace_ms_(adopted.grace_ms),
+      pid_(adopted.pid),
+      start_ticks_(adopted.start_ticks),
+      running_(true),
+      timeout_(reactor, [this] { on_timeout(); }),
+      grace_(reactor, [this] { kill_rest(); }) {
+  output_ = std::make_unique<OutputPipe>(reactor, reopen_output(proc, pid_, adopted.output_inode),
+                                         [this] { check_over(); });
+  process_ = end_of_adopted(reactor, proc, std::move(pidfd), {pid_, start_ticks_},
+                            [this](ExitCause cause) { on_end(cause); });
+}
 
 void Run::start() {
   // Before, not after: the script may have begun, and even ended, when posix_spawn returns.
@@ -45,69 +53,43 @@ void Run::follow(bool reflex) {
     host_.run_ended(ended);
     return host_.run_over(*this);
   }
-  host_.run_started({id(), pid_, started_ms_, reflex});
-  output_ = std::make_unique<FdWatch>(reactor_, prepared_->take_output(), EPOLLIN, [this](uint32_t) { on_output(); });
+  // Our own child: until it is reaped its number is its own.
+  const auto stat = proc_.stat(pid_);
+  start_ticks_ = stat ? stat->start_ticks : 0;
+  const std::string file_error = leave_file();
+  host_.run_started({id(), pid_, start_ticks_, started_ms_, reflex, file_error});
+  output_ = std::make_unique<OutputPipe>(reactor_, prepared_->take_output(), [this] { check_over(); });
   const double timeout_ms = prepared_->spec().timeout_ms;
   if (timeout_ms > 0) timeout_.arm(std::max(0.0, started_ms_ + timeout_ms - reactor_.sys().boot_ms()));
-  follow_process();
+  process_ = end_of_child(reactor_, pid_, [this](ExitCause cause) { on_end(cause); });
 }
 
-void Run::follow_process() {
-  UniqueFd pidfd(reactor_.sys().pidfd_open(pid_));
-  if (!pidfd) return poll_.arm(kPollMs);
-  process_ = std::make_unique<FdWatch>(reactor_, std::move(pidfd), EPOLLIN, [this](uint32_t) { on_process(); });
+/// The name of the errno that stood against it; empty when it is there, or when none is wanted.
+std::string Run::leave_file() {
+  if (file_.empty()) return "";
+  // Without its start a process cannot be told from a later one of the same number.
+  if (start_ticks_ == 0) return errno_name(ESRCH);
+  const RunFacts facts{pid_, start_ticks_, started_ms_, prepared_->output_inode()};
+  const int error = write_run_file(file_, prepared_->spec().run_file_text, facts);
+  return error == 0 ? "" : errno_name(error);
 }
 
-void Run::on_process() {
-  siginfo_t info{};
-  Sys& sys = reactor_.sys();
-  // By pidfd or, as it is our own unreaped child, safely by number. libuv reaps only the pids it knows.
-  const auto wait = [&](idtype_t type, id_t id) {
-    return retry_eintr([&] { return sys.waitid(type, id, &info, WEXITED | WNOHANG); });
-  };
-  int result = -1;
-  if (process_) result = wait(P_PIDFD, static_cast<id_t>(process_->fd()));
-  // P_PIDFD came with Linux 5.4, pidfd_open with 5.3.
-  if (!process_ || (result == -1 && errno == EINVAL)) result = wait(P_PID, static_cast<id_t>(pid_));
-  if (result == 0 && info.si_pid == 0) return poll_.arm(kPollMs);
-  reap(info);
-}
-
-void Run::reap(const siginfo_t& info) {
+void Run::on_end(ExitCause cause) {
   RunEnded ended;
   ended.id = id();
   ended.at_ms = reactor_.now_ms();
-  // Reaped by somebody else in this process: its status is lost.
-  ended.exit = info.si_pid == pid_ ? cause_of_child(info.si_code, info.si_status) : ExitCause{};
+  ended.exit = cause;
   running_ = false;
   process_.reset();
   timeout_.cancel();
-  if (output_ && !read_output()) output_.reset();
+  // What the script has left behind is no run: its own end counts.
+  remove_run_file(file_);
+  output_->drain();
   ended.timed_out = timed_out_;
-  ended.output = tail_.text();
-  ended.output_truncated = tail_.truncated();
+  ended.output = output_->tail().text();
+  ended.output_truncated = output_->tail().truncated();
   host_.run_ended(ended);
   check_over();
-}
-
-void Run::on_output() {
-  if (read_output()) return;
-  output_.reset();
-  check_over();
-}
-
-/// Reads what there is, without waiting. False at the end of the output.
-bool Run::read_output() {
-  char buffer[16384];
-  for (size_t total = 0; total < kDrainLimit;) {
-    const ssize_t got = retry_eintr([&] { return read(output_->fd(), buffer, sizeof buffer); });
-    if (got < 0 && errno == EAGAIN) return true;
-    if (got <= 0) return false;
-    total += static_cast<size_t>(got);
-    // A daemon that the script left behind may go on writing: it is read, so that it does not block, and dropped.
-    tail_.append({buffer, static_cast<size_t>(got)});
-  }
-  return true;
 }
 
 void Run::on_timeout() {
@@ -123,7 +105,7 @@ void Run::end_session() {
   if (ending_) return;
   ending_ = true;
   signal_session(reactor_.sys(), proc_, pid_, SIGTERM);
-  grace_.arm(prepared_->spec().grace_ms);
+  grace_.arm(grace_ms_);
 }
 
 void Run::kill_rest() {
@@ -132,10 +114,14 @@ void Run::kill_rest() {
 }
 
 /// The number stays taken while a member of the session lives; a process that has it now is a stranger.
-bool Run::number_is_reused() const { return !running_ && proc_.stat(pid_).has_value(); }
+bool Run::number_is_reused() const {
+  if (running_) return false;
+  const auto stat = proc_.stat(pid_);
+  return stat && stat->start_ticks != start_ticks_;
+}
 
 void Run::check_over() {
-  if (!running_ && !output_ && !grace_.armed()) host_.run_over(*this);
+  if (!running_ && !output_->open() && !grace_.armed()) host_.run_over(*this);
 }
 
 }  // namespace sockmon

@@ -2,6 +2,7 @@
 #pragma once
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -12,8 +13,12 @@ namespace sockmon {
 struct RunStarted {
   std::string id;
   pid_t pid = 0;
+  /// Field 22 of proc_pid_stat(5): with the pid it identifies the process. 0: could not be read.
+  uint64_t start_ticks = 0;
   double at_ms = 0;
   bool reflex = false;
+  /// Name of the errno when the run file could not be left.
+  std::string run_file_error;
 };
 
 struct RunEnded {

@@ -16,6 +16,20 @@ Run& Runs::start(std::unique_ptr<Run> run) {
   return *runs_.emplace_back(std::move(run));
 }
 
+bool Runs::adopt(const AdoptSpec& spec) {
+  for (const auto& run : runs_) {
+    if (run->id() == spec.id) return run->running();
+  }
+  // The pidfd first: what is looked at afterwards is the process that it holds.
+  UniqueFd pidfd(reactor_.sys().pidfd_open(spec.pid));
+  const auto stat = proc_.stat(spec.pid);
+  // A script leads its session, and who leads one cannot leave it.
+  if (!stat || stat->dead || stat->start_ticks != spec.start_ticks || stat->session != spec.pid) return false;
+  RunHost& host = *this;
+  runs_.push_back(std::make_unique<Run>(reactor_, proc_, host, spec, std::move(pidfd)));
+  return true;
+}
+
 void Runs::end(const std::string& id) {
   for (const auto& run : runs_) {
     if (run->id() == id) run->end();

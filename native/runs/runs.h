@@ -15,6 +15,9 @@ class Runs final : private RunHost {
   std::unique_ptr<Run> prepare(RunSpec spec);
   /// Starts it at once; follow() is left to the caller.
   Run& start(std::unique_ptr<Run> run);
+  /// Takes over a script that an earlier monitor has started, and tells of its end. False when it does not run any more, or when its number
+  /// is another process's by now. Does nothing when it has been taken over already.
+  bool adopt(const AdoptSpec& spec);
   void end(const std::string& id);
   /// Whether this session is that of a running script.
   bool is_script(pid_t session) const;

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "runs/output_pipe.h"
 
 namespace sockmon {
 namespace {
@@ -27,6 +28,7 @@ PreparedRun::PreparedRun(Sys& sys, RunSpec spec) : sys_(sys), spec_(std::move(sp
   if (sys_.pipe2(ends, O_CLOEXEC) != 0) throw Error::from_errno(errno, "Cannot create a pipe for the script's output");
   output_.reset(ends[0]);
   script_end_.reset(ends[1]);
+  output_inode_ = pipe_inode(output_.get());
   // Ours alone: to the script its output is an ordinary, blocking pipe.
   fcntl(output_.get(), F_SETFL, O_NONBLOCK);
   set_attributes();

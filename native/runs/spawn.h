@@ -40,6 +40,8 @@ class PreparedRun {
   int spawn(pid_t* pid);
   /// The reading end of what it writes; our copy of the writing end is closed.
   UniqueFd take_output();
+  /// Of that pipe, also after take_output().
+  uint64_t output_inode() const { return output_inode_; }
   const RunSpec& spec() const { return spec_; }
 
  private:
@@ -52,6 +54,7 @@ class PreparedRun {
   std::vector<char*> argv_pointers_;
   std::vector<char*> env_pointers_;
   UniqueFd output_;
+  uint64_t output_inode_ = 0;
   UniqueFd script_end_;
   SpawnAttributes attributes_;
   SpawnFiles files_;

@@ -2,7 +2,8 @@
 import { loadConfig } from '../config.js';
 import { ask } from '../control/client.js';
 import { SockmonError } from '../core/errors.js';
-import { type Config, type MqttSettings, roleOf } from '../core/policy.js';
+import type { Config, MqttSettings } from '../core/policy.js';
+import { viewRole } from '../core/snapshot-model.js';
 import { discoveryOf } from '../homeassistant/discovery.js';
 import { press } from '../mqtt/commands.js';
 import { eventTypes } from '../mqtt/messages.js';
@@ -40,7 +41,7 @@ function print({ node, policy }: Config, mqtt: MqttSettings, io: Io): number {
     throw new SockmonError('USAGE', 'mqtt.discovery_prefix is false, so nothing is announced.');
   const watched = policy.resources.map(resource => ({
     id: resource.id,
-    role: roleOf(resource),
+    role: viewRole(resource.role),
     restartable: resource.steps.length > 0,
   }));
   const area = mqtt.suggestedArea;

@@ -5,6 +5,7 @@ import { SockmonError } from '../core/errors.js';
 import { wholeHistory } from '../core/history.js';
 import type { JournalEntry } from '../core/model.js';
 import { isCounted, type OutageHistory } from '../core/outage-history.js';
+import type { Role } from '../core/policy.js';
 import { viewOutage } from '../core/snapshot.js';
 import type { OutageView } from '../core/snapshot-model.js';
 import { findOutages, type Story, storyOf } from '../core/story.js';
@@ -35,7 +36,7 @@ export function lastKnown(stateDir: string): LastKnown {
     state_dir: stateDir,
     last_entry_at: last ? isoTime(last.wallMs) : null,
     stopped: last?.type === 'stop' ? last.reason : null,
-    last_outage: outage === undefined ? null : viewOutage(outage, from, roleBySensor(outage)),
+    last_outage: outage === undefined ? null : viewOutage(outage, from, recordedRole(outage)),
     outages_total: history.outagesTotal,
   };
 }
@@ -66,17 +67,20 @@ export function readStory(
     const words = `There is no outage "${printable(wanted)}" in the journal of ${stateDir}. "sockmon history" lists them.`;
     throw new SockmonError('USAGE', words);
   }
-  const story = storyOf(entries, outage, roleBySensor(outage), history.seenFrom(now));
+  const story = storyOf(entries, outage, recordedRole(outage), history.seenFrom(now));
   return { story, others: found.map(({ id }) => id) };
 }
 
 function outagesOf(entries: readonly JournalEntry[], now: Instant): OutageView[] {
   const history = wholeHistory(entries);
   const from = history.seenFrom(now);
-  return history.outages.map(outage => viewOutage(outage, from, roleBySensor(outage)));
+  return history.outages.map(outage => viewOutage(outage, from, recordedRole(outage)));
 }
 
-/** The configuration of back then is gone; the sensor that saw the death tells which side it was on. */
-export function roleBySensor(outage: OutageHistory): OutageView['role'] {
-  return outage.begin.sensor.startsWith('process') ? 'service' : 'stack';
+/**
+ * What the resource was when it died: the configuration of back then is gone. Where the journal does not say it, the sensor that saw the
+ * death does, by the rule of then: whatever is no process was the network.
+ */
+export function recordedRole({ begin }: OutageHistory): Role {
+  return begin.role ?? (begin.sensor.startsWith('process') ? 'service' : 'network');
 }

@@ -12,7 +12,7 @@ import { durationWords } from '../core/sentence.js';
 import { parseJournal } from '../journal-format.js';
 import { printable } from '../printable.js';
 import type { Io } from './io.js';
-import { roleBySensor } from './record.js';
+import { recordedRole } from './record.js';
 import { rows } from './table.js';
 
 export interface ReplayOptions {
@@ -70,9 +70,10 @@ function defaultPolicy(entries: readonly JournalEntry[]): Policy {
   );
   const resources = wholeHistory(entries).outages.map(outage => {
     const { resource: id } = outage;
-    const watch = roleBySensor(outage) === 'stack' ? [{ stack: {} }] : [{ process: { name: id } }];
+    const role = recordedRole(outage);
+    const watch = [{ process: { name: id } }];
     const script = scripts.get(id);
-    return [id, { watch, ...(script !== undefined && { restart: { script } }) }] as const;
+    return [id, { watch, role, ...(script !== undefined && { restart: { script } }) }] as const;
   });
   return policyOf({ resources: Object.fromEntries(resources) });
 }

@@ -36,6 +36,7 @@ function resourceText(id: string, view: ResourceView): string {
     ...(view.root === null ? [] : [['  part of', `the outage ${view.root} of something that it needs`]]),
   ];
   const restart = [
+    ['  role', view.role === 'stack' ? 'the network' : 'a service'],
     ...marks,
     ['  at its death', view.restart === null ? 'told only' : printable(view.restart)],
   ];

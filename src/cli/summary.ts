@@ -1,6 +1,6 @@
 /** A configuration in plain words: what is watched, how, and what happens at its death. */
 import { formatDuration } from '../core/duration.js';
-import { type Config, type ResourcePolicy, type RestartStep, roleOf } from '../core/policy.js';
+import type { Config, ResourcePolicy, RestartStep } from '../core/policy.js';
 import { sensorWords } from '../sensors/kinds.js';
 import { rows } from './table.js';
 
@@ -18,7 +18,7 @@ export function summarize(config: Config): string {
 }
 
 function resourceWords(resource: ResourcePolicy, config: Config): string {
-  const title = `${resource.id} (${roleOf(resource) === 'stack' ? 'the network' : 'a service'})`;
+  const title = `${resource.id} (${resource.role === 'network' ? 'the network' : 'a service'})`;
   const watched = resource.sensors.map((sensor, index) => [
     index === 0 ? 'watched by' : '',
     sensorWords(sensor),
@@ -33,18 +33,24 @@ function resourceWords(resource: ResourcePolicy, config: Config): string {
 }
 
 /** What is as it usually is goes without saying, but for the budget. */
-function carefulRows({ needs, fallMs, riseMs, steps, restartBudget }: ResourcePolicy): string[][] {
+function carefulRows(policy: ResourcePolicy): string[][] {
+  const { needs, fallMs, riseMs, settleMs, steps, restartBudget } = policy;
   const { max, perMs } = restartBudget;
   return [
     ...(steps.length === 0 ? [] : [['at most', `${max} attempts in ${formatDuration(perMs)}`]]),
     ...(needs.length === 0 ? [] : [['needs', `${needs.join(', ')}: while that is down it is left alone`]]),
     ...(fallMs === null ? [] : [['dead after', fallWords(fallMs)]]),
     ...(riseMs === 0 ? [] : [['back after', `${formatDuration(riseMs)} of being up`]]),
+    ...(steps.length === 0 ? [] : [['verified after', verifiedWords(settleMs)]]),
   ];
 }
 
 function fallWords(fallMs: number): string {
   return fallMs === 0 ? 'no time at all, whatever its loss' : `${formatDuration(fallMs)}; no reflex`;
+}
+
+function verifiedWords(settleMs: number): string {
+  return `${settleMs === 0 ? '' : `${formatDuration(settleMs)} of being alive after `}the end of its script; what dies before belongs to the same outage`;
 }
 
 export function deathWords({ steps }: ResourcePolicy): string {

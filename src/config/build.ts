@@ -1,19 +1,19 @@
 /** From checked settings to the frozen Config, with everything they point to read and checked. */
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import {
-  type Config,
-  type MqttSettings,
-  type ResourcePolicy,
-  type RestartStep,
-  roleOf,
-  type Sensor,
-} from '../core/policy.js';
+import type { Config, MqttSettings, ResourcePolicy, RestartStep, Role, Sensor } from '../core/policy.js';
 import { sensorKindOf } from '../sensors/kinds.js';
 import type { Fault, FaultCode } from './faults.js';
 import { type Outcome, readCredential, readKey, readPassword, readPem, scriptFault } from './files.js';
 import type { Origins } from './issues.js';
-import { nameFindings, needsFindings, rawSteps, stepName, tooSmallBudget } from './ladder.js';
+import {
+  nameFindings,
+  needsFindings,
+  rawSteps,
+  shorterThanTimeout,
+  stepName,
+  tooSmallBudget,
+} from './ladder.js';
 import type { Environment } from './layers.js';
 import { embeddedDefaults } from './mqtt-schema.js';
 import type { ResourceSettings, Settings, StepSettings } from './schema.js';
@@ -99,21 +99,36 @@ export class Builder {
     const sensors = settings.watch.map((sensor, index) =>
       this.sensor(sensor, ['resources', id, 'watch', index]),
     );
+    const role = this.role(id, settings.role, sensors);
+    const steps = this.steps(['resources', id, 'restart'], settings.restart);
     const policy: ResourcePolicy = {
       id,
+      role,
       sensors,
-      steps: this.steps(['resources', id, 'restart'], settings.restart),
-      rebootWhenFailed: false,
+      steps,
+      rebootWhenFailed: settings.reboot ?? (role === 'network' && steps.length > 0),
       restartBudget: { max: settings.restart_budget.max, perMs: settings.restart_budget.per },
       flapping: { max: settings.flapping.deaths, perMs: settings.flapping.per },
       needs: settings.needs,
       fallMs: settings.fall ?? null,
       riseMs: settings.rise,
+      settleMs: settings.settle,
     };
     const tooSmall = tooSmallBudget(policy.steps, policy.restartBudget);
     if (tooSmall !== null) this.warn(['resources', id, 'restart'], tooSmall, 'CONFIG');
-    const byDefault = policy.steps.length > 0 && roleOf(policy) === 'stack';
-    return { ...policy, rebootWhenFailed: settings.reboot ?? byDefault };
+    for (const step of policy.steps) {
+      const tooShort = shorterThanTimeout(step);
+      if (tooShort !== null) this.warn(['resources', id, 'restart'], tooShort, 'CONFIG');
+    }
+    return policy;
+  }
+
+  /** Decided here and nowhere else. */
+  private role(id: string, wanted: Role | undefined, sensors: readonly Sensor[]): Role {
+    if (wanted !== undefined) return wanted;
+    if (sensors.some(sensor => sensorKindOf(sensor).isNetwork(sensor.fields))) return 'network';
+    if (sensors.some(({ kind }) => kind === 'link')) this.warn(['resources', id], linkIsService, 'CONFIG');
+    return 'service';
   }
 
   private steps(path: Path, restart: ResourceSettings['restart']): RestartStep[] {
@@ -186,6 +201,9 @@ export class Builder {
     this.warnings.push({ code, ...this.around.origins.where(path), message });
   }
 }
+
+const linkIsService =
+  'counts as a service now, not as the network any more: its death neither turns "Stack alive" off nor asks for a reboot by itself; write role: network if this machine is cut off without it, else role: service';
 
 function resourcesOf(tree: Tree): Tree {
   const resources = valueAt(tree, ['resources']);

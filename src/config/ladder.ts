@@ -1,5 +1,6 @@
 /** What the schema cannot see in one place: the names of the steps, the names in `needs`, and whether a budget is enough. Pure. */
 import { basename } from 'node:path';
+import { formatDuration } from '../core/duration.js';
 import type { RestartStep } from '../core/policy.js';
 import { didYouMean } from './nearest.js';
 import type { StepSettings } from './schema.js';
@@ -86,6 +87,17 @@ function unknownWords(name: string, ids: readonly string[]): string {
 
 function circleWords(circle: readonly string[]): string {
   return `closes a circle: ${circle.join(' needs ')}; remove one of these needs`;
+}
+
+/** The schema's defaults: a wait for scripts that take seconds, a time-out for one that hangs. Who has chosen neither is not warned. */
+const usual = { everyMs: 30_000, timeoutMs: 60_000 };
+
+/** Words when a script may take longer than the wait for the next attempt, and somebody has chosen that. */
+export function shorterThanTimeout({ name, everyMs, timeoutMs }: RestartStep): string | null {
+  const isUsual = everyMs === usual.everyMs && timeoutMs === usual.timeoutMs;
+  if (everyMs >= timeoutMs || isUsual) return null;
+  const [every, timeout] = [formatDuration(everyMs), formatDuration(timeoutMs)];
+  return `every (${every}) of the step ${name} is shorter than its timeout (${timeout}): when the script takes longer than ${every}, the next attempt begins as soon as a second after its end; raise every, or lower timeout`;
 }
 
 /** Words when the budget is used up before the ladder is: the reboot behind it would never be asked for in time. */

@@ -52,6 +52,7 @@ const resource = section({
   watch: z
     .array(sensor, { error: expected(`tcpip, or a list of sensors (${kindWords})`) })
     .min(1, { error: `is an empty list; expected tcpip, or at least one of ${kindWords}` }),
+  role: choice('network', 'service').optional(),
   restart: restart.optional(),
   reboot: flag('true or false').optional(),
   restart_budget: section({
@@ -67,6 +68,7 @@ const resource = section({
     .prefault([]),
   fall: duration('0s', '10m').optional(),
   rise: duration('0s', '10m').prefault('0s'),
+  settle: duration('0s', '1h').prefault('10s'),
 }).refine(value => !(value.reboot === true && value.restart === undefined), {
   path: ['reboot'],
   error: 'has nothing to come after; expected a restart script beside it',

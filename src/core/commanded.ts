@@ -17,6 +17,7 @@ import {
   record,
   type Step,
 } from './state.js';
+import { verifiedAtMs, verifiedIfDue } from './verifying.js';
 import { within } from './within.js';
 
 /** Judges a command, records the verdict, answers it, and carries it out if it is allowed. */
@@ -40,10 +41,16 @@ function isFromBroker({ origin }: ReceivedCommand): boolean {
 function hindranceOfCommand(state: MachineState, { action, target = '' }: ReceivedCommand, ctx: Context) {
   if (action !== 'restart' && action !== 'drill') return null;
   const resource = state.resources.get(target);
-  if (resource?.phase.name === 'restarting' || resource?.phase.name === 'rebooting')
+  if (resource !== undefined && isBeingRestarted(verifiedIfDue(resource, ctx.now.bootMs)))
     return `${target} is being restarted already`;
   const hindrance = action === 'drill' ? drillHindrance(resource, ctx) : null;
   return hindrance === null ? null : `${target} ${hindrance}`;
+}
+
+/** Also while the script goes on beside the service that is back, unless it is the service. */
+function isBeingRestarted({ phase }: ResourceState): boolean {
+  if (phase.name === 'verifying') return phase.run.kind === 'running' && !phase.run.isService;
+  return phase.name === 'restarting' || phase.name === 'rebooting';
 }
 
 function carryOut(state: MachineState, command: ReceivedCommand, ctx: Context): Step<MachineState> {
@@ -112,7 +119,10 @@ function drill(state: MachineState, command: ReceivedCommand, ctx: Context): Ste
 }
 
 /** What is killed must be something that is brought back. */
-function drillHindrance(resource: ResourceState | undefined, ctx: Context): string | null {
+function drillHindrance(found: ResourceState | undefined, ctx: Context): string | null {
+  const resource = found && verifiedIfDue(found, ctx.now.bootMs);
+  if (resource?.phase.name === 'verifying')
+    return `has just come back, and is being verified for ${durationWords(verifiedAtMs(resource.phase, resource.policy.settleMs) - ctx.now.bootMs)}; try again then`;
   if (resource?.phase.name !== 'up') return 'is not up; a drill needs something that lives';
   switch (hindranceOf(resource.policy, ctx)?.kind) {
     case 'paused':

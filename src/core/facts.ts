@@ -1,5 +1,6 @@
 /** What the sensors' reports mean together, before anybody decides what to do. Pure. */
 import { noteAlive } from './evidence.js';
+import type { ResourcePolicy } from './policy.js';
 import {
   type Context,
   type Effect,
@@ -10,6 +11,7 @@ import {
   type SensorState,
   type Step,
 } from './state.js';
+import { restAtMs, twitch } from './twitches.js';
 
 /** How long a link may be without address or route after its carrier came back: DHCP with a slow modem takes half a minute. */
 export const wholeAfterCarrierMs = 60_000;
@@ -23,6 +25,11 @@ export function waitingFor(old: SensorState, input: SensorInput): SensorState['w
   return { for: input.cause, sinceMs: old.waiting?.sinceMs ?? input.atMs };
 }
 
+/** For the broker's connection, which only the network's coming and going says something about. */
+export function networkEffect(policy: ResourcePolicy, now: 'lost' | 'back'): Effect[] {
+  return policy.role === 'network' ? [{ do: 'network', state: now }] : [];
+}
+
 export interface Noticed {
   readonly sensor: SensorState;
   readonly effects: readonly Effect[];
@@ -34,26 +41,22 @@ export function notices(state: ResourceState, old: SensorState, sensor: SensorSt
   if (old.interface !== null && sensor.interface !== null && old.interface !== sensor.interface) {
     const detail = `the default route moved from ${old.interface} to ${sensor.interface}`;
     const moved = record({ type: 'notice', resource, atMs, what: 'route_moved', detail });
-    return { sensor, effects: [moved, { do: 'network', state: 'back' }] };
+    return { sensor, effects: [moved, ...networkEffect(state.policy, 'back')] };
   }
   const isLost = old.carrier === true && sensor.carrier === false;
   const isBack = old.carrier === false && sensor.carrier === true;
   if (!isLost && !isBack) return { sensor, effects: [] };
   const noticed = noticeCarrier(resource, sensor, atMs);
-  return isBack ? { ...noticed, effects: [...noticed.effects, { do: 'network', state: 'back' }] } : noticed;
+  return isBack
+    ? { ...noticed, effects: [...noticed.effects, ...networkEffect(state.policy, 'back')] }
+    : noticed;
 }
 
-/** A plug that does not sit well twitches many times a second; each notice is a write to the disk and a message. */
-const toldTwitches = 4;
-const stillMs = 60_000;
-
 function noticeCarrier(resource: string, sensor: SensorState, atMs: number): Noticed {
-  const { twitches } = sensor;
+  const { twitches, tell } = twitch(sensor.twitches, atMs);
+  if (tell === 'nothing') return { sensor: { ...sensor, twitches }, effects: [] };
   const name = sensor.interface ?? 'the interface';
-  const told = twitches.toldMs.filter(at => atMs - at < stillMs);
-  if (twitches.isNamed)
-    return { sensor: { ...sensor, twitches: { ...twitches, lastMs: atMs } }, effects: [] };
-  const isNamed = told.length >= toldTwitches;
+  const isNamed = tell === 'named';
   const lost = `${name} lost its carrier (a cable, or the box at its other end); nothing is restarted for that`;
   const back = `${name} has its carrier back`;
   const named = `the carrier of ${name} keeps coming and going (a cable, or the box at its other end); that is told again when it has been still for a minute`;
@@ -63,7 +66,7 @@ function noticeCarrier(resource: string, sensor: SensorState, atMs: number): Not
       ? (['carrier_back', back] as const)
       : (['carrier_lost', lost] as const);
   return {
-    sensor: { ...sensor, twitches: { toldMs: [...told, atMs], lastMs: atMs, isNamed } },
+    sensor: { ...sensor, twitches },
     effects: [
       record({ type: 'notice', resource, atMs, what, detail, carrier: !isNamed && sensor.carrier === true }),
     ],
@@ -72,7 +75,7 @@ function noticeCarrier(resource: string, sensor: SensorState, atMs: number): Not
 
 /** When a carrier that keeps coming and going counts as still. */
 export function stillAtMs({ twitches }: SensorState): number | null {
-  return twitches.isNamed ? twitches.lastMs + stillMs : null;
+  return restAtMs(twitches);
 }
 
 /** Says how it stands with a carrier that has come to rest. */
@@ -107,6 +110,7 @@ export function aliveWords(state: ResourceState): string {
 
 /** A living link with another address or route than before. */
 export function changed({ policy, phase }: ResourceState, old: SensorState, sensor: SensorState): Effect[] {
-  const lives = phase.name === 'up' && old.state === 'up' && sensor.state === 'up';
+  const isBack = phase.name === 'up' || phase.name === 'verifying';
+  const lives = isBack && old.state === 'up' && sensor.state === 'up';
   return lives && old.detail !== sensor.detail ? [noteAlive(policy.id)] : [];
 }

@@ -1,7 +1,7 @@
 /** The counters of the snapshot: how many outages, and the share of the time without one. One walk through the history. Pure. */
 import type { Instant } from './clock.js';
 import type { History } from './history.js';
-import { wallTime } from './moment.js';
+import { type Vantage, wallTime } from './moment.js';
 import { isCounted, type OutageHistory, timesOf } from './outage-history.js';
 
 const dayMs = 86_400_000;
@@ -36,11 +36,13 @@ export function figuresOf(history: History, now: Instant, isStack: (resource: st
   for (const outage of history.outages) {
     if (!isCounted(outage)) continue;
     total++;
-    if (outage.end !== null) last = outage;
-    if (outage.end !== null && isStack(outage.resource)) lastOfStack = outage.id;
+    // One that is open again has been told as over: the one before must not come up once more.
+    const hasEnded = outage.end !== null || outage.reopenedMs !== null;
+    if (hasEnded) last = outage;
+    if (hasEnded && isStack(outage.resource)) lastOfStack = outage.id;
     const { beganMs, endedMs } = timesOf(outage, from);
     if (beganMs > dayAgoMs) today++;
-    if (isStack(outage.resource)) stretches.push({ beganMs, endedMs: endedMs ?? now.wallMs });
+    if (isStack(outage.resource)) stretches.push(...downIn(outage, beganMs, endedMs ?? now.wallMs, from));
   }
   stretches.sort((a, b) => a.beganMs - b.beganMs);
   return {
@@ -51,6 +53,27 @@ export function figuresOf(history: History, now: Instant, isStack: (resource: st
     uptime_24h_pct: uptimePct(stretches, history, now, dayMs),
     uptime_30d_pct: uptimePct(stretches, history, now, 30 * dayMs),
   };
+}
+
+/** The stretches of an outage in which it was down. Of those in which it was alive the oldest are known by their sum alone. */
+function downIn(
+  { lives, aliveMs }: OutageHistory,
+  beganMs: number,
+  endedMs: number,
+  from: Vantage,
+): Stretch[] {
+  const alive = lives.map(life => ({
+    fromMs: wallTime(life.from, from).ms,
+    toMs: wallTime(life.to, from).ms,
+  }));
+  const knownMs = lives.reduce((sum, { from: back, to }) => sum + to.atMs - back.atMs, 0);
+  let downFromMs = beganMs + Math.max(0, aliveMs - knownMs);
+  const stretches: Stretch[] = [];
+  for (const { fromMs, toMs } of [...alive, { fromMs: endedMs, toMs: endedMs }]) {
+    if (fromMs > downFromMs) stretches.push({ beganMs: downFromMs, endedMs: fromMs });
+    downFromMs = Math.max(downFromMs, toMs);
+  }
+  return stretches;
 }
 
 /** Union of the stretches' overlaps with the window; the window begins no earlier than the journal. */

@@ -23,6 +23,15 @@ export function noteDeath(
   return { relapses, deaths, flapping: before.flapping || relapses >= flappingRelapses || isTooOften };
 }
 
+/** Down again before it was verified, and not by our own script: that is as often as a death. */
+export function noteReopening(
+  before: ResourceState,
+  atMs: number,
+): Pick<ResourceState, 'deaths' | 'flapping'> {
+  const deaths = lately(before.deaths, atMs, before.policy.flapping);
+  return { deaths, flapping: before.flapping || deaths.length >= before.policy.flapping.max };
+}
+
 function lately(deaths: readonly number[], atMs: number, { max, perMs }: Budget): number[] {
   return [...deaths, atMs].slice(-max).filter(at => atMs - at < perMs);
 }

@@ -139,8 +139,8 @@ export function judgeCommand(
     return refuse('duplicate', `a command with the id ${command.id} has been carried out already`);
   const fresh = command.press ? judgePress(command) : judgeTimes(command, now);
   if (!fresh.allowed) return fresh;
-  const trusted = judgeSender(command, policy);
-  if (!trusted.allowed) return trusted;
+  const verified = judgeSender(command, policy);
+  if (!verified.allowed) return verified;
   const paused = judgePause(command, history, now);
   if (!paused.allowed) return paused;
   const rate = judgeRate(command, history, now);

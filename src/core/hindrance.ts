@@ -42,6 +42,23 @@ export function downBelow(
   return null;
 }
 
+/** The outage of a needed resource that is back and not yet verified: what our script does to that one, it does to this one too. */
+export function verifiedBelow(
+  policy: ResourcePolicy,
+  ctx: Context,
+  seen: Set<string> = new Set([policy.id]),
+): string | null {
+  for (const id of policy.needs) {
+    const needed = ctx.resources.get(id);
+    if (needed === undefined || seen.has(id)) continue;
+    seen.add(id);
+    if (needed.phase.name === 'verifying') return needed.phase.outage.root ?? needed.phase.outage.id;
+    const deeper = verifiedBelow(needed.policy, ctx, seen);
+    if (deeper !== null) return deeper;
+  }
+  return null;
+}
+
 /**
  * Brings the monitor thread's reflex in line with what is wanted: armed while the resource lives and nothing stands against a restart.
  * Called after every input; what is right already costs nothing.

@@ -123,6 +123,7 @@ export class History {
       case 'recovery_failed':
       case 'evidence':
       case 'outage_end':
+      case 'outage_reopened':
         this.applyToOutage(entry);
         return;
       case 'command':

@@ -5,6 +5,10 @@ import type { RestartStep } from './policy.js';
 /** A script that fails at once has often met a stack that is still dying: slirp4netns takes some 20 ms. */
 const quickRetryMs = 1000;
 const quickFailureMs = 5000;
+/** What a script has started may be seen only after its end: a process sensor looks once a second where nothing is found for long. */
+const seenWithinMs = 1000;
+/** Who supervises it as well has so long to start anew what has been stopped: systemd takes 0.1 s, runit 1 s. */
+const othersStartWithinMs = 2000;
 /** So many deaths in a row are answered at once, the further ones later and later. */
 const immediateRelapses = 3;
 const longestBackoffMs = 600_000;
@@ -51,7 +55,7 @@ export function nextStep(
   const step = steps[climb.step];
   if (step === undefined) return { kind: 'give_up', atMs: nowMs };
   if (result?.kind === 'exit' && result.code === exitStatus.permanent) return above(steps, climb.step, nowMs);
-  const dueMs = Math.max(lastAttemptMs + intervalMs(step, Math.max(1, climb.attempts)), nowMs);
+  const dueMs = Math.max(lastAttemptMs + intervalMs(step, Math.max(1, climb.attempts)), nowMs + seenWithinMs);
   // Nothing has been tried: no reason to go further up while the machine is shutting down.
   if (result !== null && isHeldBack(result)) return { kind: 'attempt', atMs: dueMs, step: climb.step };
   if (climb.attempts >= step.attempts) {
@@ -64,6 +68,21 @@ export function nextStep(
     return { kind: 'attempt', atMs: nowMs + Math.min(quickRetryMs, step.everyMs), step: climb.step };
   }
   return { kind: 'attempt', atMs: dueMs, step: climb.step };
+}
+
+/**
+ * What follows when it was back and is down again: however its script ended, the whole wait since the last attempt began, and time for
+ * others to start it.
+ */
+export function nextStepAgain(
+  steps: readonly RestartStep[],
+  climb: Climb,
+  lastAttemptMs: number,
+  reopenedMs: number,
+  nowMs: number,
+): NextStep {
+  const next = nextStep(steps, climb, lastAttemptMs, null, nowMs);
+  return { ...next, atMs: Math.max(next.atMs, reopenedMs + othersStartWithinMs) };
 }
 
 function above(steps: readonly RestartStep[], step: number, atMs: number): NextStep {

@@ -1,12 +1,13 @@
 /** The machine: a pure function of state, input and what the journal says. Everything that happens is decided here. */
 import { isBetterCause } from './cause.js';
 import { onCommand, onDrillFailed } from './commanded.js';
+import { faultsDueMs, onFault, tickFaults } from './detection.js';
 import { onEvidence } from './evidence.js';
 import { allUp, calm, stillAtMs, wholeAfterCarrierMs } from './facts.js';
 import { countDueMs, noFlood, takeCounts } from './flood.js';
 import { downBelow, review } from './hindrance.js';
 import { climbAfter } from './ladder.js';
-import type { JournalRecord } from './model.js';
+import type { RunResult } from './model.js';
 import { isVeto } from './outage-history.js';
 import { cancelReboot, escalate, noteReboot, onRebootFailed } from './reboot.js';
 import { afresh, attemptEnd, block, giveUp, retryHeld, scheduleNext, tryAttempt } from './recovery.js';
@@ -19,12 +20,13 @@ import {
   type MachineState,
   type OpenOutage,
   type Outside,
-  outageOf,
+  phaseOutage,
   type ResourceState,
   type Running,
   record,
   type Step,
 } from './state.js';
+import { verifyingDueMs, verifyingTick } from './verifying.js';
 import { eachResource, within } from './within.js';
 
 /** So long a killed script has to be gone. */
@@ -74,7 +76,7 @@ function route(state: MachineState, input: Input, ctx: Context): Step<MachineSta
     case 'review':
       return onReview(withPauseEnd(state, ctx), ctx);
     case 'configure':
-      return configure(state, ctx);
+      return configure(state, ctx, input.living);
   }
 }
 
@@ -103,8 +105,7 @@ export function nextDeadlineMs(state: MachineState): number | null {
   const deadlines = [...resources.flatMap(deadlinesOf), ...still];
   if (state.reboot?.nextAtMs != null) deadlines.push(state.reboot.nextAtMs);
   if (state.pauseEndsMs !== null) deadlines.push(state.pauseEndsMs);
-  const countMs = countDueMs(state.flood);
-  if (countMs !== null) deadlines.push(countMs);
+  for (const at of [countDueMs(state.flood), faultsDueMs(state.faults)]) if (at !== null) deadlines.push(at);
   return deadlines.length === 0 ? null : Math.min(...deadlines);
 }
 
@@ -131,6 +132,8 @@ function deadlinesOf({ phase, sensors, policy, risingMs, reviewAtMs }: ResourceS
       return phase.retryAtMs === null || phase.why === 'paused' || risingMs !== null
         ? risen
         : [phase.retryAtMs];
+    case 'verifying':
+      return [verifyingDueMs(phase, policy)];
     case 'blocked':
     case 'rebooting':
       return risen;
@@ -167,7 +170,8 @@ function onCause(
 ): Step<ResourceState> {
   const sensor = resource.sensors[input.sensor];
   if (sensor?.diedMs == null) return { state: resource, effects: [] };
-  if (outageOf(resource.phase) !== null) return learnCause(resource, input.cause, sensor.name, sensor.diedMs);
+  if (phaseOutage(resource.phase) !== null)
+    return learnCause(resource, input.cause, sensor.name, sensor.diedMs);
   const last = ctx.history.outages.findLast(outage => outage.resource === resource.policy.id);
   if (last === undefined || last.begin.bootId !== ctx.now.bootId) return { state: resource, effects: [] };
   const known = { beganMs: last.begin.atMs, cause: last.cause };
@@ -190,27 +194,33 @@ function afterRun(
   return back ? recover(settled, atMs, ctx) : { state: settled, effects: [] };
 }
 
-function onRunEnded(
-  resource: ResourceState,
-  input: Extract<Input, { kind: 'run_ended' }>,
-  ctx: Context,
-): Step<ResourceState> {
+type RunEnded = Extract<Input, { kind: 'run_ended' }>;
+
+function resultOf({ timedOut }: Running, { result }: RunEnded): RunResult {
+  return timedOut ? { kind: 'timeout' } : result;
+}
+
+function afterResult(outage: OpenOutage, running: Running, ended: RunEnded): OpenOutage {
+  const result = resultOf(running, ended);
+  const vetoed = outage.vetoed || isVeto(result);
+  const climb = climbAfter(outage.climb, result);
+  return { ...outage, lastResult: result, lastRunEndMs: ended.atMs, vetoed, climb };
+}
+
+function onRunEnded(resource: ResourceState, input: RunEnded, ctx: Context): Step<ResourceState> {
   const { phase, policy } = resource;
-  const end = (running: Running): Effect => {
-    const result = running.timedOut ? ({ kind: 'timeout' } as const) : input.result;
-    return attemptEnd(policy.id, running, result, input.output, input.atMs);
-  };
+  const end = (running: Running): Effect =>
+    attemptEnd(policy.id, running, resultOf(running, input), input.output, input.atMs);
   if (phase.name === 'restarting' && phase.running.run === input.run) {
-    const result = phase.running.timedOut ? ({ kind: 'timeout' } as const) : input.result;
-    const vetoed = phase.outage.vetoed || isVeto(result);
-    const outage = {
-      ...phase.outage,
-      lastResult: result,
-      vetoed,
-      climb: climbAfter(phase.outage.climb, result),
-    };
+    const outage = afterResult(phase.outage, phase.running, input);
     const step = afterRun(resource, outage, input.atMs, ctx);
     return { state: step.state, effects: [end(phase.running), ...step.effects] };
+  }
+  if (phase.name === 'verifying' && phase.run.kind === 'running' && phase.run.running.run === input.run) {
+    const { running } = phase.run;
+    const run = { kind: 'over', endedMs: input.atMs } as const;
+    const known = { ...phase, run, outage: afterResult(phase.outage, running, input) };
+    return { state: { ...resource, phase: known }, effects: [end(running)] };
   }
   const leftover = resource.leftovers.find(running => running.run === input.run);
   if (leftover === undefined) return { state: resource, effects: [] };
@@ -226,7 +236,7 @@ function abandon(
 ): Step<ResourceState> {
   const nowMs = ctx.now.bootMs;
   const result = { kind: 'timeout' } as const;
-  const step = afterRun(resource, { ...outage, lastResult: result }, nowMs, ctx);
+  const step = afterRun(resource, { ...outage, lastResult: result, lastRunEndMs: nowMs }, nowMs, ctx);
   return {
     state: step.state,
     effects: [attemptEnd(resource.policy.id, running, result, '', nowMs), ...step.effects],
@@ -237,9 +247,16 @@ function onTick(before: MachineState, ctx: Context): Step<MachineState> {
   const harder = escalate(before, ctx);
   const calmed = eachResource(harder.state, resource => calm(resource, ctx));
   const step = eachResource(calmed.state, resource => tick(resource, ctx));
-  const { flood, records } = takeCounts(step.state.flood, ctx.now.bootMs);
-  const state = records.length === 0 ? step.state : { ...step.state, flood };
-  const effects = [...harder.effects, ...calmed.effects, ...step.effects, ...records.map(record)];
+  const tried = tickFaults(step.state, ctx);
+  const { flood, records } = takeCounts(tried.state.flood, ctx.now.bootMs);
+  const state = records.length === 0 ? tried.state : { ...tried.state, flood };
+  const effects = [
+    ...harder.effects,
+    ...calmed.effects,
+    ...step.effects,
+    ...tried.effects,
+    ...records.map(record),
+  ];
   return { state, effects };
 }
 
@@ -264,6 +281,8 @@ function tick(resource: ResourceState, ctx: Context): Step<ResourceState> {
       return waitedInVain(resource, ctx) ?? same;
     case 'suspect':
       return nowMs < phase.untilMs ? same : suspectDied(resource, ctx);
+    case 'verifying':
+      return verifyingTick(resource, phase, ctx);
     case 'restarting': {
       const { running } = phase;
       // What is rising may be its own service, in the foreground.
@@ -287,26 +306,4 @@ function tick(resource: ResourceState, ctx: Context): Step<ResourceState> {
     default:
       return same;
   }
-}
-
-function onFault(
-  state: MachineState,
-  input: Extract<Input, { kind: 'fault' }>,
-  ctx: Context,
-): Step<MachineState> {
-  const words = input.resource === null ? input.detail : `${input.resource}: ${input.detail}`;
-  if (state.faults.includes(words)) return { state, effects: [] };
-  const told: JournalRecord[] =
-    input.resource === null
-      ? []
-      : [
-          {
-            type: 'notice',
-            resource: input.resource,
-            atMs: ctx.now.bootMs,
-            what: 'degraded',
-            detail: `degraded detection: ${input.detail}`,
-          },
-        ];
-  return { state: { ...state, faults: [...state.faults, words] }, effects: told.map(record) };
 }

@@ -108,6 +108,7 @@ export const recordShape = tagged('type', {
       'carrier_back',
       'route_moved',
       'degraded',
+      'detection_back',
       'replaced',
       'flapping',
       'steady',
@@ -123,6 +124,8 @@ export const recordShape = tagged('type', {
     atMs,
     cause: causeShape,
     sensor: string,
+    /** What the resource was to the machine; entries of before do not say it. */
+    role: optional(oneOf('network', 'service')),
     /** The open outage of a resource that this one needs: the story's root. */
     root: optional(outage),
     /** One of many of a flapping resource, which is told as such. */
@@ -180,6 +183,28 @@ export const recordShape = tagged('type', {
     /** false: back, but without its carrier. */
     carrier: optional(boolean),
     quiet: optional(boolean),
+    /** By which sensors it was seen to be back, where a script of ours had run. */
+    sensors: optional(string),
+    /** What came back is the script itself, or a process that it has started. */
+    ownRun: optional(boolean),
+    /** After a reopening: how long it was alive between begin and end, in all, and how long it was down for the last time. */
+    aliveMs: optional(number),
+    againMs: optional(number),
+  },
+  /** What had come back was down again before it was verified: its end is taken back, the same outage goes on. */
+  outage_reopened: {
+    outage,
+    resource,
+    atMs,
+    cause: causeShape,
+    sensor: string,
+    /** The end that is taken back. */
+    backMs: atMs,
+    /** How long it has been alive since the outage began, in all. */
+    aliveMs: number,
+    /** The run of ours that was at work, or had been a moment before. */
+    run: optional(string),
+    quiet: optional(boolean),
   },
   recovery_failed: {
     outage,
@@ -210,6 +235,8 @@ export const recordShape = tagged('type', {
     /** Where that command came from. */
     origin: optional(string),
   },
+  /** Of the monitor itself, not of one resource. active false: it is over. */
+  monitor_fault: { code: string, detail: string, active: boolean },
   /** sockmon itself is broken: the monitor thread hangs or has ended. The daemon ends with a status of its own, to be started again. */
   alarm: { what: oneOf('monitor_hangs', 'monitor_ended'), detail: string },
   /** Rebooting was asked for and the guard said no. */

@@ -2,8 +2,17 @@
 import { evidenceOf } from './evidence.js';
 import { exitStatus, isHeldBack } from './ladder.js';
 import type { Cause, JournalEntry, RecordOf, RefusalCode, RunResult } from './model.js';
-import { momentOf, outageSpan, type Vantage, wallTime } from './moment.js';
+import { type Moment, momentOf, outageSpan, type Vantage, wallTime } from './moment.js';
 import type { Evidence } from './ports.js';
+
+/** Between being back and being down again, within one outage. */
+export interface Life {
+  readonly from: Moment;
+  readonly to: Moment;
+}
+
+/** Of an outage that goes on for weeks so many are kept; of the others their sum. */
+export const keptLives = 20;
 
 export interface OutageHistory {
   readonly id: string;
@@ -20,6 +29,8 @@ export interface OutageHistory {
   lastAttemptMs: number | null;
   lastAttemptBootId: string | null;
   lastResult: RunResult | null;
+  /** bootMs of the last attempt's end; null: it is not known to have ended. */
+  lastRunEndMs: number | null;
   /** Name of the step of the last attempt, attempts on it, and its first attempt's time in the boot of `lastAttemptBootId`. */
   step: string | null;
   stepAttempts: number;
@@ -35,7 +46,16 @@ export interface OutageHistory {
   /** That its restart budget is used up has been told. */
   overspent: boolean;
   evidence: { before: Evidence | null; after: Evidence | null };
+  /** null also after an end that was taken back. */
   end: (JournalEntry & RecordOf<'outage_end'>) | null;
+  /** When its last end was taken back, in bootMs of the boot of then. */
+  reopenedMs: number | null;
+  /** The latest stretches in which it was alive, and how long it was alive in all of them. */
+  lives: readonly Life[];
+  aliveMs: number;
+  blamedRun: string | null;
+  /** A single death of a flapping resource. */
+  quiet: boolean;
 }
 
 export function isVeto(result: RunResult): boolean {
@@ -45,7 +65,14 @@ export function isVeto(result: RunResult): boolean {
 /** What is added to an outage after its begin. */
 export type OutageEntry = JournalEntry &
   RecordOf<
-    'outage_cause' | 'outage_root' | 'attempt' | 'attempt_end' | 'recovery_failed' | 'evidence' | 'outage_end'
+    | 'outage_cause'
+    | 'outage_root'
+    | 'attempt'
+    | 'attempt_end'
+    | 'recovery_failed'
+    | 'evidence'
+    | 'outage_end'
+    | 'outage_reopened'
   >;
 
 export function begunOutage(
@@ -64,6 +91,7 @@ export function begunOutage(
     lastAttemptMs: null,
     lastAttemptBootId: null,
     lastResult: null,
+    lastRunEndMs: null,
     step: null,
     stepAttempts: 0,
     stepBeganMs: 0,
@@ -74,6 +102,11 @@ export function begunOutage(
     overspent: false,
     evidence: { before: null, after: null },
     end: null,
+    reopenedMs: null,
+    lives: [],
+    aliveMs: 0,
+    blamedRun: null,
+    quiet: begin.quiet ?? false,
   };
 }
 
@@ -92,6 +125,7 @@ export function addToOutage(outage: OutageHistory, entry: OutageEntry): void {
     case 'attempt_end':
       if (isHeldBack(entry.result)) outage.stepAttempts = Math.max(0, outage.stepAttempts - 1);
       outage.lastResult = entry.result;
+      if (entry.attempt === outage.attempts) outage.lastRunEndMs = entry.atMs;
       outage.vetoed ||= isVeto(entry.result);
       return;
     case 'recovery_failed':
@@ -104,7 +138,21 @@ export function addToOutage(outage: OutageHistory, entry: OutageEntry): void {
     case 'outage_end':
       outage.end = entry;
       return;
+    case 'outage_reopened':
+      reopenOutage(outage, entry);
+      return;
   }
+}
+
+function reopenOutage(outage: OutageHistory, entry: JournalEntry & RecordOf<'outage_reopened'>): void {
+  const to = momentOf(entry);
+  const from = { ...to, atMs: entry.backMs, wallMs: to.wallMs - (entry.atMs - entry.backMs) };
+  outage.end = null;
+  outage.reopenedMs = entry.atMs;
+  outage.lives = [...outage.lives, { from, to }].slice(-keptLives);
+  outage.aliveMs = entry.aliveMs;
+  outage.blamedRun = entry.run ?? outage.blamedRun;
+  outage.quiet = entry.quiet ?? false;
 }
 
 function addAttempt(outage: OutageHistory, entry: JournalEntry & RecordOf<'attempt'>): void {
@@ -119,6 +167,7 @@ function addAttempt(outage: OutageHistory, entry: JournalEntry & RecordOf<'attem
   outage.lastAttemptMs = entry.atMs;
   outage.lastAttemptBootId = entry.bootId;
   outage.lastResult = null;
+  outage.lastRunEndMs = null;
 }
 
 export interface OutageTimes {

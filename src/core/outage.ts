@@ -1,6 +1,7 @@
 /** An outage as it begins, and the records of its begin and end. Pure. */
-import type { Cause } from './model.js';
+import type { Cause, RecordOf } from './model.js';
 import { spanOf } from './moment.js';
+import type { ResourcePolicy } from './policy.js';
 import { type Context, type Effect, type OpenOutage, record } from './state.js';
 
 export function newOutage(id: string, beganMs: number, cause: Cause, sensor: string): OpenOutage {
@@ -13,6 +14,8 @@ export function newOutage(id: string, beganMs: number, cause: Cause, sensor: str
     attempts: 0,
     lastAttemptMs: null,
     lastResult: null,
+    lastRunEndMs: null,
+    lostRunUntilMs: null,
     climb: { step: 0, attempts: 0, beganMs },
     vetoed: false,
     resumed: false,
@@ -24,20 +27,24 @@ export function newOutage(id: string, beganMs: number, cause: Cause, sensor: str
     quiet: false,
     drill: false,
     command: null,
+    reopenedMs: null,
+    aliveMs: 0,
+    blamedRun: null,
   };
 }
 
 export function beginRecord(
-  resource: string,
+  policy: ResourcePolicy,
   { id, beganMs, cause, sensor, root, quiet, drill }: OpenOutage,
 ): Effect {
   return record({
     type: 'outage_begin',
     outage: id,
-    resource,
+    resource: policy.id,
     atMs: beganMs,
     cause,
     sensor,
+    role: policy.role,
     ...(root !== null && { root }),
     ...(quiet && { quiet }),
     ...(drill && { drill }),
@@ -49,9 +56,9 @@ export function endRecord(
   outage: OpenOutage,
   atMs: number,
   ctx: Context,
-  more: { readonly outcome?: 'forgotten'; readonly carrier?: false } = {},
+  more: Partial<Pick<RecordOf<'outage_end'>, 'outcome' | 'carrier' | 'sensors' | 'ownRun'>> = {},
 ): Effect {
-  const { origin } = outage;
+  const { origin, reopenedMs, aliveMs } = outage;
   const { now, history } = ctx;
   const ended = { bootId: now.bootId, atMs, wallMs: now.wallMs };
   const span = spanOf(origin, ended, Math.max(0, atMs - outage.beganMs), history.seenFrom(now));
@@ -69,6 +76,7 @@ export function endRecord(
     attempts: outage.attempts,
     cause: outage.cause,
     ...(outage.quiet && { quiet: true }),
+    ...(reopenedMs !== null && { aliveMs, againMs: Math.max(0, atMs - reopenedMs) }),
     ...more,
   });
 }

@@ -20,12 +20,12 @@ export class Past {
   outages = 0;
   private readonly hours = new Map<string, PastHour[]>();
 
-  add({ resource, begin, end }: OutageHistory): void {
+  add({ resource, begin, end, aliveMs }: OutageHistory): void {
     this.outages++;
     const hours = this.hours.get(resource) ?? [];
     this.hours.set(resource, hours);
     const last = hours.at(-1);
-    const downMs = end?.durationMs ?? 0;
+    const downMs = Math.max(0, (end?.durationMs ?? 0) - aliveMs);
     if (last?.began.bootId === begin.bootId && begin.atMs < last.began.atMs + hourMs) {
       last.count++;
       last.downMs += downMs;

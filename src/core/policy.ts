@@ -69,8 +69,16 @@ export interface Budget {
   readonly perMs: number;
 }
 
+/**
+ * What a resource is to this machine. network: without it the machine is cut off: its death turns *Stack alive* off, casts doubt on
+ * the broker's connection and, where nothing else is said, asks for a reboot. service: anything else, a VPN's interface included.
+ */
+export const roles = ['network', 'service'] as const;
+export type Role = (typeof roles)[number];
+
 export interface ResourcePolicy {
   readonly id: string;
+  readonly role: Role;
   readonly sensors: readonly Sensor[];
   /** From the first to the last resort short of a reboot; empty = watch and tell only. */
   readonly steps: readonly RestartStep[];
@@ -89,6 +97,8 @@ export interface ResourcePolicy {
   readonly fallMs: number | null;
   /** How long it must be up to count as back. */
   readonly riseMs: number;
+  /** How long it must stay alive after it is back, and after our own script is over, until its next death is one of its own. */
+  readonly settleMs: number;
 }
 
 /** The pace of its first step: within it a death after a recovery counts as a relapse. */
@@ -120,13 +130,6 @@ export interface Policy {
   readonly resources: readonly ResourcePolicy[];
   readonly reboot: RebootPolicy;
   readonly commands: CommandPolicy;
-}
-
-/** A resource with a link or stack sensor is (part of) the network itself; the others are services. */
-export type Role = 'stack' | 'service';
-
-export function roleOf(policy: ResourcePolicy | undefined): Role {
-  return policy?.sensors.some(sensor => sensor.kind !== 'process') ? 'stack' : 'service';
 }
 
 export interface MqttSettings {

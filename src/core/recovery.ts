@@ -3,7 +3,7 @@ import { outageAnswer } from './answer.js';
 import { collectFor } from './evidence.js';
 import { judgeReboot } from './guard.js';
 import { type Hindrance, hindranceOf } from './hindrance.js';
-import { type NextStep, nextStep } from './ladder.js';
+import { type NextStep, nextStep, nextStepAgain } from './ladder.js';
 import type { RunResult } from './model.js';
 import type { RestartStep } from './policy.js';
 import { attemptRun } from './run.js';
@@ -127,7 +127,14 @@ export function beginAttempt(
   // A late retry of what was given up does not climb the ladder again.
   const fresh = step > stood.step || stood.attempts === 0 || (!outage.failed && step !== stood.step);
   const climb = fresh ? { step, attempts: 1, beganMs: atMs } : { ...stood, attempts: stood.attempts + 1 };
-  const begun = { ...outage, attempts: attempt, climb, lastAttemptMs: atMs, lastResult: null };
+  const begun = {
+    ...outage,
+    attempts: attempt,
+    climb,
+    lastAttemptMs: atMs,
+    lastResult: null,
+    lastRunEndMs: null,
+  };
   const note = record({
     type: 'attempt',
     outage: outage.id,
@@ -185,7 +192,10 @@ export function afresh(steps: readonly RestartStep[], atMs: number, step = 0): N
 function nextOf(steps: readonly RestartStep[], outage: OpenOutage, atMs: number): NextStep {
   if (steps.length === 0) return { kind: 'give_up', atMs: outage.beganMs + giveUpWithoutScriptMs };
   if (outage.lastAttemptMs === null) return { kind: 'attempt', atMs, step: 0 };
-  return nextStep(steps, outage.climb, outage.lastAttemptMs, outage.lastResult, atMs);
+  const { climb, lastAttemptMs, lastResult, reopenedMs } = outage;
+  if (reopenedMs !== null && reopenedMs >= lastAttemptMs)
+    return nextStepAgain(steps, climb, lastAttemptMs, reopenedMs, atMs);
+  return nextStep(steps, climb, lastAttemptMs, lastResult, atMs);
 }
 
 /** The steps are used up. */

@@ -172,7 +172,15 @@ class Rehearser {
     const atMs = this.now.bootMs;
     const common = { kind: 'sensor', resource, atMs, nature, detail: '', carrier: null } as const;
     for (let sensor = 0; sensor < sensors; sensor++)
-      this.input({ ...common, sensor, state, cause, interface: null, reflex: sensor === 0 ? reflex : null });
+      this.input({
+        ...common,
+        sensor,
+        state,
+        cause,
+        interface: null,
+        ownRun: false,
+        reflex: sensor === 0 ? reflex : null,
+      });
   }
 
   private input(input: Input): void {

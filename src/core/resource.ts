@@ -7,16 +7,17 @@ import {
   allUp,
   carrierFact,
   changed,
+  networkEffect,
   notices,
   waitingFor,
   wholeAfterCarrierMs,
 } from './facts.js';
 import { flappingNotice, noteDeath } from './flapping.js';
-import { downBelow } from './hindrance.js';
+import { downBelow, verifiedBelow } from './hindrance.js';
 import { relapseDelayMs } from './ladder.js';
 import type { Cause } from './model.js';
 import { beginRecord, endRecord, newOutage } from './outage.js';
-import { everyMs, graceOf, roleOf, sensorsWords } from './policy.js';
+import { everyMs, graceOf, sensorsWords } from './policy.js';
 import { beginAttempt, enterHeld, scheduleNext } from './recovery.js';
 import { outageId } from './run.js';
 import { causeWords, durationWords, resultWords } from './sentence.js';
@@ -26,12 +27,14 @@ import {
   type OpenOutage,
   outageOf,
   type Phase,
+  phaseOutage,
   type ResourceState,
   record,
   type SensorInput,
   type SensorState,
   type Step,
 } from './state.js';
+import { afterBack, verified, verifiedIfDue, verifyingFacts, verifyingSensor } from './verifying.js';
 
 /** A death later than this after the order to kill is not the drill's. */
 const drillMs = 10_000;
@@ -46,6 +49,7 @@ export function onSensor(before: ResourceState, input: SensorInput, ctx: Context
     carrier: input.carrier,
     twitches: old.twitches,
     interface: input.interface ?? old.interface,
+    ownRun: input.state === 'up' && input.ownRun,
     diedMs: input.state === 'down' ? input.atMs : old.diedMs,
     waiting: waitingFor(old, input),
   };
@@ -57,14 +61,16 @@ export function onSensor(before: ResourceState, input: SensorInput, ctx: Context
 }
 
 function judge(
-  state: ResourceState,
+  before: ResourceState,
   sensor: SensorState,
   input: SensorInput,
   wasUp: boolean,
   ctx: Context,
 ): Step<ResourceState> {
+  const state = verifiedIfDue(before, input.atMs);
+  const { phase } = state;
+  if (phase.name === 'verifying') return verifyingSensor(state, phase, input, ctx);
   if (input.state === 'up') {
-    const { phase } = state;
     // Of a restart that was asked for, nothing has gone down yet: its script is still to do it.
     const isNoNews = wasUp && phase.name === 'restarting' && phase.outage.cause.kind === 'commanded';
     return allUp(state) && !isNoNews ? rise(state, input.atMs, ctx) : { state, effects: [] };
@@ -173,7 +179,7 @@ function die(before: ResourceState, death: Death, ctx: Context): Step<ResourceSt
     reflex === null ? outageId(ctx.now.bootId, policy.id, number) : reflex.slice(0, reflex.lastIndexOf('#'));
   const outage: OpenOutage = {
     ...newOutage(id, atMs, cause, sensor),
-    root: downBelow(policy, ctx)?.outage ?? null,
+    root: downBelow(policy, ctx)?.outage ?? verifiedBelow(policy, ctx),
     quiet: before.flapping,
     drill: drill !== null,
     command: drill?.command ?? null,
@@ -188,9 +194,9 @@ function die(before: ResourceState, death: Death, ctx: Context): Step<ResourceSt
   };
   const step = firstStep(state, outage, reflex, ctx);
   const told = [
-    beginRecord(policy.id, outage),
+    beginRecord(policy, outage),
     ...flappingNotice(before, state, atMs),
-    ...networkEffect(state, 'lost'),
+    ...networkEffect(policy, 'lost'),
   ];
   const last = collectFor(policy.id, outage, 'before');
   return { state: step.state, effects: [...told, ...step.effects, ...last] };
@@ -225,7 +231,7 @@ function firstStep(
 /** The resource is back: the outage, if there is one, is over. */
 export function recover(state: ResourceState, atMs: number, ctx: Context): Step<ResourceState> {
   const { phase, policy } = state;
-  if (phase.name === 'up') return { state, effects: [] };
+  if (phase.name === 'up' || phase.name === 'verifying') return { state, effects: [] };
   const alive = aliveWords(state);
   const outage = outageOf(phase);
   const up: ResourceState = {
@@ -239,16 +245,18 @@ export function recover(state: ResourceState, atMs: number, ctx: Context): Step<
   const sensors = sensorsWords(policy);
   const seen = record({ type: 'seen', resource: policy.id, atMs, ...detail, sensors, ...carrier });
   if (outage === null) return { state: up, effects: [seen, noteAlive(policy.id)] };
-  const leftover = phase.name === 'restarting' ? [{ ...phase.running, deadlineMs: null }] : [];
-  const recovered = { ...up, recoveredMs: atMs, leftovers: [...state.leftovers, ...leftover] };
+  const recovered = { ...up, recoveredMs: atMs, phase: afterBack(state, outage, atMs) };
   // What was heard since a command to restart may have been heard before the restart: it proves no connection alive.
-  const network = outage.cause.kind === 'commanded' ? networkEffect(state, 'lost') : [];
-  network.push(...networkEffect(state, 'back'));
-  const effects: Effect[] = [endRecord(policy.id, outage, atMs, ctx, carrier), ...network];
+  const network = outage.cause.kind === 'commanded' ? networkEffect(policy, 'lost') : [];
+  network.push(...networkEffect(policy, 'back'));
+  const facts = { ...carrier, ...verifyingFacts(state, outage) };
+  const effects: Effect[] = [endRecord(policy.id, outage, atMs, ctx, facts), ...network];
   const sighting = ctx.history.seen.get(policy.id);
   // That of before belongs to another boot or to other sensors, or was forgotten at a stop.
   if (sighting?.bootId !== ctx.now.bootId || sighting.sensors !== sensors) effects.push(seen);
-  effects.push(...doneAnswer(policy.id, outage, atMs, ctx), ...collectFor(policy.id, outage, 'after'));
+  const picture =
+    outage.reopenedMs === null ? collectFor(policy.id, outage, 'after') : [noteAlive(policy.id)];
+  effects.push(...doneAnswer(policy.id, outage, atMs, ctx), ...picture);
   return { state: recovered, effects };
 }
 
@@ -272,8 +280,10 @@ export function learnCause(
   sensor: string,
   diedMs: number,
 ): Step<ResourceState> {
-  const outage = outageOf(state.phase);
+  const outage = phaseOutage(state.phase);
   if (outage === null || !isBetterCause(outage, cause, diedMs)) return { state, effects: [] };
+  // Of its end after it had been back: that is told with the reopening.
+  if (outage.reopenedMs !== null && diedMs >= outage.reopenedMs) return { state, effects: [] };
   return {
     state: withOutage(state, { ...outage, cause, sensor }),
     effects: [record({ type: 'outage_cause', outage: outage.id, resource: state.policy.id, cause, sensor })],
@@ -288,7 +298,10 @@ export function restartByCommand(state: ResourceState, command: string, ctx: Con
     const step = restartByCommand(died.state, command, ctx);
     return { state: step.state, effects: [...died.effects, ...step.effects] };
   }
-  const open = outageOf(state.phase);
+  const { phase } = state;
+  if (phase.name === 'verifying')
+    return restartByCommand(verified(state, phase, ctx.now.bootMs), command, ctx);
+  const open = outageOf(phase);
   if (open !== null) {
     const step = beginAttempt(state, { ...open, command }, 'command', ctx.now.bootMs);
     // Of the command before: the new one will be told what becomes of it.
@@ -299,14 +312,10 @@ export function restartByCommand(state: ResourceState, command: string, ctx: Con
   const id = outageId(ctx.now.bootId, policy.id, number);
   const outage = { ...newOutage(id, ctx.now.bootMs, { kind: 'commanded' }, 'command'), command };
   const step = beginAttempt({ ...state, outagesBegun: number }, outage, 'command', ctx.now.bootMs);
-  const told = [beginRecord(policy.id, outage), ...networkEffect(state, 'lost')];
+  const told = [beginRecord(policy, outage), ...networkEffect(policy, 'lost')];
   return { state: step.state, effects: [...told, ...step.effects] };
 }
 
-function networkEffect(state: ResourceState, now: 'lost' | 'back'): Effect[] {
-  return roleOf(state.policy) === 'stack' ? [{ do: 'network', state: now }] : [];
-}
-
 function withOutage(state: ResourceState, outage: OpenOutage): ResourceState {
-  return outageOf(state.phase) === null ? state : { ...state, phase: { ...state.phase, outage } as Phase };
+  return phaseOutage(state.phase) === null ? state : { ...state, phase: { ...state.phase, outage } as Phase };
 }

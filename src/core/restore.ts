@@ -1,4 +1,5 @@
 /** Taking up a configuration: at start, where the journal says how things stood, and at a reload. Pure. */
+import { faultsLeft } from './detection.js';
 import { collectLate } from './evidence.js';
 import type { Climb, NextStep } from './ladder.js';
 import { momentOf, spanOf } from './moment.js';
@@ -7,6 +8,7 @@ import type { OutageHistory } from './outage-history.js';
 import { type ResourcePolicy, type RestartStep, sensorsWords } from './policy.js';
 import { pendingReboot } from './reboot.js';
 import { afresh, scheduleNext } from './recovery.js';
+import { runId } from './run.js';
 import {
   type Context,
   type Effect,
@@ -15,12 +17,18 @@ import {
   type OpenOutage,
   outageOf,
   type ResourceState,
+  type Running,
   record,
   type Step,
 } from './state.js';
+import { type Verifying, verifyingDueMs } from './verifying.js';
 
 /** Watches what is new or changed, forgets what is gone, leaves the rest alone. */
-export function configure(state: MachineState, ctx: Context): Step<MachineState> {
+export function configure(
+  state: MachineState,
+  ctx: Context,
+  living: readonly string[] = [],
+): Step<MachineState> {
   const isStart = state.resources.size === 0;
   const effects: Effect[] = isStart ? closePastReboot(ctx) : [];
   const resources = new Map<string, ResourceState>();
@@ -42,12 +50,15 @@ export function configure(state: MachineState, ctx: Context): Step<MachineState>
       continue;
     }
     if (known !== undefined) effects.push({ do: 'unwatch', resource: policy.id });
-    resources.set(policy.id, known === undefined ? restore(policy, ctx) : carryOver(known, policy, ctx));
+    resources.set(
+      policy.id,
+      known === undefined ? restore(policy, ctx, living) : carryOver(known, policy, ctx),
+    );
     effects.push({ do: 'watch', resource: policy.id, policy });
     effects.push(...collectLate(ctx.history.openOutage(policy.id), ctx.now.bootId));
   }
   const reboot = isStart ? pendingReboot(ctx) : state.reboot;
-  return { state: { ...state, resources, reboot }, effects };
+  return { state: { ...state, resources, reboot, faults: faultsLeft(state, resources, effects) }, effects };
 }
 
 /** An intent of another boot: the reboot has come. */
@@ -91,6 +102,7 @@ function adopt(known: ResourceState, policy: ResourcePolicy, ctx: Context): Step
     known.armed === null ? [] : [{ do: 'arm', resource: policy.id, run: null, natures: [] }];
   if (phase.name === 'absent' || phase.name === 'up' || phase.name === 'suspect')
     return { state: changed, effects };
+  // What it is verified for does not change with it.
   const { outage } = phase;
   const climb = climbIn(known.policy.steps, policy.steps, outage.climb, nowMs);
   const mapped = { ...outage, climb };
@@ -114,7 +126,7 @@ function climbIn(
   return step === -1 ? { step: 0, attempts: 0, beganMs: nowMs } : { ...climb, step };
 }
 
-function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
+function restore(policy: ResourcePolicy, ctx: Context, living: readonly string[]): ResourceState {
   const { history, now } = ctx;
   const seen = history.seen.get(policy.id);
   const fresh: ResourceState = {
@@ -126,6 +138,7 @@ function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
       carrier: null,
       twitches: noTwitches,
       interface: null,
+      ownRun: false,
       diedMs: null,
       waiting: null,
     })),
@@ -144,27 +157,88 @@ function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
     drill: null,
   };
   const open = history.openOutage(policy.id);
-  return open === undefined ? fresh : resume(fresh, open, ctx);
+  return open === undefined ? verify(fresh, ctx, living) : resume(fresh, open, ctx, living);
+}
+
+/** What is known of the last run of an outage in this boot: it is over, it goes on, or nobody will tell when it is over. */
+function lastRun(
+  policy: ResourcePolicy,
+  outage: OutageHistory,
+  { now }: Context,
+  living: readonly string[],
+): {
+  readonly running: Running | null;
+  readonly endedMs: number | null;
+  readonly lostUntilMs: number | null;
+} {
+  const { lastAttemptMs: startedMs, attempts: attempt, lastRunEndMs: endedMs } = outage;
+  if (startedMs === null || outage.lastAttemptBootId !== now.bootId)
+    return { running: null, endedMs: null, lostUntilMs: null };
+  if (endedMs !== null) return { running: null, endedMs, lostUntilMs: null };
+  const step = policy.steps.find(({ name }) => name === outage.step) ?? policy.steps[0];
+  const { timeoutMs, graceMs } = step ?? { timeoutMs: 0, graceMs: 0 };
+  const deadlineMs = startedMs + timeoutMs;
+  const run = runId(outage.id, attempt);
+  if (!living.includes(run)) return { running: null, endedMs: null, lostUntilMs: deadlineMs + graceMs };
+  const running = { run, outage: outage.id, attempt, startedMs, deadlineMs, timedOut: false, graceMs };
+  return { running, endedMs: null, lostUntilMs: null };
+}
+
+/** It was back when sockmon ended: a script of before may still stop it. */
+function verify(fresh: ResourceState, ctx: Context, living: readonly string[]): ResourceState {
+  const { policy } = fresh;
+  const last = ctx.history.outages.findLast(({ resource }) => resource === policy.id);
+  if (last === undefined || last.end?.outcome !== 'recovered' || last.end.bootId !== ctx.now.bootId)
+    return fresh;
+  const { sensors = sensorsWords(policy), ownRun: isService = false, atMs: sinceMs } = last.end;
+  const { running, endedMs, lostUntilMs } = lastRun(policy, last, ctx, living);
+  if (sensors !== sensorsWords(policy) || last.lastAttemptBootId !== ctx.now.bootId) return fresh;
+  const outage = { ...reopened(policy.steps, last, ctx), resumed: false };
+  const phase: Verifying = {
+    name: 'verifying',
+    sinceMs,
+    // The run that is the service is not waited for, whoever may have lost it.
+    outage: { ...outage, lostRunUntilMs: isService ? null : lostUntilMs },
+    run:
+      running === null
+        ? { kind: 'over', endedMs: endedMs ?? sinceMs }
+        : { kind: 'running', running, isService },
+    dip: null,
+  };
+  if (ctx.now.bootMs < verifyingDueMs(phase, policy)) return { ...fresh, expected: false, phase };
+  return running === null ? fresh : { ...fresh, leftovers: [{ ...running, deadlineMs: null }] };
 }
 
 /** A reload: a script that runs goes on, what keeps dying is still known for it. */
 function carryOver(known: ResourceState, policy: ResourcePolicy, ctx: Context): ResourceState {
-  const fresh = restore(policy, ctx);
+  const fresh = restore(policy, ctx, []);
   const { relapses, deaths, recoveredMs, flapping, drill, leftovers, phase } = known;
-  const carried = { ...fresh, relapses, deaths, recoveredMs, flapping, drill, leftovers };
+  const running = phase.name === 'verifying' && phase.run.kind === 'running' ? [phase.run.running] : [];
+  const going = [...leftovers, ...running.map(run => ({ ...run, deadlineMs: null }))];
+  const carried = { ...fresh, relapses, deaths, recoveredMs, flapping, drill, leftovers: going };
   if (phase.name !== 'restarting') return carried;
   const climb = climbIn(known.policy.steps, policy.steps, phase.outage.climb, ctx.now.bootMs);
   return { ...carried, expected: false, phase: { ...phase, outage: { ...phase.outage, climb } } };
 }
 
 /** Goes on with an outage where the journal leaves it. A new boot gets a ladder of its own, after it had time to bring things up. */
-function resume(fresh: ResourceState, open: OutageHistory, ctx: Context): ResourceState {
+function resume(
+  fresh: ResourceState,
+  open: OutageHistory,
+  ctx: Context,
+  living: readonly string[],
+): ResourceState {
   const { now } = ctx;
   const sameBoot = open.begin.bootId === now.bootId;
-  const outage = reopened(fresh.policy.steps, open, ctx);
+  const { running, lostUntilMs } = lastRun(fresh.policy, open, ctx, living);
+  const outage = { ...reopened(fresh.policy.steps, open, ctx), lostRunUntilMs: lostUntilMs };
   const pending = ctx.history.pendingIntent;
   if (pending?.bootId === now.bootId && pending.outage === open.id) {
     const phase = { name: 'rebooting', sinceMs: now.bootMs, outage, intent: pending.intent } as const;
+    return { ...fresh, expected: false, phase };
+  }
+  if (running !== null) {
+    const phase = { name: 'restarting', sinceMs: running.startedMs, outage, running } as const;
     return { ...fresh, expected: false, phase };
   }
   const settling = (anew: OpenOutage, next: NextStep): ResourceState => ({
@@ -195,6 +269,8 @@ function reopened(steps: readonly RestartStep[], open: OutageHistory, { history,
     attempts: open.attempts,
     lastAttemptMs: open.lastAttemptBootId === now.bootId ? open.lastAttemptMs : null,
     lastResult: open.lastResult ?? { kind: 'unknown' },
+    lastRunEndMs: open.lastAttemptBootId === now.bootId ? open.lastRunEndMs : null,
+    lostRunUntilMs: null,
     climb: climbOf(steps, open, now.bootId),
     vetoed: open.vetoed,
     resumed: true,
@@ -203,9 +279,12 @@ function reopened(steps: readonly RestartStep[], open: OutageHistory, { history,
     refusal: open.refusal,
     overspent: open.overspent,
     root: open.root,
-    quiet: begin.quiet ?? false,
+    quiet: open.quiet,
     drill: begin.drill ?? false,
     command: null,
+    reopenedMs: open.reopenedMs,
+    aliveMs: open.aliveMs,
+    blamedRun: open.blamedRun,
   };
 }
 

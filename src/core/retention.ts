@@ -2,7 +2,7 @@
 import type { Instant } from './clock.js';
 import { History } from './history.js';
 import type { JournalEntry } from './model.js';
-import { isVeto } from './outage-history.js';
+import { isVeto, keptLives } from './outage-history.js';
 import { remembered } from './remembered.js';
 import { type Witness, witness, witnessedMsAt } from './witness.js';
 
@@ -63,7 +63,7 @@ function withClocks(light: readonly JournalEntry[], kept: readonly JournalEntry[
 
 /** What may be kept without what has followed it. */
 function changesNothing({ type }: JournalEntry): boolean {
-  return type === 'notice' || type === 'published' || type === 'start' || type === 'stop' || type === 'alarm';
+  return ['notice', 'published', 'start', 'stop', 'alarm', 'monitor_fault'].includes(type);
 }
 
 /**
@@ -149,7 +149,7 @@ function bulkOf(entry: JournalEntry): number {
 function openOutages(entries: readonly JournalEntry[]): Set<string> {
   const open = new Set<string>();
   for (const entry of entries) {
-    if (entry.type === 'outage_begin') open.add(entry.outage);
+    if (entry.type === 'outage_begin' || entry.type === 'outage_reopened') open.add(entry.outage);
     if (entry.type === 'outage_end') open.delete(entry.outage);
   }
   return open;
@@ -164,21 +164,30 @@ function givenUp(entries: readonly JournalEntry[]): Map<string, number> {
   return given;
 }
 
-/** An attempt at what was given up: the ladder does not count it any more. */
+/** An attempt at what was given up, and a short life after it: the ladder does not count them any more. */
 function isRetry(entry: JournalEntry, given: ReadonlyMap<string, number>): boolean {
-  if (entry.type !== 'attempt' && entry.type !== 'attempt_end') return false;
-  return entry.seq > (given.get(entry.outage) ?? Number.POSITIVE_INFINITY);
+  return isTry(entry) && entry.seq > (given.get(entry.outage) ?? Number.POSITIVE_INFINITY);
 }
 
-/** By outage the last attempt, the last end of one, and the last veto: what an outage that goes on is judged by. */
+type Try = Extract<JournalEntry, { type: 'attempt' | 'attempt_end' | 'outage_end' | 'outage_reopened' }>;
+
+function isTry(entry: JournalEntry): entry is Try {
+  return ['attempt', 'attempt_end', 'outage_end', 'outage_reopened'].includes(entry.type);
+}
+
+/** By outage the last of each kind, the last veto, and the latest reopenings: what an outage that goes on is judged and told by. */
 function lastWords(entries: readonly JournalEntry[]): Set<number> {
   const last = new Map<string, number>();
+  const lives = new Map<string, number[]>();
   for (const entry of entries) {
-    if (entry.type !== 'attempt' && entry.type !== 'attempt_end') continue;
+    if (!isTry(entry)) continue;
     last.set(`${entry.type} ${entry.outage}`, entry.seq);
     if (entry.type === 'attempt_end' && isVeto(entry.result)) last.set(`veto ${entry.outage}`, entry.seq);
+    if (entry.type !== 'outage_reopened') continue;
+    if (entry.run !== undefined) last.set(`blamed ${entry.outage}`, entry.seq);
+    lives.set(entry.outage, [...(lives.get(entry.outage) ?? []), entry.seq].slice(-keptLives));
   }
-  return new Set(last.values());
+  return new Set([...last.values(), ...[...lives.values()].flat()]);
 }
 
 function isSuperseded(entry: JournalEntry): boolean {

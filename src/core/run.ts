@@ -9,6 +9,10 @@ export function outageId(bootId: string, resource: string, number: number): stri
   return `${bootId.slice(0, 8)}-${resource}-${number}`;
 }
 
+export function runId(outage: string, attempt: number): string {
+  return `${outage}#${attempt}`;
+}
+
 export interface AttemptInfo {
   readonly resource: string;
   readonly outage: string;
@@ -19,7 +23,7 @@ export interface AttemptInfo {
 
 export function attemptRun(step: RestartStep, info: AttemptInfo): Run {
   return {
-    id: `${info.outage}#${info.attempt}`,
+    id: runId(info.outage, info.attempt),
     argv: step.argv,
     env: {
       SOCKMON_RESOURCE: info.resource,

@@ -71,6 +71,7 @@ const noticeLevels: Record<RecordOf<'notice'>['what'], Level> = {
   carrier_back: 'info',
   route_moved: 'info',
   degraded: 'warn',
+  detection_back: 'info',
   replaced: 'info',
   flapping: 'warn',
   steady: 'info',
@@ -128,6 +129,8 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
       return describeAttemptEnd(entry);
     case 'outage_end':
       return describeOutageEnd(entry);
+    case 'outage_reopened':
+      return describeReopened(entry);
     case 'recovery_failed':
       return { level: 'error', text: `${entry.resource} did not come back: ${entry.detail}` };
     case 'command':
@@ -137,6 +140,8 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
         level: 'warn',
         text: `${entry.count} more commands from the broker were refused (${entry.code}) within ${durationWords(entry.bootMs - entry.sinceMs)}; each was answered`,
       };
+    case 'monitor_fault':
+      return { level: entry.active ? 'warn' : 'info', text: `the monitor: ${entry.detail}` };
     case 'alarm':
       return { level: 'error', text: `nothing is watched any more: ${entry.detail}` };
     case 'reboot_intent':
@@ -188,8 +193,19 @@ function describeOutageEnd(entry: EntryOf<'outage_end'>): { level: Level; text: 
         : `after ${entry.attempts} attempts`;
   return {
     level: 'info',
-    text: `${entry.resource} is back after ${durationWords(entry.durationMs)}, ${how}`,
+    text:
+      entry.againMs === undefined
+        ? `${entry.resource} is back after ${durationWords(entry.durationMs)}, ${how}`
+        : `${entry.resource} is alive again after ${durationWords(entry.againMs)}, ${durationWords(entry.durationMs)} after it died, ${how}`,
   };
+}
+
+function describeReopened(entry: EntryOf<'outage_reopened'>): { level: Level; text: string } {
+  const after = `${durationWords(Math.max(0, entry.atMs - entry.backMs))} after it was back`;
+  const cause = causeWords(entry.cause);
+  return entry.run === undefined
+    ? { level: 'warn', text: `${entry.resource} is down again ${after}: ${cause}; the same outage goes on` }
+    : { level: 'info', text: `${entry.resource} was stopped by our own restart ${after}: ${cause}` };
 }
 
 function describeCommand(entry: EntryOf<'command'>): { level: Level; text: string } {

@@ -2,6 +2,13 @@
 import type { Cause } from './model.js';
 import type { Role } from './policy.js';
 
+/** A role as it is published: `stack` is the network. The word is older than the role and stays, automations compare it. */
+export type RoleView = 'stack' | 'service';
+
+export function viewRole(role: Role): RoleView {
+  return role === 'network' ? 'stack' : 'service';
+}
+
 /**
  * absent: not seen alive yet. up. restarting: a script runs. settling: waiting for the resource or for the next attempt.
  * rebooting: a reboot has been ordered. held: recovery has given up or may not act; still watching.
@@ -19,6 +26,7 @@ export type ResourceStateName =
 /** How recovery stands as a whole: of all resources the one that is worst off, or a pause of everything. */
 export const recoveryStates = [
   'watching',
+  'verifying',
   'absent',
   'suspect',
   'blocked',
@@ -37,7 +45,7 @@ export interface SensorView {
 }
 
 export interface ResourceView {
-  readonly role: Role;
+  readonly role: RoleView;
   readonly state: ResourceStateName;
   /** RFC 3339. */
   readonly since: string;
@@ -71,10 +79,12 @@ export interface OutageView {
   /** Journal sequence number of the entry that closed it (or opened it, while open). */
   readonly seq: number;
   readonly resource: string;
-  readonly role: Role;
+  readonly role: RoleView;
   readonly began_at: string;
   readonly ended_at: string | null;
   readonly duration_s: number | null;
+  /** Where it was alive in between: the part of the duration in which it was down. */
+  readonly downtime_s?: number;
   /** In a few words for a person, e.g. `killed by SIGSEGV, core dumped`. */
   readonly cause: string;
   readonly cause_detail: Cause;
@@ -101,12 +111,12 @@ export interface Snapshot {
     /** Whether sockmon ordered it. */
     readonly by: 'sockmon' | 'other' | 'unknown';
   };
-  /** recovering while any resource of role stack is in an outage, or has not come up for 5 minutes since sockmon watches it. */
+  /** recovering while any resource of role network is in an outage, or has not come up for 5 minutes since sockmon watches it. */
   readonly status: 'online' | 'recovering';
   readonly recovery: RecoveryState;
   /** Resources that are down and left alone although nobody wanted that. */
   readonly held: readonly string[];
-  /** degraded where a sensor cannot work here; `notes` says which and why. */
+  /** degraded while a sensor cannot work as it should; `notes` says which and why. */
   readonly detection: { readonly quality: 'full' | 'degraded'; readonly notes: readonly string[] };
   readonly resources: Readonly<Record<string, ResourceView>>;
   readonly last_outage: OutageView | null;
@@ -114,7 +124,7 @@ export interface Snapshot {
   readonly last_stack_outage: string | null;
   readonly outages_24h: number;
   readonly outages_total: number;
-  /** Share of the time without an outage of role stack, 0..100. */
+  /** Share of the time without an outage of role network, 0..100. */
   readonly uptime_24h_pct: number;
   readonly uptime_30d_pct: number;
   /** Everything is left alone until then, RFC 3339; null = no pause of everything. */

@@ -1,6 +1,7 @@
 /** The picture of now, derived from the machine's state and the history. Pure. */
 import { isMissed, lateMs } from './absence.js';
 import { type Instant, isoTime, wallMsAt } from './clock.js';
+import { faultNotes } from './detection.js';
 import { viewEvidence } from './evidence.js';
 import { figuresOf } from './figures.js';
 import { rebootsLeft } from './guard.js';
@@ -8,7 +9,7 @@ import type { History } from './history.js';
 import type { LastBoot } from './last-boot.js';
 import type { Vantage } from './moment.js';
 import { type OutageHistory, timesOf } from './outage-history.js';
-import { type Policy, type Role, roleOf } from './policy.js';
+import type { Policy, ResourcePolicy, Role } from './policy.js';
 import { causeWords, durationWords, resultWords } from './sentence.js';
 import {
   type OutageView,
@@ -17,8 +18,10 @@ import {
   type ResourceView,
   recoveryStates,
   type Snapshot,
+  viewRole,
 } from './snapshot-model.js';
-import { type MachineState, outageOf, type ResourceState } from './state.js';
+import { type MachineState, outageOf, phaseOutage, type ResourceState } from './state.js';
+import { type Verifying, verifiedAtMs } from './verifying.js';
 
 export interface SnapshotInfo {
   readonly node: string;
@@ -32,9 +35,10 @@ export interface SnapshotInfo {
 }
 
 export function snapshot(state: MachineState, history: History, now: Instant, info: SnapshotInfo): Snapshot {
-  const roles = new Map(info.policy.resources.map(policy => [policy.id, roleOf(policy)]));
-  const role = (resource: string): Role => roles.get(resource) ?? roleOf(undefined);
-  const { last, ...figures } = figuresOf(history, now, resource => role(resource) === 'stack');
+  const roles = new Map(info.policy.resources.map(policy => [policy.id, policy.role]));
+  const role = (resource: string): Role => roles.get(resource) ?? 'service';
+  const notes = faultNotes(state.faults);
+  const { last, ...figures } = figuresOf(history, now, resource => role(resource) === 'network');
   return {
     node: info.node,
     version: info.version,
@@ -49,7 +53,7 @@ export function snapshot(state: MachineState, history: History, now: Instant, in
     status: isRecovering(state, now) ? 'recovering' : 'online',
     recovery: recoveryOf(state, history, now),
     held: heldOf(state).map(({ policy }) => policy.id),
-    detection: { quality: state.faults.length === 0 ? 'full' : 'degraded', notes: state.faults },
+    detection: { quality: notes.length === 0 ? 'full' : 'degraded', notes },
     resources: Object.fromEntries(
       [...state.resources].map(([id, resource]) => [id, viewResource(resource, history, now)]),
     ),
@@ -78,7 +82,7 @@ function bootWords({ by, reboot, before }: LastBoot): string | null {
 export function isRecovering(state: MachineState, now: Instant): boolean {
   return [...state.resources.values()].some(
     resource =>
-      roleOf(resource.policy) === 'stack' &&
+      resource.policy.role === 'network' &&
       (outageOf(resource.phase) !== null || isMissed(resource, now.bootMs)),
   );
 }
@@ -89,10 +93,12 @@ export function viewOutage(outage: OutageHistory, from: Vantage, role: Role): Ou
     id: outage.id,
     seq: outage.end?.seq ?? outage.begin.seq,
     resource: outage.resource,
-    role,
+    role: viewRole(role),
     began_at: isoTime(beganMs),
     ended_at: endedMs === null ? null : isoTime(endedMs),
     duration_s: durationMs === null ? null : Math.round(durationMs) / 1000,
+    ...(durationMs !== null &&
+      outage.aliveMs > 0 && { downtime_s: Math.round(Math.max(0, durationMs - outage.aliveMs)) / 1000 }),
     cause: causeWords(outage.cause),
     cause_detail: outage.cause,
     attempts: outage.end?.attempts ?? outage.attempts,
@@ -156,11 +162,12 @@ function pendingReboot(state: MachineState, history: History, now: Instant): Pen
 
 function viewResource(resource: ResourceState, history: History, now: Instant): ResourceView {
   const { policy, phase, sensors } = resource;
-  const outage = outageOf(phase);
+  const outage = phaseOutage(phase);
   const link = sensors.find(sensor => sensor.carrier !== null);
   return {
-    role: roleOf(policy),
-    state: phase.name,
+    role: viewRole(policy.role),
+    // It is; what may still come is said by the reason.
+    state: phase.name === 'verifying' ? 'up' : phase.name,
     since: isoTime(wallMsAt(phase.sinceMs, now)),
     reason: reasonWords(resource, now),
     outage: outage?.id ?? null,
@@ -188,6 +195,8 @@ function reasonWords(resource: ResourceState, now: Instant): string {
       return sensors.every(sensor => sensor.carrier !== false)
         ? 'every sensor is up'
         : 'up, but without a carrier';
+    case 'verifying':
+      return verifyingWords(phase, policy, now);
     case 'restarting':
       return `${causeWords(phase.outage.cause)}; attempt ${phase.running.attempt} is running`;
     case 'settling': {
@@ -213,6 +222,15 @@ function reasonWords(resource: ResourceState, now: Instant): string {
     case 'held':
       return `${causeWords(phase.outage.cause)}; ${phase.reason}`;
   }
+}
+
+function verifyingWords(phase: Verifying, policy: ResourcePolicy, now: Instant): string {
+  const { dip, run, outage } = phase;
+  if (dip !== null) return `${causeWords(dip.cause)}; it may only be replaced`;
+  const leftMs = Math.max(0, verifiedAtMs(phase, policy.settleMs) - now.bootMs);
+  return run.kind === 'running' && !run.isService
+    ? `alive, and not yet verified: attempt ${outage.attempts} is still running and may stop it once more`
+    : `alive, and verified when it has been so for another ${durationWords(leftMs)}`;
 }
 
 function viewReboot(policy: Policy, history: History, now: Instant): Omit<Snapshot['reboot'], 'pending'> {

@@ -1,5 +1,6 @@
 /** The machine's state, its inputs and its effects: three unions that the compiler checks. */
 import type { Instant } from './clock.js';
+import type { Fault, FaultOf } from './detection.js';
 import type { Flood } from './flood.js';
 import type { History } from './history.js';
 import type { Climb, NextStep } from './ladder.js';
@@ -8,7 +9,7 @@ import type { Moment } from './moment.js';
 import type { Nature, Policy, ResourcePolicy } from './policy.js';
 import type { CommandAnswer, Evidence, ReceivedCommand, Run } from './ports.js';
 
-/** Changes of a carrier of late. */
+/** Changes of late of what may come and go: a carrier, a fault. */
 export interface Twitches {
   /** When they were told, one by one. */
   readonly toldMs: readonly number[];
@@ -28,6 +29,7 @@ export interface SensorState {
   readonly carrier: boolean | null;
   readonly twitches: Twitches;
   readonly interface: string | null;
+  readonly ownRun: boolean;
   /** When it last went down, in ms of CLOCK_BOOTTIME. */
   readonly diedMs: number | null;
   /** Up, but not whole since its carrier came back: a DHCP client needs its time, but not for ever. */
@@ -45,6 +47,10 @@ export interface OpenOutage {
   readonly attempts: number;
   readonly lastAttemptMs: number | null;
   readonly lastResult: RunResult | null;
+  /** When the last run ended; null: it has not, or nobody has seen it. */
+  readonly lastRunEndMs: number | null;
+  /** Until when a run that sockmon lost sight of by its own restart may be at work. */
+  readonly lostRunUntilMs: number | null;
   readonly climb: Climb;
   /** A script has said: do not reboot. */
   readonly vetoed: boolean;
@@ -52,20 +58,25 @@ export interface OpenOutage {
   readonly resumed: boolean;
   /** Nobody saw it begin. */
   readonly timeUncertain: boolean;
-  /** recovery_failed has been recorded: it is told once. */
+  /** recovery_failed has been recorded. */
   readonly failed: boolean;
   /** Why the guard refused a reboot, if it did: the same refusal is recorded once. */
   readonly refusal: RefusalCode | null;
   /** Its restart budget has been used up: told once. */
   readonly overspent: boolean;
-  /** The open outage of something that it needs: this one is a part of that story. */
+  /** The outage of something that it needs: this one is a part of that story. */
   readonly root: string | null;
   /** A single death of a flapping resource: recorded, not told. */
   readonly quiet: boolean;
-  /** It was killed on purpose, to see whether it comes back. */
+  /** Killed on purpose. */
   readonly drill: boolean;
   /** The command that asked for this restart and wants an answer. */
   readonly command: string | null;
+  /** When it was last down again after it had been back; how long it has been alive since it began, in all. */
+  readonly reopenedMs: number | null;
+  readonly aliveMs: number;
+  /** The last run of ours that is taken to have stopped it: each does so once. */
+  readonly blamedRun: string | null;
 }
 
 export interface Running {
@@ -89,27 +100,45 @@ export type HeldFor =
   | 'paused'
   | 'restart_budget';
 
+/** What is known of the last run of an outage that has come back. */
+export type LastRun =
+  /** isService: it, or what it has started, is what is watched. */
+  | { readonly kind: 'running'; readonly running: Running; readonly isService: boolean }
+  | { readonly kind: 'over'; readonly endedMs: number };
+
+export interface Dip {
+  readonly sinceMs: number;
+  /** When it counts as down. */
+  readonly untilMs: number;
+  readonly cause: Cause;
+  readonly sensor: string;
+}
+
 /**
  *            death                    script ends              steps used up
  *   absent ─┐     ┌──> restarting <──────────────> settling ─────────────────────┬──> rebooting
  *           ├─────┤        │          next attempt   │    │                       │        │ every way failed
  *   up ─────┘  suspect     │                         │  blocked: what it needs     │        │
  *    ^         (fallMs)    │                         │    │      is down           │        │
- *    │            │        └───────────┬─────────────┴────┴──── guard: no ───────> held <───┘
- *    │            │ back in time       │ every sensor has been up for riseMs        │
- *    └────────────┴────────────────────┴────────────────────────────────────────────┘
+ *    │ settleMs   │        └───────────┬─────────────┴────┴──── guard: no ───────> held <───┘
+ *    │            │ back in time       │ every sensor has been up for riseMs
+ *    └────────────┴─ verifying <───────┘ (straight to up where no script has run)
+ *                        └── down again: restarting or settling, in the same outage
  */
 export type Phase =
   | { readonly name: 'absent'; readonly sinceMs: number }
   | { readonly name: 'up'; readonly sinceMs: number }
-  /** Dead, but perhaps only being replaced: no outage before `untilMs`. */
+  /** Back, and told so; but a script of ours may still stop it, as every "restart" does. Then the same outage goes on. */
   | {
-      readonly name: 'suspect';
+      readonly name: 'verifying';
       readonly sinceMs: number;
-      readonly untilMs: number;
-      readonly cause: Cause;
-      readonly sensor: string;
+      readonly outage: OpenOutage;
+      readonly run: LastRun;
+      /** It has been down since then for less than `fallMs`. */
+      readonly dip: Dip | null;
     }
+  /** Dead, but perhaps only being replaced: no outage before `untilMs`. */
+  | ({ readonly name: 'suspect' } & Dip)
   | {
       readonly name: 'restarting';
       readonly sinceMs: number;
@@ -184,8 +213,8 @@ export interface MachineState {
   readonly reboot: PendingReboot | null;
   /** When the next pause ends: that is news by itself. */
   readonly pauseEndsMs: number | null;
-  /** Sensors that cannot work here, in words: degraded detection. */
-  readonly faults: readonly string[];
+  /** Degraded detection, now and of late. */
+  readonly faults: readonly Fault[];
   /** How many commands have come from the broker of late. */
   readonly flood: Flood;
 }
@@ -203,6 +232,8 @@ export interface SensorInput {
   readonly detail: string;
   readonly carrier: boolean | null;
   readonly interface: string | null;
+  /** With `up`: what is watched is a script of ours for this resource that is running, or a process that it has started. */
+  readonly ownRun: boolean;
   /** The run that the monitor thread has started by itself. */
   readonly reflex: string | null;
 }
@@ -220,9 +251,10 @@ export type Input =
     }
   | {
       readonly kind: 'fault';
-      readonly resource: string | null;
-      readonly sensor: number | null;
+      readonly of: FaultOf;
       readonly detail: string;
+      /** false: what was told before is over. */
+      readonly active: boolean;
     }
   | { readonly kind: 'tick' }
   | { readonly kind: 'command'; readonly command: ReceivedCommand }
@@ -250,8 +282,8 @@ export type Input =
     }
   /** The journal has taken the records of the last input: what depends on it is looked at again. */
   | { readonly kind: 'review' }
-  /** The policy of the context is to be taken up: at start and at a reload. */
-  | { readonly kind: 'configure' };
+  /** The policy of the context is to be taken up: at start and at a reload. living: runs of before the start that are known to go on. */
+  | { readonly kind: 'configure'; readonly living?: readonly string[] };
 
 export type Effect =
   | { readonly do: 'journal'; readonly record: JournalRecord }
@@ -303,7 +335,13 @@ export interface Step<S> {
   readonly effects: readonly Effect[];
 }
 
+/** The outage that it is in: null while it lives, also while that is being verified. */
 export function outageOf(phase: Phase): OpenOutage | null {
+  return phase.name === 'verifying' ? null : phaseOutage(phase);
+}
+
+/** The outage that is being told, over or not. */
+export function phaseOutage(phase: Phase): OpenOutage | null {
   return phase.name === 'absent' || phase.name === 'up' || phase.name === 'suspect' ? null : phase.outage;
 }
 

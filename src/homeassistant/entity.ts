@@ -1,12 +1,12 @@
 /** What an entity is, and what the table's parts share. Pure. */
-import type { Role } from '../core/policy.js';
+import type { RoleView } from '../core/snapshot-model.js';
 
 export type Platform = 'binary_sensor' | 'sensor' | 'event' | 'button' | 'switch' | 'number';
 
 /** What the table is made from. */
 export interface Watched {
   readonly id: string;
-  readonly role: Role;
+  readonly role: RoleView;
   readonly restartable: boolean;
 }
 

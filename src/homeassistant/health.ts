@@ -91,7 +91,7 @@ export function health(context: EntityContext): Entity[] {
       topics,
       'detection',
       'Detection',
-      'Degraded where a sensor cannot work on this machine; which and why among the attributes',
+      'Degraded while a sensor cannot work as it should; which and why among the attributes',
       '{{ value_json.detection.quality }}',
       {
         ...diagnostic,

@@ -150,7 +150,7 @@ function rootFact(root: string | undefined): { root?: string } {
 function downFact(entry: Entry<'outage_begin'>, context: TellingContext): Fact {
   const cause = context.laterCause?.(entry.outage) ?? entry.cause;
   return {
-    event_type: context.role(entry.resource) === 'stack' ? 'stack_down' : 'service_down',
+    event_type: context.role(entry.resource) === 'network' ? 'stack_down' : 'service_down',
     outage: entry.outage,
     resource: entry.resource,
     ...rootFact(context.rootOf?.(entry.outage) ?? entry.root),
@@ -163,7 +163,7 @@ function downFact(entry: Entry<'outage_begin'>, context: TellingContext): Fact {
 function recoveredFact(entry: Entry<'outage_end'>, context: TellingContext): Fact {
   const { beganMs, endedMs, durationMs } = outageSpan(entry, context.now);
   return {
-    event_type: context.role(entry.resource) === 'stack' ? 'stack_recovered' : 'service_recovered',
+    event_type: context.role(entry.resource) === 'network' ? 'stack_recovered' : 'service_recovered',
     outage: entry.outage,
     resource: entry.resource,
     ...rootFact(context.rootOf?.(entry.outage)),

@@ -159,6 +159,7 @@ export class House {
       detail: '',
       carrier: null,
       interface: null,
+      ownRun: false,
       reflex,
     });
   }

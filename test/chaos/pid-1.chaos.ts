@@ -16,6 +16,7 @@ resources:
     restart: {script: /usr/lib/sockmon/config/sockmon-step, args: [nap]}
   tcpip:
     watch: {link: {interface: wan0}}
+    role: network
     restart: {script: /usr/lib/sockmon/config/sockmon-step, args: [wan], attempts: 2, every: 2s}
 reboot: {allowed: true, min_uptime: 1s}
 mqtt: {url: 'mqtt://127.0.0.1:1883'}

@@ -37,7 +37,7 @@ test('run says what it watches; status, history and commands work beside it; SIG
 
   const text = await program.run('status');
   assert.equal(text.status, 0, text.err);
-  assert.match(text.out, /^sockmon \S+ on gw: online\n\nnap: up since /);
+  assert.match(text.out, /^sockmon \S+ on gw: online\n\nnap: up since .*\n(?: .*\n)* {2}role +a service\n/);
   const json = await program.run('status', '--json', '--config', 'sockmon.yaml');
   const status = JSON.parse(json.out);
   assert.equal(status.running, true);

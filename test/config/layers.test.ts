@@ -30,6 +30,7 @@ const careful = {
   needs: [],
   fallMs: null,
   riseMs: 0,
+  settleMs: 10_000,
 };
 const rebootWays = {
   command: ['systemctl', 'reboot'],
@@ -57,6 +58,7 @@ test('the least configuration gets every default', context => {
       resources: [
         {
           id: 'tcpip',
+          role: 'network',
           sensors: [stack(60_000), link],
           steps: [],
           rebootWhenFailed: false,
@@ -128,6 +130,7 @@ test('every form of a resource', context => {
   assert.deepEqual(load(['a.yaml']).policy.resources, [
     {
       id: 'pppoe',
+      role: 'network',
       sensors: [
         programOf('pppd', { pidfile: join(folder, 'run/ppp.pid'), name: 'pppd' }),
         linkOf('ppp0', { carrier: true }),
@@ -148,6 +151,7 @@ test('every form of a resource', context => {
     },
     {
       id: 'dns',
+      role: 'service',
       sensors: [programOf('tcp:53', { listen: 'tcp:53' })],
       steps,
       rebootWhenFailed: true,
@@ -155,6 +159,7 @@ test('every form of a resource', context => {
     },
     {
       id: 'eth1',
+      role: 'service',
       sensors: [linkOf('eth1')],
       steps: [],
       rebootWhenFailed: false,
@@ -162,6 +167,7 @@ test('every form of a resource', context => {
     },
     {
       id: 'quiet',
+      role: 'network',
       sensors: [stack(300_000), link, linkOf(null, { defaultRoute: false, address: false })],
       steps,
       rebootWhenFailed: false,
@@ -186,6 +192,7 @@ test('a ladder: every key of a step, names by the scripts, and what stands besid
     needs: tcpip
     fall: 2s
     rise: 1500ms
+    settle: 1m
   tcpip: {watch: tcpip}
 reboot: {hold_off: [], force_command: [/bin/false]}
 `,
@@ -206,12 +213,41 @@ reboot: {hold_off: [], force_command: [/bin/false]}
       journalLines: 20,
     },
   ]);
-  const { restartBudget, needs, fallMs, riseMs } = dns;
+  const { restartBudget, needs, fallMs, riseMs, settleMs } = dns;
   assert.deepEqual(
-    { restartBudget, needs, fallMs, riseMs },
-    { restartBudget: { max: 12, perMs: 30 * minuteMs }, needs: ['tcpip'], fallMs: 2000, riseMs: 1500 },
+    { restartBudget, needs, fallMs, riseMs, settleMs },
+    {
+      restartBudget: { max: 12, perMs: 30 * minuteMs },
+      needs: ['tcpip'],
+      fallMs: 2000,
+      riseMs: 1500,
+      settleMs: minuteMs,
+    },
   );
   assert.deepEqual([reboot.holdOffMs, reboot.forceCommand], [[], ['/bin/false']]);
+});
+
+test('a wait that is shorter than the time-out gets a warning where somebody has chosen it', context => {
+  const { write, load } = workshop(context);
+  const warningsOf = (restart: string): string[] => {
+    write('a.yaml', `resources: {a: {watch: stack, restart: ${restart}}}\n`);
+    const warnings: string[] = [];
+    load(['a.yaml'], { onWarning: warning => warnings.push(formatFault(warning)) });
+    return warnings;
+  };
+  for (const usual of [
+    './script',
+    '{script: ./script, every: 30s}',
+    '{script: ./script, every: 30s, timeout: 1m}',
+    '{script: ./script, every: 3s, timeout: 3s}',
+    '{script: ./script, every: 2m}',
+    '{script: ./script, timeout: 20s}',
+  ])
+    assert.deepEqual(warningsOf(usual), [], usual);
+  assert.deepEqual(warningsOf('{script: ./script, every: 3s}'), [
+    'a.yaml:1:40: resources.a.restart: every (3s) of the step script is shorter than its timeout (1m): when the script takes longer than 3s, the next attempt begins as soon as a second after its end; raise every, or lower timeout',
+  ]);
+  assert.equal(warningsOf('{script: ./script, timeout: 61s}').length, 1);
 });
 
 test('a budget that is used up before the ladder is gets a warning', context => {
@@ -323,6 +359,7 @@ test('the form of the seed', context => {
   assert.deepEqual(config.policy.resources, [
     {
       id: 'tcpip',
+      role: 'network',
       sensors: [stack(60_000), link],
       steps: [{ ...stepDefaults, name: 'script', argv: [join(folder, 'script')] }],
       rebootWhenFailed: true,

@@ -157,7 +157,7 @@ describe('not every death is an outage', () => {
     world.advance(1000);
     world.up();
     const backMs = world.bootMs;
-    until(world, ['up']);
+    until(world, ['verifying']);
     assert.equal(world.of('outage_end')[0]?.atMs, backMs);
     assert.equal(world.bootMs, backMs + 5000);
     assert.equal(world.of('outage_begin').length, 1);
@@ -169,7 +169,7 @@ describe('not every death is an outage', () => {
     for (let death = 0; death < 6; death++) {
       world.die();
       until(world, ['restarting']);
-      world.up();
+      world.recovers();
     }
     assert.deepEqual(
       world.of('notice').map(notice => notice.what),
@@ -193,6 +193,7 @@ describe('what dies again and again, but slowly', () => {
       world.die();
       world.advance(5000);
       world.up();
+      world.runEnds(0);
     }
   }
   const watchOnly = { steps: [], rebootWhenFailed: false };

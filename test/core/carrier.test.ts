@@ -93,7 +93,7 @@ describe('a carrier', () => {
     const named = world.entries.at(-1);
     assert.ok(named);
     assert.match(describeEntry(named).text, /^tcpip: the carrier of eth0 keeps coming and going/);
-    const event = eventOf(named, { now: world.history.seenFrom(world.now()), role: () => 'stack' });
+    const event = eventOf(named, { now: world.history.seenFrom(world.now()), role: () => 'network' });
     assert.equal(event?.event_type, 'flapping');
     assert.match(event?.detail ?? '', /eth0/);
   });

@@ -101,7 +101,7 @@ describe('evidence', () => {
     for (let death = 0; death < 6; death++) {
       flapping.die();
       while (flapping.phase().name !== 'restarting') flapping.wait();
-      flapping.up();
+      flapping.recovers();
     }
     assert.equal(flapping.did('collect').filter(({ when }) => when === 'before').length, 4);
   });

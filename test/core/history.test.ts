@@ -88,6 +88,7 @@ describe('a history of years', () => {
       world.die();
       world.advance(10_000);
       world.up();
+      world.runEnds(0);
       world.advance(25_000);
     }
     const whole = look(world, new History(world.entries, Number.POSITIVE_INFINITY));

@@ -32,6 +32,12 @@ const into: Record<PhaseName, () => World> = {
     world.die();
     return world;
   },
+  verifying: () => {
+    const world = into.restarting();
+    world.advance(1000);
+    world.up();
+    return world;
+  },
   settling: () => {
     const world = into.restarting();
     world.runEnded(`${world.outage(1)}#1`, 0);
@@ -56,10 +62,7 @@ function exhaust(world: World): World {
   throw new Error('it never gave up');
 }
 
-const currentRun = (world: World): string => {
-  const phase = world.phase();
-  return phase.name === 'restarting' ? phase.running.run : 'nobody#1';
-};
+const currentRun = (world: World): string => world.currentRun() ?? 'nobody#1';
 
 type Event = (world: World) => void;
 const events: Record<string, Event> = {
@@ -140,7 +143,7 @@ const table: Record<PhaseName, Record<string, PhaseName>> = {
     'reboot failed': 'blocked',
   },
   restarting: {
-    'all up': 'up',
+    'all up': 'verifying',
     down: 'restarting',
     'down with reflex': 'restarting',
     'one absent': 'restarting',
@@ -152,8 +155,21 @@ const table: Record<PhaseName, Record<string, PhaseName>> = {
     'restart commanded': 'restarting',
     'reboot failed': 'restarting',
   },
+  verifying: {
+    'all up': 'verifying',
+    down: 'restarting',
+    'down with reflex': 'restarting',
+    'one absent': 'restarting',
+    'script ends with 0': 'verifying',
+    'script fails': 'verifying',
+    'another script ends': 'verifying',
+    'deadline passes': 'up',
+    'tick too early': 'verifying',
+    'restart commanded': 'verifying',
+    'reboot failed': 'verifying',
+  },
   settling: {
-    'all up': 'up',
+    'all up': 'verifying',
     down: 'settling',
     'down with reflex': 'settling',
     'one absent': 'settling',
@@ -166,7 +182,7 @@ const table: Record<PhaseName, Record<string, PhaseName>> = {
     'reboot failed': 'settling',
   },
   rebooting: {
-    'all up': 'up',
+    'all up': 'verifying',
     down: 'rebooting',
     'down with reflex': 'rebooting',
     'one absent': 'rebooting',
@@ -179,7 +195,7 @@ const table: Record<PhaseName, Record<string, PhaseName>> = {
     'reboot failed': 'held',
   },
   held: {
-    'all up': 'up',
+    'all up': 'verifying',
     down: 'held',
     'down with reflex': 'held',
     'one absent': 'held',
@@ -231,7 +247,7 @@ describe('an outage', () => {
     world.sensor('tcpip', 'up', { sensor: 0 });
     assert.equal(world.phase().name, 'restarting');
     world.up();
-    assert.equal(world.phase().name, 'up');
+    assert.equal(world.phase().name, 'verifying');
     const [end] = world.of('outage_end');
     assert.equal(end?.durationMs, 1200);
     assert.equal(end?.attempts, 1);
@@ -365,7 +381,7 @@ describe('an outage', () => {
     assert.equal(world.phase().name, 'restarting');
     assert.deepEqual(world.of('outage_begin')[0]?.cause, cause);
     world.sensor('tcpip', 'up', { sensor: 1, carrier: true, interface: 'eth0' });
-    assert.equal(world.phase().name, 'up');
+    assert.equal(world.phase().name, 'verifying');
   });
 
   it('is not begun when the address comes back in time', () => {
@@ -389,8 +405,7 @@ describe('an outage', () => {
       const died = world.bootMs;
       if (world.phase().name === 'settling') world.wait();
       delays.push(world.bootMs - died);
-      world.up();
-      world.advance(10);
+      world.recovers();
     }
     assert.deepEqual(delays, [0, 0, 0, 1000, 2000, 4000, 8000, 16_000]);
     assert.equal(world.did('arm').at(-1)?.run, null);
@@ -576,6 +591,8 @@ describe('commands', () => {
       world.did('answer').map(effect => effect.answer.status),
       ['accepted', 'done'],
     );
+    assert.equal(world.did('arm').at(-1)?.run, null, 'its script may stop it once more');
+    world.recovers();
     assert.notEqual(world.did('arm').at(-1)?.run, null);
   });
 

@@ -280,8 +280,7 @@ function play(world: World, move: Move, index: number): void {
       world.die(move.id);
       return;
     case 'end': {
-      const { phase } = world.state.resources.get(move.id) ?? {};
-      const run = phase?.name === 'restarting' ? phase.running.run : `${outageId(world, move.id)}#1`;
+      const run = world.currentRun(move.id) ?? `${outageId(world, move.id)}#1`;
       const result =
         move.code < 0
           ? ({ kind: 'not_started', error: 'ECANCELED' } as const)

@@ -138,7 +138,7 @@ describe('the snapshot', () => {
     for (let death = 0; death < 4; death++) {
       world.die('tcpip');
       while (world.phase('tcpip').name === 'settling') world.wait();
-      if (death < 3) world.up('tcpip');
+      if (death < 3) world.recovers('tcpip');
     }
     world.die('dns');
     const { resources, problems } = world.look();
@@ -168,8 +168,9 @@ describe('the snapshot', () => {
 
   it('is degraded where a sensor cannot work, and says which', () => {
     const world = new World();
-    world.input({ kind: 'fault', resource: 'tcpip', sensor: 1, detail: 'no rtnetlink here' });
-    world.input({ kind: 'fault', resource: 'tcpip', sensor: 1, detail: 'no rtnetlink here' });
+    const of = { what: 'sensor', resource: 'tcpip', sensor: 1 } as const;
+    world.input({ kind: 'fault', of, detail: 'no rtnetlink here', active: true });
+    world.input({ kind: 'fault', of, detail: 'no rtnetlink here', active: true });
     assert.deepEqual(world.look().detection, { quality: 'degraded', notes: ['tcpip: no rtnetlink here'] });
     assert.equal(world.of('notice').length, 1);
   });

@@ -12,7 +12,7 @@ function story(world: World, wanted: string): Story {
   const { outages } = new History(world.entries);
   const outage = findOutages(outages, wanted).at(-1);
   assert.ok(outage, wanted);
-  return storyOf(world.entries, outage, 'stack', world.history.seenFrom(world.now()));
+  return storyOf(world.entries, outage, 'network', world.history.seenFrom(world.now()));
 }
 
 /** Its script fails until the reboot is ordered. */

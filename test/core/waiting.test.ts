@@ -41,7 +41,7 @@ describe('what comes at once with a death', () => {
     world.advance(minuteMs);
     world.restart();
     world.up();
-    assert.equal(world.phase().name, 'up');
+    assert.equal(world.phase().name, 'verifying');
     assert.equal(world.of('attempt').length, 1);
   });
 });
@@ -293,7 +293,12 @@ describe('a script that stays as the service', () => {
     world.input({ kind: 'tick' });
     assert.deepEqual(world.did('end_run'), []);
     world.wait();
+    assert.equal(world.phase().name, 'verifying');
+    world.wait();
     assert.equal(world.phase().name, 'up');
+    world.runEnded(`${world.outage(1)}#1`, 0);
+    assert.deepEqual(world.did('end_run'), []);
+    assert.equal(world.of('attempt_end').length, 1);
   });
 });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import type { FaultOf } from '../../src/core/detection.js';
 import { History } from '../../src/core/history.js';
 import { exitStatus } from '../../src/core/ladder.js';
 import { nextDeadlineMs } from '../../src/core/machine.js';
@@ -26,6 +27,7 @@ type Move =
   | { move: 'wait' }
   | { move: 'advance'; ms: number }
   | { move: 'command'; action: Action; target: string; retained: boolean; id: string }
+  | { move: 'fault'; of: FaultOf; detail: string; active: boolean }
   | { move: 'reboot_failed' }
   | { move: 'restart'; boot: boolean }
   | { move: 'reload'; allowed: boolean };
@@ -66,6 +68,16 @@ const move: fc.Arbitrary<Move> = fc.oneof(
       id: fc.string({ minLength: 1, maxLength: 2 }),
     }),
   },
+  fc.record({
+    move: fc.constant('fault' as const),
+    of: fc.oneof(
+      fc.record({ what: fc.constant('sensor' as const), resource: anId, sensor: fc.nat(1) }),
+      fc.record({ what: fc.constantFrom('watching' as const, 'reflex' as const), resource: anId }),
+      fc.constant({ what: 'monitor' as const, code: 'EIO' }),
+    ),
+    detail: fc.constantFrom('ENOMEM', 'EMFILE'),
+    active: fc.boolean(),
+  }),
   fc.constant({ move: 'reboot_failed' as const }),
   fc.record({ move: fc.constant('restart' as const), boot: fc.boolean() }),
   fc.record({ move: fc.constant('reload' as const), allowed: fc.boolean() }),
@@ -117,11 +129,9 @@ function apply(world: World, move: Move, boots: { count: number }): void {
     case 'all_up':
       world.up(move.id);
       return;
-    case 'run_ended': {
-      const phase = world.phase(move.id);
-      world.runEnded(phase.name === 'restarting' ? phase.running.run : 'nobody#1', move.code);
+    case 'run_ended':
+      world.runEnded(world.currentRun(move.id) ?? 'nobody#1', move.code);
       return;
-    }
     case 'wait':
       world.wait();
       return;
@@ -137,6 +147,9 @@ function apply(world: World, move: Move, boots: { count: number }): void {
         press: move.action === 'reboot',
         ...(move.action === 'pause' && { forMs: 120_000 }),
       });
+      return;
+    case 'fault':
+      world.input({ kind: 'fault', of: move.of, detail: move.detail, active: move.active });
       return;
     case 'reboot_failed': {
       const intent = world.history.pendingIntent?.intent;
@@ -250,15 +263,16 @@ describe('the machine on a random walk', () => {
         world.advance(10_000);
         world.input({ kind: 'tick' });
         // A commanded restart ends with its script.
-        for (const id of ids) {
-          const phase = world.phase(id);
-          if (phase.name === 'restarting') world.runEnded(phase.running.run, 0);
-        }
+        for (const id of ids) world.runEnds(0, id);
+        while (ids.some(id => world.phase(id).name === 'verifying')) assert.ok(world.wait());
         for (const id of ids) assert.equal(world.phase(id).name, 'up');
         const begun = world.of('outage_begin').map(entry => entry.outage);
+        const taken = world.of('outage_reopened').map(entry => entry.outage);
         const ended = world.of('outage_end').map(entry => entry.outage);
         assert.equal(new Set(begun).size, begun.length);
-        assert.deepEqual([...ended].sort(), [...begun].sort());
+        assert.deepEqual([...ended].sort(), [...begun, ...taken].sort());
+        for (const { end, aliveMs } of world.history.outages)
+          assert.ok(end !== null && aliveMs >= 0 && aliveMs <= end.durationMs, JSON.stringify(end));
       }),
       runs,
     );
@@ -298,7 +312,16 @@ describe('the machine on a random walk', () => {
             const { phase } = world.state.resources.get(id) ?? {};
             const outage = phase === undefined ? null : outageOf(phase);
             const { name } = world.phase(id);
-            return [outage?.id, outage?.attempts, outage?.vetoed, outage?.failed, name === 'rebooting'];
+            const { quiet, reopenedMs, aliveMs, blamedRun } = outage ?? {};
+            const again = [quiet, reopenedMs, aliveMs, blamedRun];
+            return [
+              outage?.id,
+              outage?.attempts,
+              outage?.vetoed,
+              outage?.failed,
+              name === 'rebooting',
+              again,
+            ];
           });
         const before = about();
         world.restart();

@@ -41,8 +41,10 @@ export function sensor(name: string): Sensor {
 }
 
 export function resource(id: string, overrides: Partial<ResourcePolicy> = {}): ResourcePolicy {
+  const isService = overrides.sensors?.every(({ kind }) => kind === 'process') ?? false;
   return {
     id,
+    role: isService ? 'service' : 'network',
     sensors: [sensor('stack'), sensor('link default')],
     steps: [step('restart')],
     rebootWhenFailed: true,
@@ -51,6 +53,7 @@ export function resource(id: string, overrides: Partial<ResourcePolicy> = {}): R
     needs: [],
     fallMs: 0,
     riseMs: 0,
+    settleMs: 10_000,
     ...overrides,
   };
 }
@@ -138,6 +141,7 @@ export class World {
       carrier: null,
       interface: null,
       nature: state === 'down' ? 'exited' : null,
+      ownRun: false,
       reflex: null,
       ...more,
     };
@@ -151,6 +155,13 @@ export class World {
   up(id = 'tcpip'): readonly Effect[] {
     const count = this.state.resources.get(id)?.sensors.length ?? 0;
     return Array.from({ length: count }, (_, sensor) => this.sensor(id, 'up', { sensor })).flat();
+  }
+
+  /** It is back, its script ends, and it stays alive until that is verified. */
+  recovers(id = 'tcpip'): void {
+    this.up(id);
+    this.runEnds(0, id);
+    while (this.phase(id).name === 'verifying' && this.wait());
   }
 
   /** The default route's interface disappears; with the reflex, if one is armed. */
@@ -176,8 +187,15 @@ export class World {
 
   /** The script that runs now ends; nothing happens where none does. */
   runEnds(code: number, id = 'tcpip'): void {
+    const run = this.currentRun(id);
+    if (run !== null) this.runEnded(run, code);
+  }
+
+  /** The script that runs now, whether it is waited for or only not verified yet. */
+  currentRun(id = 'tcpip'): string | null {
     const phase = this.phase(id);
-    if (phase.name === 'restarting') this.runEnded(phase.running.run, code);
+    if (phase.name === 'restarting') return phase.running.run;
+    return phase.name === 'verifying' && phase.run.kind === 'running' ? phase.run.running.run : null;
   }
 
   command(command: Partial<ReceivedCommand>): readonly Effect[] {
@@ -196,15 +214,18 @@ export class World {
     });
   }
 
-  /** sockmon ends without a word and starts again; in another boot if so wished. */
-  restart(bootId = this.bootId): void {
+  /**
+   * sockmon ends without a word and starts again; in another boot if so wished.
+   * @param living runs of before that the next one takes over.
+   */
+  restart(bootId = this.bootId, living: readonly string[] = []): void {
     if (bootId !== this.bootId) {
       this.bootId = bootId;
       this.bootMs = 20_000;
     }
     this.state = emptyState;
     this.history = new History(this.entries);
-    this.input({ kind: 'configure' });
+    this.input({ kind: 'configure', living });
   }
 
   look(journalFault: string | null = null): Snapshot {

@@ -9,7 +9,7 @@ const minute = 60_000;
 const trueMs = Date.UTC(2026, 5, 1, 12);
 /** The clock as it is at the telling: right, ten minutes after boot. */
 const now: Vantage = { bootId: 'this', bootMs: 10 * minute, wallMs: trueMs, synced: true, clocks: new Map() };
-const context: TellingContext = { now, role: resource => (resource === 'tcpip' ? 'stack' : 'service') };
+const context: TellingContext = { now, role: resource => (resource === 'tcpip' ? 'network' : 'service') };
 
 /** Written a second after it happened, one minute after boot, by a clock that stood at the epoch. */
 function entry(record: JournalRecord, more: Partial<JournalEntry> = {}): JournalEntry {

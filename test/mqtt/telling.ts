@@ -2,7 +2,7 @@
 
 import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
 import type { Vantage } from '../../src/core/moment.js';
-import type { MqttSettings } from '../../src/core/policy.js';
+import type { MqttSettings, Role } from '../../src/core/policy.js';
 import type { CommandAnswer, Log, ReceivedCommand, Telling } from '../../src/core/ports.js';
 import type { OutageView, ResourceView, Snapshot } from '../../src/core/snapshot-model.js';
 
@@ -163,8 +163,8 @@ export class FakeTelling implements Telling {
     this.announcedNow = entities;
   }
 
-  role(resource: string): 'stack' | 'service' {
-    return this.snapshotNow.resources[resource]?.role ?? 'service';
+  role(resource: string): Role {
+    return this.snapshotNow.resources[resource]?.role === 'stack' ? 'network' : 'service';
   }
 
   now(): Vantage {

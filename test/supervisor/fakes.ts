@@ -185,6 +185,7 @@ export class Bench {
       detail: '',
       carrier: null,
       interface: null,
+      ownRun: false,
       reflex,
     });
   }

@@ -32,6 +32,12 @@ describe('the supervisor', () => {
     bench.up();
     assert.deepEqual(bench.types(), ['start', 'seen', 'outage_begin', 'attempt', 'outage_end']);
     assert.deepEqual(bench.reporter.calls, ['lost', 'back']);
+    assert.equal(bench.watcher.armed.get('tcpip')?.id, armed?.id, 'used, and armed anew once it is verified');
+    const result = { kind: 'exit', code: 0 } as const;
+    const { bootMs: atMs } = bench.clock.instant;
+    bench.supervisor.dispatch({ kind: 'run_ended', run: armed?.id ?? '', atMs, result, output: '' });
+    bench.clock.advance(10_000);
+    bench.supervisor.dispatch({ kind: 'tick' });
     assert.notEqual(bench.watcher.armed.get('tcpip')?.id, armed?.id);
   });
 
@@ -80,6 +86,7 @@ describe('the supervisor', () => {
       detail: '',
       carrier: null,
       interface: null,
+      ownRun: false,
       reflex: null,
     });
     bench.supervisor.dispatch(...many.flatMap(({ id }) => [report(id, 0, 'up'), report(id, 1, 'up')]));

@@ -180,6 +180,7 @@ void test_link_hub();
 void test_stack();
 void test_output();
 void test_run();
+void test_adopt();
 void test_process_sensor();
 void test_monitor();
 void test_notify();

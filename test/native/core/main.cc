@@ -44,6 +44,7 @@ int main() {
       {"stack", sockmon::test_stack},
       {"output", sockmon::test_output},
       {"run", sockmon::test_run},
+      {"adopt", sockmon::test_adopt},
       {"process_sensor", sockmon::test_process_sensor},
       {"monitor", sockmon::test_monitor},
       {"notify", sockmon::test_notify},
