@@ -28,6 +28,11 @@ async function main(): Promise<number> {
   if (chosen.length === 0) throw new Error(`No daemon is called ${positionals.join(' or ')}.`);
   const machine = new Machine(image ?? null);
   let failed = 0;
+  for (const [name, number] of [
+    ['SIGINT', 2],
+    ['SIGTERM', 15],
+  ] as const)
+    process.once(name, () => void machine.close().finally(() => process.exit(128 + number)));
   try {
     await machine.boot();
     for (const daemon of chosen) {
