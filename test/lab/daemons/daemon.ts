@@ -29,7 +29,7 @@ export interface Daemon {
   readonly unit: string;
   /** What brings it back, for sh -e, where `systemctl restart UNIT` does not. */
   readonly restart?: string;
-  /** The lines of the table, as YAML of `watch:`. Each of them is played. */
+  /** The line of the table, as YAML of `watch:`, and others that do as well. Each of them is played. */
   readonly watch: readonly string[];
   readonly reloads?: readonly Reload[];
   /** The comm of the process that is to be watched, where it is not the name of the program. */

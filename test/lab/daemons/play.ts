@@ -74,7 +74,7 @@ async function startSockmon(machine: Machine, daemon: Daemon): Promise<void> {
   );
   const resources = daemon.watch.map((watch, index) => {
     const restart = index === 0 ? '\n    restart: {script: /run/lab/restart}' : '';
-    return `  line${index}:\n    watch: ${watch}${restart}`;
+    return `  line${index}:\n    watch: ${watch}\n    settle: 2s${restart}`;
   });
   machine.write(
     '/run/lab/sockmon.yaml',

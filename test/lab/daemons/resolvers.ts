@@ -39,7 +39,7 @@ export const resolvers: readonly Daemon[] = [
     package: 'knot-resolver',
     program: '/usr/sbin/kresd',
     unit: 'kresd@1.service',
-    watch: ['{process: {name: kresd}}', '{process: {name: kresd, listen: udp:127.0.0.1:53}}'],
+    watch: ['{process: {name: kresd, listen: udp:127.0.0.1:53}}', '{process: {name: kresd}}'],
   },
   {
     name: 'pdns_recursor',
@@ -62,7 +62,7 @@ export const resolvers: readonly Daemon[] = [
     program: '/lib/systemd/systemd-resolved',
     unit: 'systemd-resolved.service',
     comm: 'systemd-resolve',
-    watch: ['{process: {name: systemd-resolved}}', '{process: {listen: udp:127.0.0.53:53}}'],
+    watch: ['{process: {listen: udp:127.0.0.53:53}}', '{process: {name: systemd-resolved}}'],
     reloads: [
       { name: 'resolvectl flush-caches', command: 'resolvectl flush-caches', sees: 'nothing' },
       signal('HUP', 'outage'),
