@@ -90,6 +90,9 @@ export const routing: readonly Daemon[] = [
     before: providersLine,
     after: noProvidersLine,
     files: {
+      // Debian's own script for nftables calls no program: its file of functions is the one for iptables.
+      '/etc/default/miniupnpd':
+        'MiniUPnPd_PRESTART_COMMAND=/bin/true\nMiniUPnPd_POSTSTOP_COMMAND=/bin/true\n',
       '/etc/miniupnpd/miniupnpd.conf':
         'ext_ifname=wan0\next_ip=198.51.100.1\nlistening_ip=lan0\nsystem_uptime=yes\nuuid=00000000-0000-0000-0000-000000000009\n',
     },

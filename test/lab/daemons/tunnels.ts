@@ -35,6 +35,18 @@ export const tunnels: readonly Daemon[] = [
     watch: ['[{process: {name: wireguard-go}}, {link: {interface: wg9, default_route: ignore}}]'],
   },
   {
+    name: 'boringtun-cli',
+    package: null,
+    program: '/usr/local/sbin/boringtun-cli',
+    unit: 'boringtun-wg9.service',
+    files: {
+      '/etc/systemd/system/boringtun-wg9.service': unitFile(
+        'Type=forking\nExecStart=/usr/local/sbin/boringtun-cli --disable-drop-privileges wg9\nExecStartPost=/bin/sh -ec "ip address add 10.7.0.1/24 dev wg9; ip link set wg9 up"',
+      ),
+    },
+    watch: ['[{process: {name: boringtun-cli}}, {link: {interface: wg9, default_route: ignore}}]'],
+  },
+  {
     name: 'tincd',
     package: 'tinc',
     program: '/usr/sbin/tincd',
@@ -70,8 +82,9 @@ export const tunnels: readonly Daemon[] = [
     package: 'passt',
     program: '/usr/bin/pasta',
     unit: 'pasta-lab.service',
-    before: inside,
-    after: noInside,
+    // It copies the addresses and routes of an interface that has a default route.
+    before: `${inside}ip route add default via 10.9.0.9 dev lan0`,
+    after: `${noInside}; ip route delete default`,
     files: {
       '/etc/systemd/system/pasta-lab.service': unitFile(
         `Type=forking\nIgnoreSIGPIPE=no\nPIDFile=/run/pasta.pid\nExecStart=/bin/sh -ec 'exec pasta --quiet --pid /run/pasta.pid --runas 0 -4 -i lan0 ${insidePid}'`,
