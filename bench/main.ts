@@ -76,6 +76,7 @@ function parse() {
   try {
     return parseArgs({ options, allowPositionals: true });
   } catch {
+    // TypeError of parseArgs: the caller shows the usage.
     return null;
   }
 }

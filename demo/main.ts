@@ -102,6 +102,7 @@ function parse() {
   try {
     return parseArgs({ options: { json: { type: 'boolean' }, help: { type: 'boolean' } } }).values;
   } catch {
+    // TypeError of parseArgs: the caller shows the usage.
     return null;
   }
 }

@@ -167,6 +167,7 @@ AdoptSpec to_adopted_run(const Napi::Value& value) {
   const Napi::Object object = to_object(value, "run");
   AdoptSpec spec;
   spec.id = to_string(object.Get("id"), "run.id");
+  if (is_given(object.Get("resource"))) spec.resource = to_string(object.Get("resource"), "run.resource");
   spec.pid = static_cast<pid_t>(whole_number(object, "pid", "run", 2, INT32_MAX));
   spec.start_ticks = static_cast<uint64_t>(whole_number(object, "startTicks", "run", 1, kLargestWhole));
   spec.grace_ms = milliseconds(object, "graceMs", "run", 0);

@@ -51,6 +51,8 @@ class Builder {
 
 const char* name_of(SensorState state) {
   switch (state) {
+    case SensorState::unknown:
+      return "unknown";
     case SensorState::up:
       return "up";
     case SensorState::absent:
@@ -106,8 +108,10 @@ napi_status convert(napi_env env, const SensorReport& report, napi_value* result
   object.set("state", name_of(report.state)).set("atMs", report.at_ms);
   if (report.reason != nullptr) object.set("reason", report.reason->name).set("nature", name_of(report.reason->nature));
   object.set("cause", report.cause).set("pid", report.pid).set("interface", report.interface);
+  if (report.own_run) object.set("ownRun", true);
   object.set("carrier", report.carrier).set("addresses", report.addresses);
-  return object.set_unless_empty("detail", report.detail).set("reflex", report.reflex).finish(result);
+  object.set_unless_empty("detail", report.detail).set("reflex", report.reflex);
+  return object.set("replaced", report.replaced).finish(result);
 }
 
 napi_status convert(napi_env env, const CauseReport& report, napi_value* result) {

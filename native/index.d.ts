@@ -25,13 +25,14 @@ export type ExitCause =
  * What a sensor says now.
  * `absent`: not there, and not seen alive since `watch` (an interface or process that is not there at start is not a death).
  * `down`: it was up and is not any more. After a `down` only `up` can follow.
+ * `unknown`: only from `watch`, while the first look is still under way (a connection to another machine): a report follows.
  */
 export interface SensorReport {
   type: 'sensor';
   resource: string;
   /** Index into the array given to `watch`. */
   sensor: number;
-  state: 'up' | 'absent' | 'down';
+  state: 'up' | 'absent' | 'down' | 'unknown';
   atMs: number;
   /** With state `down`; with `up` what a link still misses after its carrier has come back. */
   reason?: string;
@@ -52,6 +53,8 @@ export interface SensorReport {
   detail?: string;
   /** The run id of the reflex that this death set off; absent when none was armed. */
   reflex?: string;
+  /** With `up` after `up`: what it was has ended, and a living successor had taken its place already. Words for a person. */
+  replaced?: string;
 }
 
 /** The exit cause of a watched process, learned after its death was reported. */
@@ -91,6 +94,8 @@ export interface RunSpec {
 /** A script that an earlier monitor has started and that goes on. */
 export interface AdoptedRun {
   id: string;
+  /** What it is run for: a process that it has started is told as its own. */
+  resource?: string;
   /** Its process: the leader of its session. */
   pid: number;
   startTicks: number;

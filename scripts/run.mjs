@@ -30,7 +30,9 @@ export function which(program) {
     try {
       accessSync(path, constants.X_OK);
       return path;
-    } catch {}
+    } catch {
+      // Not here, or not to be run: the next folder may have it.
+    }
   }
   return null;
 }
@@ -71,6 +73,7 @@ function leaveTerminal() {
   try {
     closeSync(openSync('/dev/tty'));
   } catch {
+    // ENXIO: the terminal has gone.
     for (const fd of terminals) closeSync(fd);
   }
 }

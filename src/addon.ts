@@ -13,7 +13,9 @@ export function loadAddon(): Addon {
   try {
     return createRequire(import.meta.url)(file) as Addon;
   } catch (error) {
-    const words = `The native monitor cannot be loaded: ${(error as Error).message}. Build it with "npm run build" in sockmon's folder.`;
+    // Its other lines name the files that asked for it.
+    const [reason] = (error as Error).message.split('\n', 1);
+    const words = `The native monitor cannot be loaded: ${reason}. Build it with "npm run build" in sockmon's folder.`;
     throw new SockmonError('ADDON', words, { cause: error });
   }
 }

@@ -12,6 +12,8 @@ import path = require('node:path');
 
 interface Plan {
   readonly key: string;
+  /** Where an earlier sockmon has noted the scripts that it was running; null: nowhere. */
+  readonly runs: string | null;
   readonly files: readonly { readonly file: string; readonly text: string }[];
   readonly watches: readonly { readonly resource: string; readonly sensors: unknown[] }[];
 }
@@ -32,7 +34,7 @@ function guessStateDir(): string {
 /** Everything but the files that decides what is watched. */
 function planKey(): string {
   const settings = Object.entries(process.env).filter(([name]) =>
-    /^(SOCKMON_|STATE_DIRECTORY$|XDG_)/.test(name),
+    /^(SOCKMON_|STATE_DIRECTORY$|RUNTIME_DIRECTORY$|XDG_)/.test(name),
   );
   return JSON.stringify([
     version,
@@ -52,7 +54,32 @@ function readPlan(file: string, key: string): Plan | null {
       ? plan
       : null;
   } catch {
+    // No plan, half of one, or a file that has gone: the ordinary start reads everything and complains itself.
     return null;
+  }
+}
+
+/** Removes nothing: whether this sockmon is the only one of its state folder, only the journal's lock can tell. */
+function takeOverRuns(monitor: { adoptRun(run: unknown): boolean }, folder: string | null): unknown[] {
+  if (folder === null || !fs.existsSync(folder)) return [];
+  const { adoptedRun, readRunFiles } = require('./run-files.cjs') as typeof import('./run-files.cjs');
+  return readRunFiles(folder).files.filter(file => monitor.adoptRun(adoptedRun(file)));
+}
+
+/** All of them or none: what nobody takes over would keep its thread and every event for ever. */
+// biome-ignore lint/suspicious/noExplicitAny: as in arm()
+function watchAll(monitor: any, plan: Plan): { runs: unknown[]; watches: unknown[] } {
+  try {
+    // Before anything is watched: a script must not be taken for the service that it starts.
+    const runs = takeOverRuns(monitor, plan.runs);
+    const watches = plan.watches.map(watch => ({
+      ...watch,
+      reports: monitor.watch(watch.resource, watch.sensors),
+    }));
+    return { runs, watches };
+  } catch (error) {
+    monitor.close();
+    throw error;
   }
 }
 
@@ -62,15 +89,12 @@ function arm(plan: Plan): void {
   const held: unknown[] = [];
   let handler = (events: unknown[]): void => void held.push(...events);
   const monitor = new addon.Monitor((events: unknown[]) => handler(events));
-  const watches = plan.watches.map(watch => ({
-    ...watch,
-    reports: monitor.watch(watch.resource, watch.sensors),
-  }));
+  const { runs, watches } = watchAll(monitor, plan);
   const takeOver = (next: typeof handler): void => {
     handler = next;
     if (held.length > 0) next(held);
   };
-  Object.assign(globalThis, { [Symbol.for('sockmon.early')]: { monitor, watches, takeOver } });
+  Object.assign(globalThis, { [Symbol.for('sockmon.early')]: { monitor, watches, runs, takeOver } });
   const fd = Number(process.env.SOCKMON_BENCH_WATCHING_FD);
   if (fd > 2) fs.writeSync(fd, 'w');
   delete process.env.SOCKMON_BENCH_WATCHING_FD;

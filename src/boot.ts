@@ -34,12 +34,14 @@ function hasKernelThreads(proc: string): boolean {
 
 /** The fields from the third on, by the numbers of proc_pid_stat(5); null where there is no such process, or it is hidden (hidepid of proc(5)). */
 function statOf(proc: string, pid: number): ((field: number) => string | undefined) | null {
+  let stat: string;
   try {
-    const stat = readFileSync(join(proc, String(pid), 'stat'), 'latin1');
-    // The name, in parentheses, may hold anything.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return field => fields[field - 3];
+    stat = readFileSync(join(proc, String(pid), 'stat'), 'latin1');
   } catch {
+    // Whatever keeps it from being read, nothing is known of it.
     return null;
   }
+  // The name, in parentheses, may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return field => fields[field - 3];
 }

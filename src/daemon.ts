@@ -18,6 +18,8 @@ import { openJournal } from './journal.js';
 import { startWatcher } from './monitor.js';
 import { ServiceManager, statusSentence } from './notify.js';
 import { writePlan } from './plan.js';
+import { RunFolder } from './run-folder.js';
+import { runtimeFile } from './runtime-dir.js';
 import { Supervisor } from './supervisor.js';
 import { scriptEnvironment, systemClock, systemReboot } from './system.js';
 import { hasTerminal, isOnTerminal } from './terminal.js';
@@ -114,6 +116,8 @@ class Daemon {
       bootBeganMs: boot.beganMs,
       onEnd: detail => daemon.alarm('monitor_ended', detail),
       early: takeEarly(),
+      runFolder: new RunFolder(runtimeFile(config.stateDir, 'runs'), log),
+      log,
     });
     options.onStart?.(telling.broker);
     const daemon = new Daemon(config, options, supervisor, telling, () => journal.close(), manager);

@@ -70,11 +70,13 @@ function parseLine(line: Buffer, lastSeq: number): { stamp: Stamp; value: unknow
   if (line.length < 11 || line[8] !== 0x20) return null;
   const json = line.subarray(9, -1);
   if (line.subarray(0, 8).toString('latin1') !== checksum(json)) return null;
+  let value: unknown;
   try {
-    const value: unknown = JSON.parse(json.toString());
-    const stamp = stampShape(value);
-    return stamp instanceof Mismatch || stamp.seq <= lastSeq ? null : { stamp, value };
+    value = JSON.parse(json.toString());
   } catch {
+    // SyntaxError: a damaged line, which the caller puts aside.
     return null;
   }
+  const stamp = stampShape(value);
+  return stamp instanceof Mismatch || stamp.seq <= lastSeq ? null : { stamp, value };
 }

@@ -248,7 +248,7 @@ class FileJournal implements OpenJournal {
       this.replace(fd, kept.map(encodeLine));
       this.list = kept;
     } catch {
-      // The lines are on the disk, if in the longer file.
+      // Whatever the disk refused: the lines are on it, in the longer file, or in the shorter one, which the next commit attaches (nlink).
       fs.rmSync(`${this.file}.new`, { force: true });
     }
     this.compactAboveBytes = Math.max(compactAboveBytes, 2 * this.size);

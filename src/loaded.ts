@@ -30,9 +30,12 @@ export function handOver(reading: Reading): void {
 
 /** null when the reader ended before it had handed over all of it. */
 export function takeOver(bytes: Buffer): Reading | null {
+  let reading: Reading;
   try {
-    return deepFreeze(deserialize(bytes) as Reading);
+    reading = deserialize(bytes) as Reading;
   } catch {
+    // Bytes are missing: deserialize() knows no other complaint about what serialize() has made.
     return null;
   }
+  return deepFreeze(reading);
 }

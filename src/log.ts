@@ -56,6 +56,7 @@ function leadsToJournal(): boolean {
     const { dev, ino } = fstatSync(1);
     return process.env.JOURNAL_STREAM === `${dev}:${ino}`;
   } catch {
+    // EBADF: stdout is closed.
     return false;
   }
 }

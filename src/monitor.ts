@@ -1,15 +1,17 @@
 /** The native monitor as the core's Watcher: translates its events, knows nothing of outages. */
-import type { Fault, Monitor, NativeEvent, RunEnded, SensorReport } from '../native/index.js';
+import type { AdoptedRun, Fault, Monitor, NativeEvent, RunEnded, SensorReport } from '../native/index.js';
 import type { Addon } from './addon.js';
 import type { FaultOf } from './core/detection.js';
 import { SockmonError } from './core/errors.js';
 import type { RunResult } from './core/model.js';
 import type { Nature, Sensor } from './core/policy.js';
-import type { Run, Watcher } from './core/ports.js';
+import type { EarlierRun, Log, Run, Watcher } from './core/ports.js';
 import type { Input } from './core/state.js';
 import type { Early } from './early.js';
+import { adoptedRun, type RunFile } from './run-files.cjs';
+import type { RunFolder } from './run-folder.js';
 import { causeOf, signalName } from './sensors/exit-cause.js';
-import { nativeSensor, sensorKindOf } from './sensors/kinds.js';
+import { nativeSensor, reportWords, sensorKindOf } from './sensors/kinds.js';
 
 export interface WatcherOptions {
   /** What the thread saw at once comes at once. */
@@ -22,6 +24,8 @@ export interface WatcherOptions {
   readonly bootBeganMs: number;
   /** What was armed before this file was loaded. */
   readonly early: Early | null;
+  readonly runFolder: RunFolder;
+  readonly log: Log;
 }
 
 /**
@@ -75,6 +79,46 @@ class NativeWatcher implements Watcher {
       this.held = null;
       if (held.length > 0) this.deliver(held);
     });
+  }
+
+  takeOver(recorded: readonly EarlierRun[]): readonly EarlierRun[] {
+    const { early, runFolder } = this.options;
+    // Those of the early start are taken over already; one that has ended since has left its end among what is held.
+    const living = new Map((early?.runs ?? []).map(file => [file.run, this.earlierRun(file)]));
+    for (const file of runFolder.read()) {
+      if (living.has(file.run)) continue;
+      const isAdopted = this.adopt(adoptedRun(file));
+      if (isAdopted) living.set(file.run, this.earlierRun(file));
+      if (isAdopted === false) runFolder.remove(file.path);
+    }
+    for (const run of recorded) {
+      const { run: id, resource, pid, startTicks, graceMs } = run;
+      if (!living.has(id) && this.adopt({ id, resource, pid, startTicks, graceMs })) living.set(id, run);
+    }
+    return [...living.values()];
+  }
+
+  /** null: it is not known whether it lives. */
+  private adopt(run: AdoptedRun): boolean | null {
+    try {
+      return this.monitor.adoptRun(run);
+    } catch (error) {
+      const words = `the script of an earlier sockmon (${run.id}, pid ${run.pid}) cannot be taken over: ${(error as Error).message}`;
+      this.options.log.error({ err: error }, words);
+      return null;
+    }
+  }
+
+  /** In the time of this boot. */
+  private earlierRun({
+    path: _,
+    outputInode: __,
+    timeoutMs,
+    startedMs: kernelMs,
+    ...run
+  }: RunFile): EarlierRun {
+    const startedMs = kernelMs - this.options.bootBeganMs;
+    return { ...run, startedMs, deadlineMs: startedMs + timeoutMs };
   }
 
   watch(resource: string, sensors: readonly Sensor[]): void {
@@ -165,6 +209,7 @@ class NativeWatcher implements Watcher {
 
   close(): void {
     this.monitor.close();
+    this.options.runFolder.close();
   }
 
   private give(inputs: readonly Input[]): void {
@@ -177,20 +222,33 @@ class NativeWatcher implements Watcher {
       if (event.type !== 'sensor') return [inputOf(event)];
       const sensor = this.watched.get(event.resource)?.[event.sensor];
       // Of what is not watched any more: it was on its way when that was decided.
-      return sensor === undefined ? [] : [sensorInput(event, sensor)];
+      return sensor === undefined ? [] : sensorInput(event, sensor);
     });
   }
 
   private nativeRun(run: Run) {
-    const { id, timeoutMs, graceMs } = run;
-    const env = { ...this.options.environment, ...run.env };
-    return { id, argv: [...run.argv], env, timeoutMs, graceMs, unlessExists: signsOfShutdown };
+    const { id, graceMs } = run;
+    const { environment, runFolder } = this.options;
+    const runFile = runFolder.fileFor(run);
+    return {
+      id,
+      argv: [...run.argv],
+      env: { ...environment, ...run.env },
+      // The machine keeps the time: a script that stays on as the service itself must not be ended once the resource is back.
+      timeoutMs: 0,
+      graceMs,
+      unlessExists: signsOfShutdown,
+      ...(runFile !== undefined && { runFile }),
+    };
   }
 
   private deliver(events: NativeEvent[]): void {
     const isEnd = (event: NativeEvent): event is Fault =>
       event.type === 'fault' && event.code === 'ESHUTDOWN';
     this.give(this.inputsOf(events.filter(event => !isEnd(event))));
+    for (const event of events)
+      if (event.type === 'run_started' && event.runFileError !== undefined)
+        this.options.runFolder.failed(event.runFileError);
     const end = events.find(isEnd);
     if (end !== undefined) this.options.onEnd(end.detail);
   }
@@ -201,7 +259,13 @@ function inputOf(event: Exclude<NativeEvent, SensorReport>): Input {
     case 'cause':
       return { kind: 'cause', resource: event.resource, sensor: event.sensor, cause: causeOf(event.cause) };
     case 'run_started':
-      return { kind: 'run_started', run: event.id, atMs: event.atMs };
+      return {
+        kind: 'run_started',
+        run: event.id,
+        atMs: event.atMs,
+        pid: event.pid,
+        startTicks: event.startTicks,
+      };
     case 'run_ended':
       return {
         kind: 'run_ended',
@@ -221,24 +285,28 @@ function faultOf({ resource, sensor, code }: Fault): FaultOf {
     : { what: 'sensor', resource, sensor };
 }
 
-function sensorInput(report: SensorReport, sensor: Sensor): Input {
+function sensorInput(report: SensorReport, sensor: Sensor): Input[] {
   const kind = sensorKindOf(sensor);
-  const { reason, detail = '' } = report;
-  const unexplained = report.state === 'down' ? ({ kind: 'unknown' } as const) : null;
-  return {
+  const { state, reason } = report;
+  // Not even an absence, which would be a death of what was alive before sockmon was restarted.
+  if (state === 'unknown') return [];
+  const unexplained = state === 'down' ? ({ kind: 'unknown' } as const) : null;
+  const input: Input = {
     kind: 'sensor',
     resource: report.resource,
     sensor: report.sensor,
-    state: report.state,
+    state,
     atMs: report.atMs,
     cause: reason === undefined ? unexplained : kind.cause({ ...report, reason }),
     nature: report.nature ?? null,
-    detail: report.state === 'up' ? kind.alive(report) : detail,
+    detail: reportWords(report, sensor),
     carrier: report.carrier ?? null,
     interface: report.interface ?? null,
     ownRun: report.ownRun ?? false,
     reflex: report.reflex ?? null,
+    replaced: report.replaced ?? null,
   };
+  return [input];
 }
 
 function resultOf(event: RunEnded): RunResult {

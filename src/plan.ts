@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Policy } from './core/policy.js';
+import { runtimeFile } from './runtime-dir.js';
 import { nativeSensor } from './sensors/kinds.js';
 
 const key = Symbol.for('sockmon.plan');
@@ -15,6 +16,7 @@ export function writePlan(stateDir: string, files: readonly string[], policy: Po
   if (place === undefined || path.dirname(place.file) !== stateDir) return;
   const plan = {
     key: place.key,
+    runs: runtimeFile(stateDir, 'runs'),
     files: files.map(file => ({ file, text: fs.readFileSync(file, 'utf8') })),
     watches: policy.resources.map(({ id, sensors }) => ({
       resource: id,

@@ -16,11 +16,14 @@ export class Refuge {
   /** The entries with a greater number than the disk has. What cannot be read keeps nobody from watching. */
   after(seq: number): JournalEntry[] {
     if (this.file === null) return [];
+    let bytes: Buffer;
     try {
-      return parseJournal(fs.readFileSync(this.file)).entries.filter(entry => entry.seq > seq);
+      bytes = fs.readFileSync(this.file);
     } catch {
+      // Usually ENOENT: the disk has taken everything. Nor may an unreadable tmpfs keep the daemon from its start.
       return [];
     }
+    return parseJournal(bytes).entries.filter(entry => entry.seq > seq);
   }
 
   /** @param backlog every line that the disk has not taken, oldest first. */

@@ -12,7 +12,7 @@ function runtimeDir(environment: NodeJS.ProcessEnv, uid: number): string | null 
 }
 
 /** Several sockmons may share the folder: the name tells whose state folder a file stands in for. */
-export function runtimeFile(stateDir: string, ending: 'journal' | 'sock'): string | null {
+export function runtimeFile(stateDir: string, ending: 'journal' | 'sock' | 'runs'): string | null {
   const folder = runtimeDir(process.env, process.getuid?.() ?? -1);
   const name = createHash('sha256').update(resolve(stateDir)).digest('hex').slice(0, 12);
   return folder === null ? null : join(folder, `${name}.${ending}`);

@@ -24,6 +24,7 @@ import { withJournal } from './core/run.js';
 import { snapshot } from './core/snapshot.js';
 import type { Snapshot } from './core/snapshot-model.js';
 import type { Effect, Input } from './core/state.js';
+import { attemptsAtWork } from './core/takeover.js';
 import { Ledger } from './ledger.js';
 
 /** setTimeout's limit; a longer wait is cut in pieces. */
@@ -67,7 +68,11 @@ export class Supervisor implements Telling {
     this.watcher = watcher;
     const resources = this.policy.resources.map(resource => resource.id);
     this.ledger.record([{ type: 'start', version: this.options.version, pid: process.pid, resources }]);
-    this.dispatch({ kind: 'configure' });
+    const living = watcher.takeOver(this.ledger.history.openRuns(this.options.clock.now()));
+    for (const { resource, attempt, pid, run } of living)
+      if (!resources.includes(resource))
+        this.options.log.warn({ run }, unwatchedWords(resource, attempt, pid));
+    this.dispatch({ kind: 'configure', living });
   }
 
   /** What is given at once is committed to the disk at once: 1,000 deaths are one fdatasync, not 1,000. */
@@ -119,7 +124,8 @@ export class Supervisor implements Telling {
     if (this.stopped) return;
     this.stopped = true;
     if (this.timer !== null) clearTimeout(this.timer);
-    this.ledger.record([{ type: 'stop', reason }]);
+    const running = attemptsAtWork(this.state);
+    this.ledger.record([{ type: 'stop', reason, ...(running.length > 0 && { running }) }]);
     this.watcher?.close();
   }
 
@@ -303,6 +309,10 @@ export class Supervisor implements Telling {
     const waitMs = Math.max(0, deadlineMs - this.options.clock.now().bootMs);
     this.timer = setTimeout(() => this.tick(), Math.min(Math.ceil(waitMs), longestTimerMs));
   }
+}
+
+function unwatchedWords(resource: string, attempt: number, pid: number): string {
+  return `${resource} is not watched any more; the script of its attempt ${attempt}, started by an earlier sockmon (pid ${pid}), goes on and is not ended at its time`;
 }
 
 function stoppedAnswer({ id, action }: ReceivedCommand, now: Instant): CommandAnswer {

@@ -5,18 +5,23 @@ import { isatty } from 'node:tty';
 /** Looked at now: of a terminal that has gone isatty(3) says no. */
 const terminals = [0, 1, 2].filter(fd => isatty(fd));
 
+const shortages = ['EMFILE', 'ENFILE', 'ENOMEM'];
+
 /** Not under nohup(1), nor with the output elsewhere: what is started so is to outlive its terminal. */
 export function isOnTerminal(): boolean {
   return terminals.some(fd => fd > 0) && hasTerminal();
 }
 
-/** tty(4): without a controlling terminal, as after its hangup, /dev/tty cannot be opened (ENXIO). */
+/**
+ * tty(4): without a controlling terminal, as after its hangup, /dev/tty cannot be opened (ENXIO). A shortage of descriptors or memory says
+ * nothing about the terminal: then it is believed to be there, since a SIGHUP must not end a daemon that only was asked to reload.
+ */
 export function hasTerminal(): boolean {
   try {
     closeSync(openSync('/dev/tty', constants.O_RDONLY | constants.O_NOCTTY));
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    return shortages.includes((error as NodeJS.ErrnoException).code ?? '');
   }
 }
 

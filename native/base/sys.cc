@@ -52,6 +52,12 @@ int Sys::access(const char* path, int mode) { return ::access(path, mode); }
 
 int Sys::socket(int domain, int type, int protocol) { return ::socket(domain, type, protocol); }
 
+int Sys::connect(int fd, const sockaddr* to, socklen_t to_size) { return ::connect(fd, to, to_size); }
+
+int Sys::getsockopt(int fd, int level, int option, void* value, socklen_t* size) {
+  return ::getsockopt(fd, level, option, value, size);
+}
+
 ssize_t Sys::send(int fd, const void* data, size_t size, int flags) { return ::send(fd, data, size, flags); }
 
 ssize_t Sys::sendto(int fd, const void* data, size_t size, int flags, const sockaddr* to, socklen_t to_size) {

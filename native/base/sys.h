@@ -41,6 +41,8 @@ class Sys {
   virtual int pipe2(int fds[2], int flags);
   virtual int access(const char* path, int mode);
   virtual int socket(int domain, int type, int protocol);
+  virtual int connect(int fd, const sockaddr* to, socklen_t to_size);
+  virtual int getsockopt(int fd, int level, int option, void* value, socklen_t* size);
   virtual ssize_t send(int fd, const void* data, size_t size, int flags);
   virtual ssize_t sendto(int fd, const void* data, size_t size, int flags, const sockaddr* to, socklen_t to_size);
   virtual ssize_t recv(int fd, void* data, size_t size, int flags);

@@ -13,7 +13,13 @@
 
 namespace sockmon {
 
-enum class SensorState { up, absent, down };
+enum class SensorState {
+  /// The first look is still under way, as a connection to another machine: a report with another state follows.
+  unknown,
+  up,
+  absent,
+  down,
+};
 
 struct SensorReport {
   std::string resource;
@@ -24,11 +30,15 @@ struct SensorReport {
   const Reason* reason = nullptr;
   std::optional<ExitCause> cause;
   std::optional<pid_t> pid;
+  /// Up: the process is a running script for this resource, or has been started by one.
+  bool own_run = false;
   std::optional<std::string> interface;
   std::optional<bool> carrier;
   std::optional<std::vector<std::string>> addresses;
   std::string detail;
   std::optional<std::string> reflex;
+  /// With `up` after `up`: what it was has ended, and a living successor had taken its place already. Words for a person.
+  std::optional<std::string> replaced;
 };
 
 struct CauseReport {

@@ -149,6 +149,12 @@ void Monitor::run_commands() {
   for (const Command& command : commands) command();
 }
 
+void Monitor::run_ended(const RunEnded& ended) {
+  emit(ended);
+  const auto resource = resources_.find(ended.resource);
+  if (resource != resources_.end()) resource->second->look();
+}
+
 void Monitor::fault(const std::string& code, const std::string& detail) {
   emit(Fault{std::nullopt, std::nullopt, code, detail, reactor_.sys().boot_ms()});
 }

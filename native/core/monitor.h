@@ -68,7 +68,7 @@ class Monitor final : private RunObserver {
   void run_commands();
   void flush();
   void run_started(const RunStarted& started) override { emit(started); }
-  void run_ended(const RunEnded& ended) override { emit(ended); }
+  void run_ended(const RunEnded& ended) override;
   void emit(Event event) { outbox_.push_back(std::move(event)); }
   void fault(const std::string& code, const std::string& detail);
   Resource& find(const std::string& resource);

@@ -45,6 +45,8 @@ class Resource::Slot final : public SensorHost {
   SensorReport addressed(SensorReport report) const {
     report.resource = resource_.name_;
     report.sensor = index_;
+    report.own_run = report.state == SensorState::up && report.pid &&
+                     resource_.world_.runs.has_started(*report.pid, resource_.name_);
     return report;
   }
 
@@ -77,6 +79,10 @@ std::vector<SensorReport> Resource::snapshot() {
 
 bool Resource::kill() {
   return std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->kill(); });
+}
+
+void Resource::look() {
+  for (const auto& slot : slots_) slot->doubt();
 }
 
 void Resource::fire_reflex(Nature nature) {

@@ -22,6 +22,8 @@ class Resource {
   std::vector<SensorReport> snapshot();
   /// SIGKILL to the process of the first sensor that watches one. False when none does.
   bool kill();
+  /// Its script is over: what that has started is to be found now, and not when the back-off says so.
+  void look();
   /// With nothing: disarms.
   void arm_reflex(std::unique_ptr<Run> run, Natures natures) {
     reflex_ = std::move(run);

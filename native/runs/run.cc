@@ -7,6 +7,17 @@
 #include "runs/session.h"
 
 namespace sockmon {
+namespace {
+
+/// As the script itself is told.
+std::string resource_of(const RunSpec& spec) {
+  for (const auto& [name, value] : spec.env) {
+    if (name == "SOCKMON_RESOURCE") return value;
+  }
+  return "";
+}
+
+}  // namespace
 
 Run::Run(Reactor& reactor, const ProcFs& proc, RunHost& host, std::unique_ptr<PreparedRun> prepared)
     : reactor_(reactor),
@@ -14,6 +25,7 @@ Run::Run(Reactor& reactor, const ProcFs& proc, RunHost& host, std::unique_ptr<Pr
       host_(host),
       prepared_(std::move(prepared)),
       id_(prepared_->spec().id),
+      resource_(resource_of(prepared_->spec())),
       file_(prepared_->spec().run_file),
       grace_ms_(prepared_->spec().grace_ms),
       timeout_(reactor, [this] { on_timeout(); }),
@@ -24,6 +36,7 @@ Run::Run(Reactor& reactor, const ProcFs& proc, RunHost& host, const AdoptSpec& a
       proc_(proc),
       host_(host),
       id_(adopted.id),
+      resource_(adopted.resource),
       file_(adopted.run_file),
       grace_ms_(adopted.grace_ms),
       pid_(adopted.pid),
@@ -48,6 +61,7 @@ void Run::follow(bool reflex) {
   if (!running_) {
     RunEnded ended;
     ended.id = id();
+    ended.resource = resource_;
     ended.at_ms = started_ms_;
     ended.spawn_error = errno_name(spawn_error_);
     host_.run_ended(ended);
@@ -77,6 +91,7 @@ std::string Run::leave_file() {
 void Run::on_end(ExitCause cause) {
   RunEnded ended;
   ended.id = id();
+  ended.resource = resource_;
   ended.at_ms = reactor_.now_ms();
   ended.exit = cause;
   running_ = false;

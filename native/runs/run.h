@@ -34,6 +34,8 @@ class Run {
   void end();
 
   const std::string& id() const { return id_; }
+  /// What it is run for; may be empty.
+  const std::string& resource() const { return resource_; }
   pid_t pid() const { return pid_; }
   bool running() const { return running_; }
 
@@ -52,6 +54,7 @@ class Run {
   /// Null: taken over.
   std::unique_ptr<PreparedRun> prepared_;
   const std::string id_;
+  const std::string resource_;
   const std::string file_;
   const double grace_ms_;
   pid_t pid_ = 0;

@@ -23,6 +23,8 @@ struct RunStarted {
 
 struct RunEnded {
   std::string id;
+  /// What it was run for; may be empty.
+  std::string resource;
   double at_ms = 0;
   std::optional<ExitCause> exit;
   std::string spawn_error;

@@ -27,6 +27,8 @@ struct RunSpec {
 /// A script that an earlier monitor has started.
 struct AdoptSpec {
   std::string id;
+  /// What it is run for; may be empty.
+  std::string resource;
   pid_t pid = 0;
   uint64_t start_ticks = 0;
   double grace_ms = 0;

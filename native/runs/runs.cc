@@ -1,6 +1,13 @@
 #include "runs/runs.h"
 
+#include <algorithm>
+
 namespace sockmon {
+namespace {
+
+constexpr int kMostGenerations = 100;
+
+}  // namespace
 
 Runs::Runs(Reactor& reactor, const ProcFs& proc, RunObserver& observer)
     : reactor_(reactor), proc_(proc), observer_(observer) {}
@@ -39,6 +46,22 @@ void Runs::end(const std::string& id) {
 bool Runs::is_script(pid_t session) const {
   for (const auto& run : runs_) {
     if (run->running() && run->pid() == session) return true;
+  }
+  return false;
+}
+
+bool Runs::has_started(pid_t pid, const std::string& resource) const {
+  std::vector<pid_t> scripts;
+  for (const auto& run : runs_) {
+    if (run->running() && run->resource() == resource) scripts.push_back(run->pid());
+  }
+  const auto is_script = [&](pid_t one) { return std::find(scripts.begin(), scripts.end(), one) != scripts.end(); };
+  // A number that comes round again while one climbs must not make a circle.
+  for (int generation = 0; !scripts.empty() && pid > 1 && generation < kMostGenerations; generation++) {
+    const auto stat = proc_.stat(pid);
+    if (!stat) return false;
+    if (is_script(pid) || is_script(stat->session)) return true;
+    pid = stat->parent;
   }
   return false;
 }

@@ -21,6 +21,8 @@ class Runs final : private RunHost {
   void end(const std::string& id);
   /// Whether this session is that of a running script.
   bool is_script(pid_t session) const;
+  /// Whether this process is a running script for the resource, stands in its session, or descends from it.
+  bool has_started(pid_t pid, const std::string& resource) const;
 
  private:
   void run_started(const RunStarted& started) override { observer_.run_started(started); }

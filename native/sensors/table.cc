@@ -1,5 +1,6 @@
 #include "sensors/table.h"
 
+#include "sensors/connection.h"
 #include "sensors/link.h"
 #include "sensors/process.h"
 #include "sensors/stack.h"
@@ -9,6 +10,7 @@ namespace sockmon {
 const std::vector<SensorKind>& sensor_kinds() {
   static const std::vector<SensorKind> kinds = {
       process_kind(),
+      connection_kind(),
       link_kind(),
       stack_kind(),
   };

@@ -1,10 +1,11 @@
 import { ConfigError, type Fault, formatFault, loadConfig } from '../config.js';
 import { errorTable } from '../core/errors.js';
 import type { Io } from './io.js';
+import { lookNow, nowText } from './now.js';
 import { orderingHint } from './ordering.js';
 import { summarize } from './summary.js';
 
-/** Faults to stderr and the status of CONFIG, whatever they are; else a summary and 0. */
+/** Faults to stderr and the status of CONFIG, whatever they are; else a summary, what there is now, and 0. */
 export function check(files: readonly string[], io: Io): number {
   const warnings: Fault[] = [];
   try {
@@ -16,7 +17,8 @@ export function check(files: readonly string[], io: Io): number {
       onWarning: warning => warnings.push(warning),
     });
     for (const warning of warnings) io.err(`${formatFault(warning)} (a warning)\n`);
-    io.out(`${files.join(', ')}: no faults.\n\n${summarize(config)}${orderingHint(config)}`);
+    const now = lookNow(config);
+    io.out(`${files.join(', ')}: no faults.\n\n${summarize(config)}\n${nowText(now)}${orderingHint(now)}`);
     return 0;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -23,7 +23,7 @@ The settings are explained in config/sockmon.yaml. Every single-valued setting o
 
 export const checkHelp = `
 Prints file:line:column: key: what is wrong, what was expected, for every fault, and exits 78.
-Without faults it says what would be watched and exits 0. Nothing is started.
+Without faults it says what would be watched and what there is of it now, and exits 0. Nothing is started.
 
 Example:
   sockmon check --config /etc/sockmon/sockmon.yaml`;

@@ -4,9 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { loadAddon } from '../addon.js';
-import type { Config } from '../core/policy.js';
-import { nativeSensor } from '../sensors/kinds.js';
+import type { Now } from './now.js';
 
 export interface Machine {
   /** Whether systemd is PID 1, sd_booted(3). */
@@ -28,9 +26,10 @@ export const thisMachine: Machine = {
 };
 
 /** Words with the drop-in that puts it right; nothing where there is nothing to do, or where it cannot be known. */
-export function orderingHint(config: Config, machine: Machine = thisMachine): string {
-  if (!machine.runsSystemd) return '';
-  const units = new Set(watchedPids(config).flatMap(pid => unitOf(pid, machine) ?? []));
+export function orderingHint(now: Now, machine: Machine = thisMachine): string {
+  if (!machine.runsSystemd || !('resources' in now)) return '';
+  const pids = now.resources.flatMap(({ sensors }) => sensors.flatMap(({ pid }) => pid ?? []));
+  const units = new Set(pids.flatMap(pid => unitOf(pid, machine) ?? []));
   if (units.size === 0) return '';
   const after = new Set(machine.property('sockmon.service', 'After'));
   // In order also when both have the same milestone between them, such as network.target.
@@ -45,35 +44,18 @@ At a shutdown systemd may stop what is watched before sockmon, which would look 
 `;
 }
 
-/** Of the processes that are there now. */
-function watchedPids({ policy }: Config): number[] {
-  try {
-    const { Monitor } = loadAddon();
-    const monitor = new Monitor(() => {});
-    try {
-      return policy.resources.flatMap(({ id, sensors }) => {
-        const processes = sensors.filter(({ canKill }) => canKill);
-        const reports = monitor.watch(id, processes.map(nativeSensor));
-        return reports.flatMap(({ state, pid }) => (state === 'up' && pid !== undefined ? [pid] : []));
-      });
-    } finally {
-      monitor.close();
-    }
-  } catch {
-    // A hint is not worth an error: `check` is about the file.
-    return [];
-  }
-}
-
 /** A system service, by the control group that systemd has put the process into; what a script of sockmon's left behind is none. */
 function unitOf(pid: number, machine: Machine): string | null {
+  let cgroup: string;
   try {
-    const [, unit] =
-      /^(?:0:|\d+:name=systemd):\/system\.slice\/(?:[^/\n]+\.slice\/)*_?([^/\n]+\.service)(?:\/|$)/m.exec(
-        machine.cgroupOf(pid),
-      ) ?? [];
-    return unit === undefined || /^sockmon(-step@.*)?\.service$/.test(unit) ? null : unit;
+    cgroup = machine.cgroupOf(pid);
   } catch {
+    // It has ended since it was found, or this kernel has no control groups: no unit, no hint.
     return null;
   }
+  const [, unit] =
+    /^(?:0:|\d+:name=systemd):\/system\.slice\/(?:[^/\n]+\.slice\/)*_?([^/\n]+\.service)(?:\/|$)/m.exec(
+      cgroup,
+    ) ?? [];
+  return unit === undefined || /^sockmon(-step@.*)?\.service$/.test(unit) ? null : unit;
 }

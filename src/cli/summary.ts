@@ -41,7 +41,7 @@ function carefulRows(policy: ResourcePolicy): string[][] {
     ...(needs.length === 0 ? [] : [['needs', `${needs.join(', ')}: while that is down it is left alone`]]),
     ...(fallMs === null ? [] : [['dead after', fallWords(fallMs)]]),
     ...(riseMs === 0 ? [] : [['back after', `${formatDuration(riseMs)} of being up`]]),
-    ...(steps.length === 0 ? [] : [['verified after', verifiedWords(settleMs)]]),
+    ...(steps.length === 0 ? [] : [['verified', verifiedWords(settleMs)]]),
   ];
 }
 
@@ -50,7 +50,9 @@ function fallWords(fallMs: number): string {
 }
 
 function verifiedWords(settleMs: number): string {
-  return `${settleMs === 0 ? '' : `${formatDuration(settleMs)} of being alive after `}the end of its script; what dies before belongs to the same outage`;
+  const when =
+    settleMs === 0 ? 'when its script is over' : `alive for ${formatDuration(settleMs)} after its script`;
+  return `${when}; what dies before belongs to the same outage`;
 }
 
 export function deathWords({ steps }: ResourcePolicy): string {

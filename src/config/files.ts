@@ -15,8 +15,10 @@ export function scriptFault(path: string): string | null {
   try {
     accessSync(path, constants.X_OK);
     return null;
-  } catch {
-    return `${path} is not executable; make it so with: chmod +x ${path}`;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES')
+      return `${path} is not executable; make it so with: chmod +x ${path}`;
+    return `${path} cannot be used: ${errnoWords(error)}; expected an executable script`;
   }
 }
 

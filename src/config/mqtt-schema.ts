@@ -14,6 +14,7 @@ export function brokerUrlFault(value: string): string | null {
   try {
     url = new URL(value);
   } catch {
+    // The error of URL quotes its input, which may hold a password.
     return `is not a URL; expected ${urlWords}`;
   }
   if (![...tlsProtocols, ...plainProtocols].includes(url.protocol))
@@ -32,6 +33,7 @@ function socketUrlFault(url: URL): string | null {
     decodeURIComponent(url.pathname);
     return null;
   } catch {
+    // URIError, which says no more than this.
     return `holds a "%" that is not followed by two hexadecimal digits; ${what}`;
   }
 }

@@ -72,6 +72,7 @@ function readOpen(fd: number): { text: string } | { fault: string } {
   try {
     return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
   } catch {
+    // TypeError, the only one of a fatal decoder.
     return { fault: 'is not UTF-8 text; expected a YAML file' };
   }
 }
@@ -89,6 +90,8 @@ export function parseConfig(text: string, name: string, folder: string): FileOut
       uniqueKeys: false,
     });
   } catch {
+    // Syntax errors stand in document.errors. What the parser throws instead, such as RangeError where a deep nesting ends its stack,
+    // is the text's fault as well.
     return { file: null, faults: [fileFault(name, 'cannot be parsed; is it nested too deeply?')] };
   }
   const reader = new Reader(name, lines);

@@ -161,6 +161,7 @@ function parseJson(line: Buffer): unknown {
   try {
     return JSON.parse(line.toString('utf8'));
   } catch {
+    // SyntaxError: the caller answers that it is no request.
     return undefined;
   }
 }

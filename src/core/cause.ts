@@ -11,6 +11,7 @@ const causeRank: Record<Cause['kind'], number> = {
   unseen: 1,
   link: 2,
   probe: 2,
+  sensor: 3,
   exit: 3,
   signal: 3,
   commanded: 4,

@@ -108,6 +108,13 @@ export function aliveWords(state: ResourceState): string {
     .join(', ');
 }
 
+/** What it was has ended with a successor in its place: nothing was down. In an outage its own end tells enough. */
+export function handedOver({ policy, phase }: ResourceState, old: SensorState, input: SensorInput): Effect[] {
+  const { replaced: detail, atMs } = input;
+  if (detail === null || input.state !== 'up' || old.state !== 'up' || phase.name !== 'up') return [];
+  return [record({ type: 'notice', resource: policy.id, atMs, what: 'replaced', detail })];
+}
+
 /** A living link with another address or route than before. */
 export function changed({ policy, phase }: ResourceState, old: SensorState, sensor: SensorState): Effect[] {
   const isBack = phase.name === 'up' || phase.name === 'verifying';

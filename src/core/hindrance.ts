@@ -74,7 +74,7 @@ export function review(state: ResourceState, ctx: Context): Step<ResourceState> 
   const run =
     armed === null || first === undefined
       ? null
-      : attemptRun(first, { resource: policy.id, outage: armed, attempt: 1, cause: '' });
+      : attemptRun(first, { resource: policy.id, outage: armed, attempt: 1, cause: '', by: 'reflex' });
   const effects: Effect[] = changed
     ? [{ do: 'arm', resource: policy.id, run, natures: reflexNatures(policy) }]
     : [];

@@ -1,4 +1,5 @@
 /** What the journal says, folded: outages, reboots, commands, the cursor. Rebuilt at every start, so nothing of it can be reset by one. */
+import { Attempts } from './attempts.js';
 import type { Instant } from './clock.js';
 import { isHeldBack } from './ladder.js';
 import type { Action, JournalEntry, RecordOf, RefusalCode } from './model.js';
@@ -11,7 +12,8 @@ import {
   type OutageHistory,
 } from './outage-history.js';
 import { Past } from './past.js';
-import { rememberedAttempts, rememberedCommands, rememberedIntents } from './remembered.js';
+import type { EarlierRun } from './ports.js';
+import { rememberedCommands, rememberedIntents } from './remembered.js';
 import { type Witness, witness, witnessedMsAt } from './witness.js';
 
 /** Where a resource was last seen alive, and by which sensors. */
@@ -61,8 +63,7 @@ export class History {
   readonly intents: (Acted & RecordOf<'reboot_intent'>)[] = [];
   /** The last accepted command from the broker, by action and target. */
   private readonly wishes = new Map<string, Acted>();
-  /** Starts of attempts by resource, the latest last. */
-  private readonly attempts = new Map<string, (Acted & { readonly run: string })[]>();
+  private readonly attempts = new Attempts();
   /** Ends of pauses by resource, '' = all; in ms of CLOCK_BOOTTIME of their boot. */
   private readonly pauses = new Map<string, { bootId: string; untilMs: number }>();
   /** How many reboots have been intended, ever: numbers their ids. */
@@ -115,6 +116,9 @@ export class History {
         return;
       case 'outage_begin':
         this.begin(entry);
+        return;
+      case 'run_started':
+        this.attempts.started(entry);
         return;
       case 'outage_cause':
       case 'outage_root':
@@ -206,8 +210,9 @@ export class History {
 
   private applyToOutage(entry: OutageEntry): void {
     // These count, also when the story that they were a part of has left the journal.
-    if (entry.type === 'attempt') this.noteAttempt(entry);
-    if (entry.type === 'attempt_end' && isHeldBack(entry.result)) this.forgetAttempt(entry);
+    if (entry.type === 'attempt') this.attempts.add(this.acted(entry));
+    if (entry.type === 'attempt_end' && isHeldBack(entry.result)) this.attempts.takeBack(entry);
+    if (entry.type === 'attempt_end') this.attempts.ended(entry);
     if (entry.type === 'outage_end' && entry.outcome === 'recovered')
       this.seen.set(entry.resource, {
         ...this.seen.get(entry.resource),
@@ -270,20 +275,6 @@ export class History {
     return this.wishes.get(wishKey(command));
   }
 
-  private noteAttempt(entry: JournalEntry & RecordOf<'attempt'>): void {
-    const attempts = this.attempts.get(entry.resource) ?? [];
-    attempts.push(this.acted(entry));
-    if (attempts.length > rememberedAttempts) attempts.shift();
-    this.attempts.set(entry.resource, attempts);
-  }
-
-  /** What a shutdown has held back was no restart. */
-  private forgetAttempt({ resource, run }: RecordOf<'attempt_end'>): void {
-    const attempts = this.attempts.get(resource) ?? [];
-    const kept = attempts.filter(attempt => attempt.run !== run);
-    this.attempts.set(resource, kept);
-  }
-
   /** Time that has passed for certain, counted from the journal's first entry. */
   witnessedMsAt(at: Pick<Instant, 'bootId' | 'bootMs'>): number {
     return witnessedMsAt(this.witnessed, at);
@@ -298,7 +289,12 @@ export class History {
   }
 
   attemptsOf(resource: string): readonly Acted[] {
-    return this.attempts.get(resource) ?? [];
+    return this.attempts.of(resource);
+  }
+
+  /** Attempts of this boot of whose end nothing is recorded. */
+  openRuns(now: Instant): readonly EarlierRun[] {
+    return this.attempts.openRuns(now);
   }
 
   /** Until when nothing is done about a resource; null = it is not paused. A reboot ends a pause. */

@@ -26,6 +26,7 @@ import {
   record,
   type Step,
 } from './state.js';
+import { onRunStarted } from './takeover.js';
 import { verifyingDueMs, verifyingTick } from './verifying.js';
 import { eachResource, within } from './within.js';
 
@@ -58,7 +59,7 @@ function route(state: MachineState, input: Input, ctx: Context): Step<MachineSta
     case 'cause':
       return within(state, input.resource, resource => onCause(resource, input, ctx));
     case 'run_started':
-      return { state, effects: [] };
+      return eachResource(state, resource => onRunStarted(resource, input));
     case 'run_ended':
       return eachResource(state, resource => onRunEnded(resource, input, ctx));
     case 'fault':
@@ -204,7 +205,9 @@ function afterResult(outage: OpenOutage, running: Running, ended: RunEnded): Ope
   const result = resultOf(running, ended);
   const vetoed = outage.vetoed || isVeto(result);
   const climb = climbAfter(outage.climb, result);
-  return { ...outage, lastResult: result, lastRunEndMs: ended.atMs, vetoed, climb };
+  // A status that the kernel did not keep is no failure, which would be repeated after a second.
+  const lastResult = result.kind === 'unknown' ? null : result;
+  return { ...outage, lastResult, lastRunEndMs: ended.atMs, vetoed, climb };
 }
 
 function onRunEnded(resource: ResourceState, input: RunEnded, ctx: Context): Step<ResourceState> {

@@ -37,6 +37,8 @@ export const causeShape = tagged('kind', {
     interface: string,
   },
   probe: { error: string },
+  /** What the sensor itself has words for; `reason` is one of its kind's own. */
+  sensor: { reason: string, words: string },
   /** Not a death: somebody asked for a restart. Not counted as an outage. */
   commanded: {},
   /** It died while sockmon was not running. */
@@ -87,7 +89,11 @@ export type Action = (typeof actions)[number];
 
 export const recordShape = tagged('type', {
   start: { version: string, pid: number, resources: array(resource) },
-  stop: { reason: string },
+  stop: {
+    reason: string,
+    /** Attempts whose scripts go on without sockmon. */
+    running: optional(array(object({ resource, attempt: number, run: string }))),
+  },
   /** First sight of a living resource since start. After it, an absence in the same boot is a death. */
   seen: {
     resource,
@@ -156,6 +162,20 @@ export const recordShape = tagged('type', {
     atMs,
     by: oneOf('reflex', 'ladder', 'command'),
   },
+  /** The process of an attempt: a sockmon that starts in the middle of it knows by it whether it lives. */
+  run_started: {
+    outage,
+    resource,
+    run: string,
+    /** With its start in clock ticks, field 22 of proc_pid_stat(5): both name a process of this boot. */
+    pid: ordinal,
+    startTicks: ordinal,
+    /** When its session is ended; absent: never. */
+    deadlineMs: optional(atMs),
+    graceMs: number,
+  },
+  /** sockmon was itself restarted in the middle of an attempt whose script goes on: it waits for that one and runs no second. */
+  run_taken_over: { outage, resource, attempt: number, run: string, pid: ordinal, startedMs: atMs },
   attempt_end: {
     outage,
     resource,

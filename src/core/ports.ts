@@ -1,5 +1,5 @@
 /** What the supervisor needs from the world. Each adapter implements one port; none knows another. */
-import type { Action, JournalEntry, JournalRecord, RefusalCode } from './model.js';
+import type { Action, JournalEntry, JournalRecord, RecordOf, RefusalCode } from './model.js';
 import type { Vantage } from './moment.js';
 import type { Nature, Role, Sensor } from './policy.js';
 import type { ConnectionView, Snapshot } from './snapshot-model.js';
@@ -19,6 +19,28 @@ export interface Journal {
   close(): void;
 }
 
+/** What a script is run for. */
+export interface RunPurpose {
+  readonly resource: string;
+  readonly outage: string;
+  readonly attempt: number;
+  readonly step: string;
+  /** Its command line. */
+  readonly script: string;
+  readonly by: RecordOf<'attempt'>['by'];
+}
+
+/** A script that an earlier sockmon has started, and what tells its process from all others. */
+export interface EarlierRun extends RunPurpose {
+  readonly run: string;
+  readonly pid: number;
+  readonly startTicks: number;
+  readonly startedMs: number;
+  /** When its session is ended; null: never. */
+  readonly deadlineMs: number | null;
+  readonly graceMs: number;
+}
+
 /** A script to run. The id comes back in every input about it. */
 export interface Run {
   readonly id: string;
@@ -26,11 +48,18 @@ export interface Run {
   readonly env: Readonly<Record<string, string>>;
   /** How many of the journal's last lines it gets as SOCKMON_JOURNAL. */
   readonly journalLines: number;
+  readonly purpose: RunPurpose;
+  /** How long it may take. The machine keeps that time, not the watcher. */
   readonly timeoutMs: number;
   readonly graceMs: number;
 }
 
 export interface Watcher {
+  /**
+   * Takes over the scripts of an earlier sockmon that still run: those that it has left run files of, and those of `recorded`. Their ends
+   * are told as of any other run. To be called before anything is watched: a script must not be taken for the service that it starts.
+   */
+  takeOver(recorded: readonly EarlierRun[]): readonly EarlierRun[];
   watch(resource: string, sensors: readonly Sensor[]): void;
   unwatch(resource: string): void;
   /** @param natures at which losses it may act. */

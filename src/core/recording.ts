@@ -1,6 +1,6 @@
 /** The facts of a recording that hold whatever the policy was: when things died, came back, and how long scripts took. Pure. */
 import { wholeHistory } from './history.js';
-import type { JournalEntry } from './model.js';
+import type { Cause, JournalEntry } from './model.js';
 import { isCounted, type OutageHistory } from './outage-history.js';
 import type { Fact, RecordedAttempt } from './rehearse.js';
 
@@ -30,26 +30,30 @@ function factsOfOne(
   times: (entry: JournalEntry, atMs: number) => number,
   neverBack: boolean,
 ): DatedFact[] {
-  const common = { resource, cause };
   const down: DatedFact = {
-    ...common,
+    resource,
+    cause,
     wallMs: times(begin, begin.atMs),
     bootMs: begin.atMs,
     bootId: begin.bootId,
     what: 'down',
     attempts: attemptsOf(id, entries),
   };
-  if (neverBack || end?.outcome !== 'recovered') return [down];
-  const wallMs = Math.max(down.wallMs, times(end, end.atMs));
-  const up: DatedFact = {
-    ...common,
-    wallMs,
-    bootMs: end.atMs,
-    bootId: end.bootId,
-    what: 'up',
-    attempts: [],
+  if (neverBack) return [down];
+  const facts = [down];
+  const add = (entry: JournalEntry, atMs: number, what: Fact['what'], why: Cause): void => {
+    const wallMs = Math.max(down.wallMs, times(entry, atMs));
+    const attempts = what === 'up' ? [] : down.attempts;
+    facts.push({ resource, cause: why, what, wallMs, bootMs: atMs, bootId: entry.bootId, attempts });
   };
-  return [down, up];
+  for (const entry of entries) {
+    if (entry.type !== 'outage_reopened' || entry.outage !== id) continue;
+    if (facts.at(-1)?.what === 'down') add(entry, entry.backMs, 'up', cause);
+    // What our own script has stopped it would not have stopped with another policy.
+    if (entry.run === undefined) add(entry, entry.atMs, 'down', entry.cause);
+  }
+  if (end?.outcome === 'recovered' && facts.at(-1)?.what === 'down') add(end, end.atMs, 'up', cause);
+  return facts;
 }
 
 function attemptsOf(outage: string, entries: readonly JournalEntry[]): RecordedAttempt[] {

@@ -113,7 +113,7 @@ export function beginAttempt(
   if (rung === undefined) return { state, effects: [] };
   const attempt = outage.attempts + 1;
   const cause = by === 'reflex' ? '' : causeWords(outage.cause);
-  const run = attemptRun(rung, { resource: policy.id, outage: outage.id, attempt, cause });
+  const run = attemptRun(rung, { resource: policy.id, outage: outage.id, attempt, cause, by });
   const running: Running = {
     run: run.id,
     outage: outage.id,

@@ -170,7 +170,15 @@ class Rehearser {
     const sensors = this.state.resources.get(resource)?.sensors.length ?? 0;
     const nature = cause === null ? null : natureOf(cause);
     const atMs = this.now.bootMs;
-    const common = { kind: 'sensor', resource, atMs, nature, detail: '', carrier: null } as const;
+    const common = {
+      kind: 'sensor',
+      resource,
+      atMs,
+      nature,
+      detail: '',
+      carrier: null,
+      replaced: null,
+    } as const;
     for (let sensor = 0; sensor < sensors; sensor++)
       this.input({
         ...common,

@@ -1,6 +1,6 @@
 /** What the guard and the machine remember: these entries outlive every compaction, whatever their age. Pure. */
 import { isHeldBack } from './ladder.js';
-import type { JournalEntry } from './model.js';
+import type { JournalEntry, RecordOf } from './model.js';
 
 const dayMs = 86_400_000;
 /** The longest time that a budget may be given in the configuration. */
@@ -13,6 +13,9 @@ const rememberedCancelled = 10;
 export const rememberedCommands = 1500;
 /** No budget of restarts is larger. */
 export const rememberedAttempts = 1000;
+
+/** Runs whose end is not recorded: as many as there may be scripts at once. */
+export const rememberedRuns = 1000;
 
 /** What the broker has taken may be noted after the good-bye. */
 export function isBookkeeping({ type }: JournalEntry): boolean {
@@ -92,8 +95,11 @@ class Memory implements Remembered {
       case 'command':
         return entry.status === 'accepted' && !entry.dryRun && this.isCommandKept(entry);
       case 'attempt':
-        return this.isAttemptKept(entry);
+        return this.known.has(`open ${entry.run}`) || this.isAttemptKept(entry);
+      case 'run_started':
+        return entry.bootId === this.lastBootId && this.isRunKept(entry);
       case 'attempt_end':
+        this.known.add(`end ${entry.run}`);
         // It says that its attempt does not count.
         return isHeldBack(entry.result) && this.isAttemptKept(entry);
       default:
@@ -105,6 +111,13 @@ class Memory implements Remembered {
     const isWish =
       entry.origin.startsWith('mqtt') && this.first(`wish ${entry.action} ${entry.target ?? ''}`);
     return this.amongLast('command', rememberedCommands) || isWish;
+  }
+
+  /** Looked at from the newest on: its end has come by already, if there is one. */
+  private isRunKept({ run }: RecordOf<'run_started'>): boolean {
+    if (this.known.has(`end ${run}`) || !this.amongLast('run_started', rememberedRuns)) return false;
+    this.known.add(`open ${run}`);
+    return true;
   }
 
   private isAttemptKept(entry: Extract<JournalEntry, { type: 'attempt' | 'attempt_end' }>): boolean {

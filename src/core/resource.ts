@@ -7,6 +7,7 @@ import {
   allUp,
   carrierFact,
   changed,
+  handedOver,
   networkEffect,
   notices,
   waitingFor,
@@ -55,7 +56,7 @@ export function onSensor(before: ResourceState, input: SensorInput, ctx: Context
   };
   const { sensor, effects } = notices(before, old, now, input.atMs);
   const state = { ...before, sensors: before.sensors.with(input.sensor, sensor) };
-  const told = [...effects, ...changed(state, old, sensor)];
+  const told = [...effects, ...handedOver(before, old, input), ...changed(state, old, sensor)];
   const step = judge(state, sensor, input, old.state === 'up', ctx);
   return { state: step.state, effects: [...told, ...step.effects] };
 }
@@ -71,8 +72,11 @@ function judge(
   const { phase } = state;
   if (phase.name === 'verifying') return verifyingSensor(state, phase, input, ctx);
   if (input.state === 'up') {
-    // Of a restart that was asked for, nothing has gone down yet: its script is still to do it.
-    const isNoNews = wasUp && phase.name === 'restarting' && phase.outage.cause.kind === 'commanded';
+    // Of a restart that was asked for, nothing has gone down yet: its script is still to do it. Or that has not been seen by this sockmon.
+    const isNoNews =
+      phase.name === 'restarting' &&
+      phase.outage.cause.kind === 'commanded' &&
+      (wasUp || phase.outage.resumed);
     return allUp(state) && !isNoNews ? rise(state, input.atMs, ctx) : { state, effects: [] };
   }
   const fallen = { ...state, risingMs: null };

@@ -6,9 +6,9 @@ import { momentOf, spanOf } from './moment.js';
 import { endRecord } from './outage.js';
 import type { OutageHistory } from './outage-history.js';
 import { type ResourcePolicy, type RestartStep, sensorsWords } from './policy.js';
+import type { EarlierRun } from './ports.js';
 import { pendingReboot } from './reboot.js';
 import { afresh, scheduleNext } from './recovery.js';
-import { runId } from './run.js';
 import {
   type Context,
   type Effect,
@@ -17,17 +17,17 @@ import {
   type OpenOutage,
   outageOf,
   type ResourceState,
-  type Running,
   record,
   type Step,
 } from './state.js';
+import { takeOver } from './takeover.js';
 import { type Verifying, verifyingDueMs } from './verifying.js';
 
 /** Watches what is new or changed, forgets what is gone, leaves the rest alone. */
 export function configure(
   state: MachineState,
   ctx: Context,
-  living: readonly string[] = [],
+  living: readonly EarlierRun[] = [],
 ): Step<MachineState> {
   const isStart = state.resources.size === 0;
   const effects: Effect[] = isStart ? closePastReboot(ctx) : [];
@@ -49,11 +49,15 @@ export function configure(
       effects.push(...adopted.effects);
       continue;
     }
-    if (known !== undefined) effects.push({ do: 'unwatch', resource: policy.id });
-    resources.set(
-      policy.id,
-      known === undefined ? restore(policy, ctx, living) : carryOver(known, policy, ctx),
-    );
+    if (known === undefined) {
+      const own = living.filter(({ resource }) => resource === policy.id);
+      const restored = takeOver(restore(policy, ctx), own, ctx);
+      resources.set(policy.id, restored.state);
+      effects.push(...restored.effects);
+    } else {
+      resources.set(policy.id, carryOver(known, policy, ctx));
+      effects.push({ do: 'unwatch', resource: policy.id });
+    }
     effects.push({ do: 'watch', resource: policy.id, policy });
     effects.push(...collectLate(ctx.history.openOutage(policy.id), ctx.now.bootId));
   }
@@ -126,7 +130,7 @@ function climbIn(
   return step === -1 ? { step: 0, attempts: 0, beganMs: nowMs } : { ...climb, step };
 }
 
-function restore(policy: ResourcePolicy, ctx: Context, living: readonly string[]): ResourceState {
+function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
   const { history, now } = ctx;
   const seen = history.seen.get(policy.id);
   const fresh: ResourceState = {
@@ -157,61 +161,40 @@ function restore(policy: ResourcePolicy, ctx: Context, living: readonly string[]
     drill: null,
   };
   const open = history.openOutage(policy.id);
-  return open === undefined ? verify(fresh, ctx, living) : resume(fresh, open, ctx, living);
+  return open === undefined ? verify(fresh, ctx) : resume(fresh, open, ctx);
 }
 
-/** What is known of the last run of an outage in this boot: it is over, it goes on, or nobody will tell when it is over. */
-function lastRun(
-  policy: ResourcePolicy,
-  outage: OutageHistory,
-  { now }: Context,
-  living: readonly string[],
-): {
-  readonly running: Running | null;
-  readonly endedMs: number | null;
-  readonly lostUntilMs: number | null;
-} {
-  const { lastAttemptMs: startedMs, attempts: attempt, lastRunEndMs: endedMs } = outage;
-  if (startedMs === null || outage.lastAttemptBootId !== now.bootId)
-    return { running: null, endedMs: null, lostUntilMs: null };
-  if (endedMs !== null) return { running: null, endedMs, lostUntilMs: null };
+/** Until when the last run of an outage may go on, where nobody will tell its end; null: it is over, or of another boot. */
+function lostUntilMs(policy: ResourcePolicy, outage: OutageHistory, { now }: Context): number | null {
+  const { lastAttemptMs: startedMs, lastRunEndMs: endedMs } = outage;
+  if (startedMs === null || endedMs !== null || outage.lastAttemptBootId !== now.bootId) return null;
   const step = policy.steps.find(({ name }) => name === outage.step) ?? policy.steps[0];
-  const { timeoutMs, graceMs } = step ?? { timeoutMs: 0, graceMs: 0 };
-  const deadlineMs = startedMs + timeoutMs;
-  const run = runId(outage.id, attempt);
-  if (!living.includes(run)) return { running: null, endedMs: null, lostUntilMs: deadlineMs + graceMs };
-  const running = { run, outage: outage.id, attempt, startedMs, deadlineMs, timedOut: false, graceMs };
-  return { running, endedMs: null, lostUntilMs: null };
+  return startedMs + (step?.timeoutMs ?? 0) + (step?.graceMs ?? 0);
 }
 
 /** It was back when sockmon ended: a script of before may still stop it. */
-function verify(fresh: ResourceState, ctx: Context, living: readonly string[]): ResourceState {
+function verify(fresh: ResourceState, ctx: Context): ResourceState {
   const { policy } = fresh;
   const last = ctx.history.outages.findLast(({ resource }) => resource === policy.id);
   if (last === undefined || last.end?.outcome !== 'recovered' || last.end.bootId !== ctx.now.bootId)
     return fresh;
   const { sensors = sensorsWords(policy), ownRun: isService = false, atMs: sinceMs } = last.end;
-  const { running, endedMs, lostUntilMs } = lastRun(policy, last, ctx, living);
   if (sensors !== sensorsWords(policy) || last.lastAttemptBootId !== ctx.now.bootId) return fresh;
   const outage = { ...reopened(policy.steps, last, ctx), resumed: false };
   const phase: Verifying = {
     name: 'verifying',
     sinceMs,
     // The run that is the service is not waited for, whoever may have lost it.
-    outage: { ...outage, lostRunUntilMs: isService ? null : lostUntilMs },
-    run:
-      running === null
-        ? { kind: 'over', endedMs: endedMs ?? sinceMs }
-        : { kind: 'running', running, isService },
+    outage: { ...outage, lostRunUntilMs: isService ? null : lostUntilMs(policy, last, ctx) },
+    run: { kind: 'over', endedMs: last.lastRunEndMs ?? sinceMs },
     dip: null,
   };
-  if (ctx.now.bootMs < verifyingDueMs(phase, policy)) return { ...fresh, expected: false, phase };
-  return running === null ? fresh : { ...fresh, leftovers: [{ ...running, deadlineMs: null }] };
+  return ctx.now.bootMs < verifyingDueMs(phase, policy) ? { ...fresh, expected: false, phase } : fresh;
 }
 
 /** A reload: a script that runs goes on, what keeps dying is still known for it. */
 function carryOver(known: ResourceState, policy: ResourcePolicy, ctx: Context): ResourceState {
-  const fresh = restore(policy, ctx, []);
+  const fresh = restore(policy, ctx);
   const { relapses, deaths, recoveredMs, flapping, drill, leftovers, phase } = known;
   const running = phase.name === 'verifying' && phase.run.kind === 'running' ? [phase.run.running] : [];
   const going = [...leftovers, ...running.map(run => ({ ...run, deadlineMs: null }))];
@@ -222,23 +205,14 @@ function carryOver(known: ResourceState, policy: ResourcePolicy, ctx: Context): 
 }
 
 /** Goes on with an outage where the journal leaves it. A new boot gets a ladder of its own, after it had time to bring things up. */
-function resume(
-  fresh: ResourceState,
-  open: OutageHistory,
-  ctx: Context,
-  living: readonly string[],
-): ResourceState {
+function resume(fresh: ResourceState, open: OutageHistory, ctx: Context): ResourceState {
   const { now } = ctx;
   const sameBoot = open.begin.bootId === now.bootId;
-  const { running, lostUntilMs } = lastRun(fresh.policy, open, ctx, living);
-  const outage = { ...reopened(fresh.policy.steps, open, ctx), lostRunUntilMs: lostUntilMs };
+  const lostRunUntilMs = lostUntilMs(fresh.policy, open, ctx);
+  const outage = { ...reopened(fresh.policy.steps, open, ctx), lostRunUntilMs };
   const pending = ctx.history.pendingIntent;
   if (pending?.bootId === now.bootId && pending.outage === open.id) {
     const phase = { name: 'rebooting', sinceMs: now.bootMs, outage, intent: pending.intent } as const;
-    return { ...fresh, expected: false, phase };
-  }
-  if (running !== null) {
-    const phase = { name: 'restarting', sinceMs: running.startedMs, outage, running } as const;
     return { ...fresh, expected: false, phase };
   }
   const settling = (anew: OpenOutage, next: NextStep): ResourceState => ({

@@ -166,7 +166,8 @@ function givenUp(entries: readonly JournalEntry[]): Map<string, number> {
 
 /** An attempt at what was given up, and a short life after it: the ladder does not count them any more. */
 function isRetry(entry: JournalEntry, given: ReadonlyMap<string, number>): boolean {
-  return isTry(entry) && entry.seq > (given.get(entry.outage) ?? Number.POSITIVE_INFINITY);
+  const isAttempt = isTry(entry) || entry.type === 'run_started';
+  return isAttempt && entry.seq > (given.get(entry.outage) ?? Number.POSITIVE_INFINITY);
 }
 
 type Try = Extract<JournalEntry, { type: 'attempt' | 'attempt_end' | 'outage_end' | 'outage_reopened' }>;

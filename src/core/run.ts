@@ -2,7 +2,7 @@
 
 import type { JournalEntry } from './model.js';
 import type { RestartStep } from './policy.js';
-import type { Run } from './ports.js';
+import type { Run, RunPurpose } from './ports.js';
 
 /** `<boot>-<resource>-<number>`: unique across journals that were lost, readable on a phone. */
 export function outageId(bootId: string, resource: string, number: number): string {
@@ -19,22 +19,24 @@ export interface AttemptInfo {
   readonly attempt: number;
   /** In words; '' where it is not known yet. */
   readonly cause: string;
+  readonly by: RunPurpose['by'];
 }
 
 export function attemptRun(step: RestartStep, info: AttemptInfo): Run {
+  const { resource, outage, attempt, by } = info;
   return {
-    id: runId(info.outage, info.attempt),
+    id: runId(outage, attempt),
     argv: step.argv,
     env: {
-      SOCKMON_RESOURCE: info.resource,
-      SOCKMON_OUTAGE_ID: info.outage,
-      SOCKMON_ATTEMPT: String(info.attempt),
+      SOCKMON_RESOURCE: resource,
+      SOCKMON_OUTAGE_ID: outage,
+      SOCKMON_ATTEMPT: String(attempt),
       SOCKMON_CAUSE: info.cause,
       SOCKMON_STEP: step.name,
     },
     journalLines: step.journalLines,
-    // The machine keeps the time-out: a script that stays on as the service itself must not be ended once the resource is back.
-    timeoutMs: 0,
+    purpose: { resource, outage, attempt, step: step.name, script: step.argv.join(' '), by },
+    timeoutMs: step.timeoutMs,
     graceMs: step.graceMs,
   };
 }

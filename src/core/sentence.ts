@@ -21,6 +21,8 @@ export function causeWords(cause: Cause): string {
       return `interface ${cause.interface} ${linkWords[cause.what]}`;
     case 'probe':
       return `no datagram passes over loopback (${cause.error})`;
+    case 'sensor':
+      return cause.words;
     case 'commanded':
       return 'restart commanded';
     case 'unseen':
@@ -86,7 +88,7 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
     case 'start':
       return { level: 'debug', text: `sockmon ${entry.version} started` };
     case 'stop':
-      return { level: 'info', text: `sockmon stops: ${entry.reason}` };
+      return { level: 'info', text: `sockmon stops: ${entry.reason}${goingOnWords(entry.running ?? [])}` };
     case 'seen':
       return { level: 'info', text: `${entry.resource} is alive${entry.detail ? `: ${entry.detail}` : ''}` };
     case 'notice':
@@ -125,6 +127,15 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
       };
     case 'attempt':
       return { level: 'info', text: `${entry.resource}: attempt ${entry.attempt} runs ${entry.script}` };
+    case 'run_started':
+      return { level: 'debug', text: `${entry.resource}: ${entry.run} is process ${entry.pid}` };
+    case 'run_taken_over': {
+      const since = durationWords(Math.max(0, entry.bootMs - entry.startedMs));
+      return {
+        level: 'info',
+        text: `${entry.resource}: sockmon was itself restarted; it has taken over attempt ${entry.attempt}, which has been running for ${since} (pid ${entry.pid})`,
+      };
+    }
     case 'attempt_end':
       return describeAttemptEnd(entry);
     case 'outage_end':
@@ -169,6 +180,13 @@ export function describe(entry: JournalEntry): { level: Level; text: string } {
   }
 }
 
+/** Scripts outlive sockmon: what they are doing is not undone by a restart of it. */
+function goingOnWords(running: NonNullable<RecordOf<'stop'>['running']>): string {
+  if (running.length === 0) return '';
+  const what = running.map(({ resource, attempt }) => `${resource} (attempt ${attempt})`).join(', ');
+  return `; the restart script of ${what} goes on by itself, and the next sockmon takes it over`;
+}
+
 type EntryOf<T extends JournalEntry['type']> = Extract<JournalEntry, { type: T }>;
 
 function describeAttemptEnd(entry: EntryOf<'attempt_end'>): { level: Level; text: string } {
@@ -201,11 +219,18 @@ function describeOutageEnd(entry: EntryOf<'outage_end'>): { level: Level; text: 
 }
 
 function describeReopened(entry: EntryOf<'outage_reopened'>): { level: Level; text: string } {
-  const after = `${durationWords(Math.max(0, entry.atMs - entry.backMs))} after it was back`;
-  const cause = causeWords(entry.cause);
-  return entry.run === undefined
-    ? { level: 'warn', text: `${entry.resource} is down again ${after}: ${cause}; the same outage goes on` }
-    : { level: 'info', text: `${entry.resource} was stopped by our own restart ${after}: ${cause}` };
+  return {
+    level: entry.run === undefined ? 'warn' : 'info',
+    text: `${entry.resource} ${reopenedWords(entry)}`,
+  };
+}
+
+/** What has happened to it; its name goes before. */
+export function reopenedWords({ run, atMs, backMs, cause }: RecordOf<'outage_reopened'>): string {
+  const after = `${durationWords(Math.max(0, atMs - backMs))} after it was back`;
+  return run === undefined
+    ? `is down again ${after}: ${causeWords(cause)}; the same outage goes on`
+    : `was stopped by our own restart ${after}: ${causeWords(cause)}`;
 }
 
 function describeCommand(entry: EntryOf<'command'>): { level: Level; text: string } {

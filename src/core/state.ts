@@ -7,7 +7,7 @@ import type { Climb, NextStep } from './ladder.js';
 import type { Cause, JournalRecord, RefusalCode, RunResult } from './model.js';
 import type { Moment } from './moment.js';
 import type { Nature, Policy, ResourcePolicy } from './policy.js';
-import type { CommandAnswer, Evidence, ReceivedCommand, Run } from './ports.js';
+import type { CommandAnswer, EarlierRun, Evidence, ReceivedCommand, Run } from './ports.js';
 
 /** Changes of late of what may come and go: a carrier, a fault. */
 export interface Twitches {
@@ -236,12 +236,21 @@ export interface SensorInput {
   readonly ownRun: boolean;
   /** The run that the monitor thread has started by itself. */
   readonly reflex: string | null;
+  /** With `up` after `up`: a living successor had taken its place already, in words. */
+  readonly replaced: string | null;
 }
 
 export type Input =
   | SensorInput
   | { readonly kind: 'cause'; readonly resource: string; readonly sensor: number; readonly cause: Cause }
-  | { readonly kind: 'run_started'; readonly run: string; readonly atMs: number }
+  | {
+      readonly kind: 'run_started';
+      readonly run: string;
+      readonly atMs: number;
+      readonly pid: number;
+      /** 0: not known. */
+      readonly startTicks: number;
+    }
   | {
       readonly kind: 'run_ended';
       readonly run: string;
@@ -282,8 +291,8 @@ export type Input =
     }
   /** The journal has taken the records of the last input: what depends on it is looked at again. */
   | { readonly kind: 'review' }
-  /** The policy of the context is to be taken up: at start and at a reload. living: runs of before the start that are known to go on. */
-  | { readonly kind: 'configure'; readonly living?: readonly string[] };
+  /** The policy of the context is to be taken up: at start and at a reload. living: at start, the scripts of before that go on. */
+  | { readonly kind: 'configure'; readonly living?: readonly EarlierRun[] };
 
 export type Effect =
   | { readonly do: 'journal'; readonly record: JournalRecord }

@@ -97,7 +97,7 @@ export function storyOf(
     }),
     reboots: of('reboot_intent').map(intent => viewRebootOf(intent, own, now)),
     moments: own
-      .filter(entry => entry.type !== 'evidence')
+      .filter(({ type }) => type !== 'evidence' && type !== 'run_started')
       .map(entry => ({
         seq: entry.seq,
         at: at(entry),

@@ -156,6 +156,7 @@ function textOf(payload: Uint8Array): string | null {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(payload);
   } catch {
+    // TypeError: no UTF-8. The caller refuses it as invalid.
     return null;
   }
 }
@@ -164,6 +165,7 @@ function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
+    // SyntaxError: no JSON. The caller refuses it as invalid.
     return undefined;
   }
 }

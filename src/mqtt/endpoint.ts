@@ -32,10 +32,11 @@ export function endpointOf(url: string): Endpoint {
 }
 
 function unixOf({ pathname }: URL): Endpoint | null {
+  if (pathname.length < 2) return null;
   try {
-    return pathname.length > 1 ? { kind: 'unix', path: decodeURIComponent(pathname) } : null;
+    return { kind: 'unix', path: decodeURIComponent(pathname) };
   } catch {
-    // A "%" that is no escape.
+    // URIError: a "%" that is no escape.
     return null;
   }
 }

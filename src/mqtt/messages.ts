@@ -3,7 +3,7 @@ import { isoTime } from '../core/clock.js';
 import type { Cause, JournalEntry, RecordOf } from '../core/model.js';
 import { factWallMs, momentOf, outageSpan, type Vantage, wallTime } from '../core/moment.js';
 import type { Role } from '../core/policy.js';
-import { causeWords } from '../core/sentence.js';
+import { causeWords, reopenedWords } from '../core/sentence.js';
 
 /** All that can stand in `event_type`. Home Assistant is told this list at discovery and ignores any other. */
 export const eventTypes = [
@@ -11,6 +11,7 @@ export const eventTypes = [
   'stack_recovered',
   'service_down',
   'service_recovered',
+  'outage_reopened',
   'recovery_failed',
   'reboot',
   'reboot_refused',
@@ -40,6 +41,8 @@ export interface EventMessage {
   readonly began_at?: string;
   readonly ended_at?: string;
   readonly duration_s?: number;
+  /** Where it was alive in between: the part of the duration in which it was down. */
+  readonly downtime_s?: number;
   readonly attempts?: number;
   readonly detail?: string;
   /** The clock was not known to be right, then or now. */
@@ -88,6 +91,7 @@ const toldNotices: readonly RecordOf<'notice'>['what'][] = [
 export function isTellable(entry: JournalEntry): boolean {
   switch (entry.type) {
     case 'outage_begin':
+    case 'outage_reopened':
       return entry.quiet !== true;
     case 'recovery_failed':
     case 'reboot_intent':
@@ -111,6 +115,16 @@ function factOf(entry: JournalEntry, context: TellingContext): Fact | null {
       return downFact(entry, context);
     case 'outage_end':
       return recoveredFact(entry, context);
+    case 'outage_reopened':
+      return {
+        event_type: 'outage_reopened',
+        outage: entry.outage,
+        resource: entry.resource,
+        ...rootFact(context.rootOf?.(entry.outage)),
+        cause: causeWords(entry.cause),
+        cause_detail: entry.cause,
+        detail: `${entry.resource} ${reopenedWords(entry)}`,
+      };
     case 'recovery_failed':
       return {
         event_type: 'recovery_failed',
@@ -172,6 +186,7 @@ function recoveredFact(entry: Entry<'outage_end'>, context: TellingContext): Fac
     began_at: isoTime(beganMs),
     ended_at: isoTime(endedMs),
     duration_s: seconds(durationMs),
+    ...(entry.aliveMs !== undefined && { downtime_s: seconds(Math.max(0, durationMs - entry.aliveMs)) }),
     attempts: entry.attempts,
   };
 }

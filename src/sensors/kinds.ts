@@ -1,11 +1,18 @@
 /** All kinds of sensors, in the order in which they are named to people. */
+import type { SensorReport } from '../../native/index.js';
 import type { NativeSensor, Sensor } from '../core/policy.js';
+import { connectionSensor } from './connection.js';
 import { linkSensor } from './link.js';
 import { processSensor } from './process.js';
 import type { AnySensorKind } from './sensor.js';
 import { stackSensor } from './stack.js';
 
-export const sensorKinds: readonly AnySensorKind[] = [processSensor, linkSensor, stackSensor];
+export const sensorKinds: readonly AnySensorKind[] = [
+  processSensor,
+  connectionSensor,
+  linkSensor,
+  stackSensor,
+];
 
 const byName = new Map(sensorKinds.map(kind => [kind.kind, kind]));
 
@@ -29,4 +36,9 @@ export function sensorWords(sensor: Sensor): string {
 /** What the monitor is given: the kind beside its fields. */
 export function nativeSensor({ kind, fields }: Sensor): NativeSensor {
   return { kind, ...fields };
+}
+
+/** What a person wants to read beside a sensor's name. */
+export function reportWords(report: SensorReport, sensor: Sensor): string {
+  return report.state === 'up' ? sensorKindOf(sensor).alive(report) : (report.detail ?? '');
 }

@@ -42,6 +42,7 @@ interface Told {
   readonly orders: readonly string[];
   readonly unrecorded: readonly string[];
   readonly kills: number;
+  readonly overlaps: readonly string[];
   /** How the resource stood in each second of the second boot before the network was back. */
   readonly phases: readonly (string | null)[];
   readonly trueTimes: { readonly beganMs: number | null; readonly endedMs: number | null };
@@ -63,11 +64,11 @@ async function tell(t: TestContext, weather: Weather, cut: Cut | null): Promise<
       over = isOver ? over + 1 : 0;
       if (house.reboots.length > 0 && house.cameMs === null) phases.push(house.phase);
     }
-    const { points, broker, reboots, orders, unrecorded, kills } = house;
+    const { points, broker, reboots, orders, unrecorded, kills, overlaps } = house;
     const trueTimes = { beganMs: house.wentMs, endedMs: house.cameMs };
     const entries = [...house.entries];
     const now = house.now();
-    return { points, broker, reboots, orders, unrecorded, kills, entries, phases, trueTimes, now };
+    return { points, broker, reboots, orders, unrecorded, kills, overlaps, entries, phases, trueTimes, now };
   } finally {
     house.close();
     for (const sync of syncs) sync.mock.restore();
@@ -91,6 +92,7 @@ function assertRight(told: Told, refusals: readonly RefusalCode[]): void {
   assert.equal(of(told, 'reboot_intent').length, 1, 'of one intent');
   assert.equal(told.orders.length, 1, 'ordered once');
   assert.deepEqual(told.unrecorded, [], 'recorded before it was done');
+  assert.deepEqual(told.overlaps, [], 'no script runs beside another');
   assert.equal(of(told, 'rebooted').length, 1, 'reported as done once');
   assert.equal(of(told, 'recovery_failed').length, 1);
   const attempts = of(told, 'attempt').map(({ attempt }) => attempt);
@@ -188,6 +190,16 @@ const tales: readonly Tale[] = [
       const mayBeLateMs = certain || kills === 0 ? 0 : longestAwayMs;
       for (const late of lateMs)
         assert.ok(late >= 0 && late <= mayBeLateMs, `begin and end are ${lateMs.join(' and ')} ms late`);
+    },
+  },
+  {
+    name: 'whose scripts take longer than sockmon is away',
+    weather: { ...fairWeather, scriptMs: 14_000 },
+    doubleKills: 100,
+    refusals: [],
+    alsoRight: told => {
+      const ends = of(told, 'attempt_end').map(({ run }) => run);
+      assert.equal(new Set(ends).size, ends.length, 'a script ends once');
     },
   },
 ];

@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test';
 import type { Instant } from '../../src/core/clock.js';
 import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
 import type { Policy } from '../../src/core/policy.js';
-import type { CommandAnswer, Evidence, Journal, Run, Telling } from '../../src/core/ports.js';
+import type { CommandAnswer, EarlierRun, Evidence, Journal, Run, Telling } from '../../src/core/ports.js';
 import type { ConnectionView } from '../../src/core/snapshot-model.js';
 import { type OpenJournal, openJournal } from '../../src/journal.js';
 import { isTellable } from '../../src/mqtt/messages.js';
@@ -29,9 +29,15 @@ export interface Weather {
   readonly networkStartsMs: number;
   /** Without a clock chip: 1970 until the time has come from the network, at this uptime. null = right from the start. */
   readonly clockIsSetMs: number | null;
+  /** How long a script takes. */
+  readonly scriptMs: number;
 }
 
-export const fairWeather: Weather = { networkStartsMs: 25 * secondMs, clockIsSetMs: null };
+export const fairWeather: Weather = {
+  networkStartsMs: 25 * secondMs,
+  clockIsSetMs: null,
+  scriptMs: secondMs,
+};
 
 /** Where sockmon is killed: at the n-th point that it comes to, of all its lives together. */
 export interface Cut {
@@ -44,6 +50,13 @@ export interface Point {
   readonly name: string;
   /** An append has just been written whole: it may be torn. */
   readonly written: boolean;
+}
+
+/** A script at work. Whoever has taken it over is told of its end. */
+interface Script {
+  readonly run: Run;
+  readonly startedMs: number;
+  life: Life;
 }
 
 /** One life of sockmon, from start to kill. */
@@ -72,11 +85,14 @@ export class House {
   /** Deeds that were not in the journal's file at their moment. */
   readonly unrecorded: string[] = [];
   kills = 0;
+  /** Scripts that were started while another one was at work. */
+  readonly overlaps: string[] = [];
   private life: Life | null = null;
   private startsAtMs: number | null = null;
   private goesDownAtMs: number | null = null;
   private readonly armed = new Map<string, Run | null>();
-  private readonly running: { readonly run: Run; readonly life: Life; readonly endsMs: number }[] = [];
+  /** Scripts outlive the life that has started them. */
+  private readonly running: Script[] = [];
 
   constructor(
     private readonly t: TestContext,
@@ -137,7 +153,8 @@ export class House {
       this.cameMs ??= this.trueMs;
       this.sense('up');
     }
-    for (const one of this.running.filter(({ endsMs }) => endsMs <= this.upMs)) {
+    const { scriptMs } = this.weather;
+    for (const one of this.running.filter(({ startedMs }) => startedMs + scriptMs <= this.upMs)) {
       this.running.splice(this.running.indexOf(one), 1);
       const result = { kind: 'exit', code: 1 } as const;
       const ended = { kind: 'run_ended', run: one.run.id, atMs: this.upMs, result, output: 'no' } as const;
@@ -161,11 +178,24 @@ export class House {
       interface: null,
       ownRun: false,
       reflex,
+      replaced: null,
     });
   }
 
   private startRun(run: Run, life: Life): void {
-    this.running.push({ run, life, endsMs: this.upMs + secondMs });
+    this.overlaps.push(...this.running.map(other => `${run.id} beside ${other.run.id}`));
+    this.running.push({ run, life, startedMs: this.upMs });
+  }
+
+  /** What the run files of the living say. */
+  private takeOver(life: Life): EarlierRun[] {
+    return this.running.map((script, index) => {
+      const { purpose, id: run, timeoutMs, graceMs } = script.run;
+      const { startedMs } = script;
+      script.life = life;
+      const process = { pid: 1000 + index, startTicks: startedMs / 10 };
+      return { ...purpose, run, ...process, startedMs, deadlineMs: startedMs + timeoutMs, graceMs };
+    });
   }
 
   private reboot(): void {
@@ -262,6 +292,7 @@ export class House {
     const effect = (name: string, act?: () => void): void => this.effect(life, name, act);
     return {
       watcher: {
+        takeOver: () => this.takeOver(life),
         watch: (id: string) => effect(`watch ${id}`),
         unwatch: (id: string) => effect(`unwatch ${id}`),
         armReflex: (id: string, run: Run | null) => effect('arm', () => this.armed.set(id, run)),

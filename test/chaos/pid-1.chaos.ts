@@ -21,7 +21,14 @@ resources:
 reboot: {allowed: true, min_uptime: 1s}
 mqtt: {url: 'mqtt://127.0.0.1:1883'}
 `,
-  'etc/sockmon/steps/nap': '#!/bin/sh\ntouch /var/outside && systemctl restart nap\n',
+  'etc/sockmon/steps/nap': `#!/bin/sh
+touch /var/outside && echo >>/var/steps
+if [ -e /var/slow ]; then
+  touch /var/at-work
+  while [ ! -e /var/go ]; do sleep 0.1; done
+fi
+systemctl restart nap
+`,
   'etc/sockmon/steps/wan': '#!/bin/sh\nexit 3\n',
   'etc/systemd/system/nap.service': `[Service]
 ExecStart=/usr/bin/sleep infinity
@@ -94,13 +101,29 @@ describe('sockmon.service under a real systemd', { skip: obstacle }, () => {
     assert.equal(box.entries('outage_begin').length, 1, 'nothing has died');
   });
 
+  it('leaves a step at work alone when it is restarted itself, and takes it over', async () => {
+    await box.run('touch', '/var/slow');
+    await box.run('sh', '-c', 'kill -SEGV "$(cat /run/nap.pid)"');
+    await until('the step to be at work', () => box.has('var/at-work'));
+    await box.run('systemctl', 'restart', 'sockmon');
+    await until('the next sockmon to take it over', () => box.entries('run_taken_over')[0]);
+    assert.equal(box.entries('stop').at(-1)?.running?.[0]?.resource, 'nap');
+    await box.run('touch', '/var/go');
+    const end = await until('the recovery', () => box.entries('outage_end')[1]);
+    assert.deepEqual([end.resource, end.outcome, end.attempts], ['nap', 'recovered', 1]);
+    const result = await until('the end of the step', () => box.entries('attempt_end')[1]?.result);
+    assert.deepEqual(result, { kind: 'exit', code: 0 });
+    assert.equal((await box.run('cat', '/var/steps')).length, 2, 'it ran once for each of the two deaths');
+    await watching();
+  });
+
   it('reboots as the last resort, and knows in the next boot that it has', async () => {
     await box.run('ip', 'link', 'del', 'wan0');
     await box.rebooted();
     assert.equal(box.entries('reboot_intent').length, 1);
     assert.deepEqual(
       box.entries('outage_begin').map(({ resource }) => resource),
-      ['nap', 'tcpip'],
+      ['nap', 'nap', 'tcpip'],
       'what went down with the machine has not died',
     );
     await box.boot();

@@ -27,7 +27,7 @@ async function house(context: TestContext): Promise<House> {
   );
   write(
     'sockmon.yaml',
-    'node: gw\nresources:\n  nap:\n    watch: {process: {pidfile: nap.pid, name: sleep}}\n    restart: ./restart-nap\n',
+    'node: gw\nresources:\n  nap:\n    watch: {process: {pidfile: nap.pid, name: sleep}}\n    restart: ./restart-nap\n    settle: 0s\n',
   );
   const daemon = program.start('run', '--config', 'sockmon.yaml');
   clear = async () => {

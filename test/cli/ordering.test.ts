@@ -1,11 +1,13 @@
 /** The hint of `sockmon check` about the order of a shutdown: real processes, found by the real addon, in control groups of the test's. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { lookNow } from '../../src/cli/now.js';
 import { type Machine, orderingHint } from '../../src/cli/ordering.js';
 import { loadConfig } from '../../src/config.js';
-import { pidfileOf, scratch, startVictim } from '../native/helpers.js';
+import { pidfileOf, scratch, start, startVictim } from '../native/helpers.js';
 
 /** `count` services, each with a process. */
 function watching(t: TestContext, count = 1) {
@@ -16,7 +18,7 @@ function watching(t: TestContext, count = 1) {
   const file = join(scratch(t), 'sockmon.yaml');
   writeFileSync(file, JSON.stringify({ node: 'gw', resources }));
   const config = loadConfig({ files: [file], env: {}, cwd: '/', checkOnly: true });
-  return { config, victims };
+  return { now: lookNow(config), config, victims };
 }
 
 function machine(cgroup: string, properties: Record<string, readonly string[]> = {}): Machine {
@@ -46,43 +48,65 @@ describe('what systemd may stop before sockmon', () => {
   ];
   for (const [what, cgroup, unit] of places) {
     it(`${what}: ${unit ?? 'no hint'}`, t => {
-      const { config } = watching(t);
-      const [, after] = /^ {2}\[Unit\]\n {2}After=(.*)$/m.exec(orderingHint(config, machine(cgroup))) ?? [];
+      const { now } = watching(t);
+      const [, after] = /^ {2}\[Unit\]\n {2}After=(.*)$/m.exec(orderingHint(now, machine(cgroup))) ?? [];
       assert.equal(after ?? null, unit);
     });
   }
 
   it('is named once each', t => {
-    const { config, victims } = watching(t, 3);
+    const { now, victims } = watching(t, 3);
     const cgroupOf = (pid: number): string =>
       pid === victims[0]?.pid ? '0::/system.slice/a.service\n' : dnsmasq;
-    assert.match(
-      orderingHint(config, { ...machine(''), cgroupOf }),
-      /^ {2}After=a\.service dnsmasq\.service$/m,
-    );
+    assert.match(orderingHint(now, { ...machine(''), cgroupOf }), /^ {2}After=a\.service dnsmasq\.service$/m);
   });
 
   it('is not named when it is in order already', t => {
-    const { config } = watching(t);
+    const { now } = watching(t);
     const direct = machine(dnsmasq, { 'sockmon.service After': ['dnsmasq.service'] });
-    assert.equal(orderingHint(config, direct), '');
+    assert.equal(orderingHint(now, direct), '');
     const between = {
       'sockmon.service After': ['network.target'],
       'dnsmasq.service Before': ['x.target', 'network.target'],
     };
-    assert.equal(orderingHint(config, machine(dnsmasq, between)), '');
+    assert.equal(orderingHint(now, machine(dnsmasq, between)), '');
   });
 
   it('cannot be known without systemd, without the process and without its control group', async t => {
-    const { config, victims } = watching(t);
-    assert.equal(orderingHint(config, { ...machine(dnsmasq), runsSystemd: false }), '');
+    const { now, config, victims } = watching(t);
+    assert.equal(orderingHint(now, { ...machine(dnsmasq), runsSystemd: false }), '');
     const unreadable = (): string => {
       throw new Error('ENOENT');
     };
-    assert.equal(orderingHint(config, { ...machine(''), cgroupOf: unreadable }), '');
+    assert.equal(orderingHint(now, { ...machine(''), cgroupOf: unreadable }), '');
     const gone = new Promise(resolve => victims[0]?.once('exit', resolve));
     victims[0]?.kill('SIGKILL');
     await gone;
-    assert.equal(orderingHint(config, machine(dnsmasq)), '');
+    assert.equal(orderingHint(lookNow(config), machine(dnsmasq)), '');
+  });
+
+  it("is told beside a resource without a process, as in README's example", t => {
+    const readme = readFileSync(fileURLToPath(new URL('../../../README.md', import.meta.url)), 'utf8');
+    const [, example = ''] = /```yaml\n(resources:.*?)```/s.exec(readme) ?? [];
+    const file = join(scratch(t), 'sockmon.yaml');
+    writeFileSync(file, example);
+    const config = loadConfig({ files: [file], env: {}, cwd: '/', policyOnly: true });
+    const kinds = config.policy.resources.map(
+      ({ id, sensors }) => `${id} ${sensors.map(({ kind }) => kind)}`,
+    );
+    assert.deepEqual(kinds, ['tcpip stack,link', 'dns process']);
+    const program = join(scratch(t), 'dnsmasq');
+    copyFileSync('/bin/sleep', program);
+    start(t, program, ['1000']);
+    assert.match(orderingHint(lookNow(config), machine(dnsmasq)), /^ {2}After=dnsmasq\.service$/m);
+  });
+
+  it('is told of the others when one cannot be watched', t => {
+    const { now } = watching(t);
+    assert.ok('resources' in now);
+    const broken = { id: 'broken', sensors: [], why: 'too few file descriptors' };
+    const both = { resources: [broken, ...now.resources] };
+    assert.match(orderingHint(both, machine(dnsmasq)), /^ {2}After=dnsmasq\.service$/m);
+    assert.equal(orderingHint({ why: 'no addon' }, machine(dnsmasq)), '');
   });
 });

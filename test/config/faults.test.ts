@@ -3,10 +3,12 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ConfigError, formatFault } from '../../src/config.js';
+import { sensorKinds } from '../../src/sensors/kinds.js';
 import { least, workshop } from './workshop.js';
 
 const url = 'a URL such as mqtt://192.168.1.10:1883 or mqtts://broker.lan:8883';
 const durationWords = (range: string): string => `a duration such as 250ms, 30s, 5m or 1h30m, from ${range}`;
+const kinds = sensorKinds.map(({ kind }) => kind).join(', ');
 const unknown = (message: string): string => `unknown key${message}`;
 
 /** Title, text, and the faults without the file's name in front. */
@@ -236,12 +238,12 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
   [
     'no watch',
     'resources:\n  a: {restart: ./script}\n',
-    ['2:3: resources.a.watch: is missing; expected tcpip, or a list of sensors (process, link, stack)'],
+    [`2:3: resources.a.watch: is missing; expected tcpip, or a list of sensors (${kinds})`],
   ],
   [
     'watch an empty list',
     'resources: {a: {watch: []}}\n',
-    ['1:24: resources.a.watch: is an empty list; expected tcpip, or at least one of process, link, stack'],
+    [`1:24: resources.a.watch: is an empty list; expected tcpip, or at least one of ${kinds}`],
   ],
   [
     'an unknown sensor',
@@ -272,6 +274,27 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
     'resources: {a: {watch: {process: {listen: "53"}}}}\n',
     [
       '1:43: resources.a.watch[0].process.listen: is not allowed; expected tcp:53, tcp:127.0.0.1:53, tcp:[::1]:53, udp:53 or unix:/run/x.sock',
+    ],
+  ],
+  [
+    'a host name to connect to',
+    'resources: {a: {watch: {connection: "tcp:router.lan:53"}}}\n',
+    [
+      '1:37: resources.a.watch[0].connection.to: is not allowed; expected an address such as tcp:192.168.1.1:53, tcp:[::1]:80, tcp:localhost:80, unix:/run/x.sock or unix:@name; host names are not looked up, write the address',
+    ],
+  ],
+  [
+    'a silence on one machine',
+    'resources: {a: {watch: {connection: {to: "unix:/run/x.sock", silent_after: 30s}}}}\n',
+    [
+      '1:76: resources.a.watch[0].connection.silent_after: is for tcp: only; on one machine nothing lies between that could be silent',
+    ],
+  ],
+  [
+    'a backslash before nothing known',
+    'resources: {a: {watch: {connection: {to: "tcp:[::1]:80", expect: \'a\\q\'}}}}\n',
+    [
+      '1:66: resources.a.watch[0].connection.expect: is not allowed; expected text of at most 256 characters, where a backslash begins \\r, \\n, \\t, \\\\ or \\xHH (a byte in hexadecimal)',
     ],
   ],
   [

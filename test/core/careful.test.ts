@@ -1,6 +1,7 @@
 /** What makes the machine one that a careful person would arm. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { causeWords } from '../../src/core/sentence.js';
 import { policy, resource, sensor, step, World } from './world.js';
 
 const minuteMs = 60_000;
@@ -75,6 +76,38 @@ describe('not every death is an outage', () => {
     world.up();
     assert.deepEqual(world.types(), ['seen', 'notice']);
     assert.equal(world.of('notice')[0]?.what, 'replaced');
+  });
+
+  it('what its sensor has seen handed over is a note, without a grace; in an outage it is none', () => {
+    const world = new World(policy([resource('tcpip', { fallMs: 0 })]));
+    const replaced = 'the server closed the connection and accepted a new one at once';
+    world.up();
+    const armed = world.did('arm').length;
+    world.sensor('tcpip', 'up', { replaced });
+    assert.deepEqual(world.types(), ['seen', 'notice']);
+    assert.deepEqual(
+      world.of('notice').map(({ what, detail }) => [what, detail]),
+      [['replaced', replaced]],
+    );
+    assert.equal(world.did('arm').length, armed, 'the reflex stays as it was');
+    world.die();
+    world.sensor('tcpip', 'up', { replaced });
+    assert.equal(world.of('notice').length, 1);
+  });
+
+  it('a cause that the sensor has words for explains more than that of the link, not more than a signal', () => {
+    const world = new World(policy([resource('tcpip')]));
+    const cause = { kind: 'sensor', reason: 'refused', words: 'no connection is accepted any more' } as const;
+    world.up();
+    world.die();
+    world.sensor('tcpip', 'down', { sensor: 1, cause });
+    assert.deepEqual(
+      world.of('outage_cause').map(entry => entry.cause),
+      [cause],
+    );
+    assert.equal(causeWords(cause), cause.words);
+    world.sensor('tcpip', 'down', { cause: { kind: 'signal', signal: 'SIGKILL', coreDumped: false } });
+    assert.equal(world.of('outage_cause').length, 1);
   });
 
   describe('where the owner sets no `fall`, by the nature of its loss', () => {

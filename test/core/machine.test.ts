@@ -225,7 +225,7 @@ describe('the table of the machine', () => {
     const before = world.state;
     const inputs: Input[] = [
       { kind: 'cause', resource: 'nobody', sensor: 0, cause: { kind: 'unknown' } },
-      { kind: 'run_started', run: 'x#1', atMs: 1 },
+      { kind: 'run_started', pid: 4711, startTicks: 1, run: 'x#1', atMs: 1 },
       { kind: 'run_ended', run: 'x#1', atMs: 1, result: { kind: 'unknown' }, output: '' },
     ];
     for (const input of inputs) assert.deepEqual(world.input(input), []);

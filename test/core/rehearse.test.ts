@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import type { Cause } from '../../src/core/model.js';
 import { factsOf } from '../../src/core/recording.js';
 import { type Rehearsal, rehearse } from '../../src/core/rehearse.js';
 import { policy, resource, step, World } from './world.js';
@@ -114,6 +115,34 @@ describe('a rehearsal', () => {
       ['down', 'up'],
     );
     assert.deepEqual(rehearse(factsOf(world.entries), policy([resource('wan')])).moments, []);
+  });
+
+  it('takes for a death what was down again of itself, and not what the script of then has stopped', () => {
+    const world = new World();
+    const downAgain = (cause: Cause) => {
+      world.advance(2000);
+      world.sensor('tcpip', 'down', { cause });
+      world.advance(300);
+      world.up();
+    };
+    world.up();
+    world.die();
+    const began = world.bootMs;
+    world.advance(1000);
+    world.up();
+    downAgain({ kind: 'signal', signal: 'SIGTERM', coreDumped: false });
+    downAgain({ kind: 'signal', signal: 'SIGSEGV', coreDumped: true });
+    assert.deepEqual(
+      factsOf(world.entries).map(({ what, bootMs, cause }) => [what, bootMs - began, cause.kind]),
+      [
+        ['down', 0, 'link'],
+        ['up', 1000, 'link'],
+        ['down', 5300, 'signal'],
+        ['up', 5600, 'link'],
+      ],
+    );
+    const told = rehearse(factsOf(world.entries), world.policy);
+    assert.deepEqual([told.attempts, told.ended.tcpip], [1, 'up']);
   });
 
   it('takes a boot by others as it comes, one of sockmon as undone', () => {

@@ -43,6 +43,7 @@ function sayings(entries: readonly JournalEntry[], nows: readonly Instant[], com
     pendingLevel: history.pendingLevel,
     total: history.outagesTotal,
     seen: [...history.seen].sort(),
+    runs: nows.map(now => history.openRuns(now)),
     resources: ['tcpip', 'dns'].map(id => {
       const open = history.openOutage(id);
       const { begin, evidence: _, ...rest } = open ?? { begin: undefined, evidence: null };
@@ -165,6 +166,37 @@ describe('a compacted journal', () => {
     assert.deepEqual(compact(entries, world.now(), 50), entries, 'there is nothing more to take away');
   });
 
+  it('keeps of an outage that is open again and again its latest lives, and the sum of all', () => {
+    const world = new World(policy([resource('tcpip', { rebootWhenFailed: false })]));
+    world.up();
+    world.die();
+    const lives = (count: number) => {
+      for (let life = 0; life < count; life++) {
+        while (world.phase().name !== 'restarting') assert.ok(world.wait());
+        world.runEnds(0);
+        world.up();
+        world.advance(5000);
+        world.die();
+      }
+    };
+    lives(100);
+    for (const isOpen of [true, false]) {
+      if (!isOpen) world.recovers();
+      const kept = compact(world.entries, world.now(), 10);
+      const count = (entries: readonly JournalEntry[], type: string) =>
+        entries.filter(entry => entry.type === type).length;
+      assert.equal(count(world.entries, 'outage_reopened'), 100);
+      assert.ok(count(kept, 'outage_reopened') <= 26, `${count(kept, 'outage_reopened')} are kept`);
+      const [before, after] = [world.entries, kept].map(entries => new History(entries).outages[0]);
+      assert.ok(before && after);
+      for (const key of ['lives', 'aliveMs', 'reopenedMs', 'blamedRun', 'lastRunEndMs', 'quiet'] as const)
+        assert.deepEqual(after[key], before[key], key);
+      assert.equal(after.aliveMs, 100 * 5000);
+      assert.equal(after.end === null, isOpen);
+      assert.equal(after.end?.seq, before.end?.seq);
+    }
+  });
+
   it('still knows the true times of a boot of which little is left', () => {
     const world = new World(policy([resource('tcpip')], { minUptimeMs: 0 }));
     world.synced = false;
@@ -218,7 +250,7 @@ describe('a compacted journal', () => {
 });
 
 type Move =
-  | { move: 'up' | 'die' | 'end' | 'down'; id: string; code: number }
+  | { move: 'up' | 'die' | 'started' | 'end' | 'down'; id: string; code: number }
   | { move: 'wait' | 'stop' | 'published' | 'notice' | 'cancel' }
   | { move: 'advance'; ms: number }
   | { move: 'command'; action: ReceivedCommand['action']; target: string }
@@ -231,7 +263,7 @@ const walk = fc.array(
     {
       weight: 5,
       arbitrary: fc.record({
-        move: fc.constantFrom('up' as const, 'die' as const, 'end' as const),
+        move: fc.constantFrom('up' as const, 'die' as const, 'started' as const, 'end' as const),
         id,
         code: fc.constantFrom(0, 1, 100, -1),
       }),
@@ -279,6 +311,11 @@ function play(world: World, move: Move, index: number): void {
     case 'down':
       world.die(move.id);
       return;
+    case 'started': {
+      const phase = world.phase(move.id);
+      if (phase.name === 'restarting') world.runStarted(phase.running.run, index + 2);
+      return;
+    }
     case 'end': {
       const run = world.currentRun(move.id) ?? `${outageId(world, move.id)}#1`;
       const result =

@@ -1,11 +1,12 @@
 /** The machine with a clock that the test turns and a journal in memory: what the supervisor does, without the world. */
+import assert from 'node:assert/strict';
 import type { Instant } from '../../src/core/clock.js';
 import { History } from '../../src/core/history.js';
 import { lastBootOf } from '../../src/core/last-boot.js';
 import { emptyState, next, nextDeadlineMs } from '../../src/core/machine.js';
 import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
 import type { Policy, RebootPolicy, ResourcePolicy, RestartStep, Sensor } from '../../src/core/policy.js';
-import type { ReceivedCommand } from '../../src/core/ports.js';
+import type { EarlierRun, ReceivedCommand, Run } from '../../src/core/ports.js';
 import { outageId } from '../../src/core/run.js';
 import { snapshot } from '../../src/core/snapshot.js';
 import type { Snapshot } from '../../src/core/snapshot-model.js';
@@ -143,6 +144,7 @@ export class World {
       nature: state === 'down' ? 'exited' : null,
       ownRun: false,
       reflex: null,
+      replaced: null,
       ...more,
     };
   }
@@ -169,6 +171,17 @@ export class World {
     const cause = { kind: 'link', what: 'interface_gone', interface: 'tap0' } as const;
     const sensor = (this.state.resources.get(id)?.sensors.length ?? 1) - 1;
     return this.sensor(id, 'down', { sensor, cause, reflex });
+  }
+
+  runStarted(run: string, pid: number): readonly Effect[] {
+    return this.input({ kind: 'run_started', run, atMs: this.bootMs, pid, startTicks: this.bootMs });
+  }
+
+  /** A run that has begun, as a run file names it. */
+  earlierRun(run: Run, startedMs = this.bootMs): EarlierRun {
+    const { id, purpose, timeoutMs, graceMs } = run;
+    const process = { pid: 4711, startTicks: Math.floor(startedMs / 10) };
+    return { ...purpose, run: id, ...process, startedMs, deadlineMs: startedMs + timeoutMs, graceMs };
   }
 
   runEnded(run: string, code: number, output = ''): readonly Effect[] {
@@ -214,18 +227,38 @@ export class World {
     });
   }
 
+  /** As the journal knows it; the process is made up. */
+  private asEarlier(run: EarlierRun | string): EarlierRun {
+    if (typeof run !== 'string') return run;
+    const begun = this.of('attempt').findLast(attempt => attempt.run === run);
+    assert.ok(begun, `no attempt ${run} in the journal`);
+    const { resource, outage, attempt, step: name = '', script, by, atMs: startedMs } = begun;
+    const steps = this.policy.resources.find(({ id }) => id === resource)?.steps ?? [];
+    const { timeoutMs, graceMs } = steps.find(one => one.name === name) ?? step('gone');
+    const purpose = { resource, outage, attempt, step: name, script, by };
+    return {
+      ...purpose,
+      run,
+      pid: 4711,
+      startTicks: 1,
+      startedMs,
+      deadlineMs: startedMs + timeoutMs,
+      graceMs,
+    };
+  }
+
   /**
    * sockmon ends without a word and starts again; in another boot if so wished.
-   * @param living runs of before that the next one takes over.
+   * @param living the scripts that go on: by the run's id, where the journal knows its attempt.
    */
-  restart(bootId = this.bootId, living: readonly string[] = []): void {
+  restart(bootId = this.bootId, living: readonly (EarlierRun | string)[] = []): void {
     if (bootId !== this.bootId) {
       this.bootId = bootId;
       this.bootMs = 20_000;
     }
     this.state = emptyState;
     this.history = new History(this.entries);
-    this.input({ kind: 'configure', living });
+    this.input({ kind: 'configure', living: living.map(run => this.asEarlier(run)) });
   }
 
   look(journalFault: string | null = null): Snapshot {

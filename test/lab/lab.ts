@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JournalEntry } from '../../src/core/model.js';
 import { readJournal } from '../../src/journal.js';
+import { runtimeFile } from '../../src/runtime-dir.js';
 import { Broker } from './broker.js';
 import { Daemon } from './daemon.js';
 import { Namespace } from './namespace.js';
@@ -81,6 +82,11 @@ export class Lab {
     const recorder = await Recorder.connect(port, keepsSession);
     this.closers.push(() => recorder.close());
     return recorder;
+  }
+
+  /** Where the sockmon of this lab notes its running scripts. */
+  runFiles(): string | null {
+    return runtimeFile(this.stateDir, 'runs');
   }
 
   restartScript(options?: ScriptOptions): RestartScript {
@@ -165,6 +171,8 @@ export class Lab {
     for (const close of this.closers.reverse()) await close();
     await this.stack.close();
     await this.namespace.close();
+    const runFiles = this.runFiles();
+    if (runFiles !== null) rmSync(runFiles, { recursive: true, force: true });
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

@@ -65,14 +65,11 @@ export function start(
 
 /** comm, state and parent of a process (proc_pid_stat(5)), or null when it is gone. */
 export function statOf(pid: number): { comm: string; state: string; ppid: number } | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const close = stat.lastIndexOf(')');
-    const [state = '', ppid = ''] = stat.slice(close + 2).split(' ');
-    return { comm: stat.slice(stat.indexOf('(') + 1, close), state, ppid: Number(ppid) };
-  } catch {
-    return null;
-  }
+  const stat = readProc(pid, 'stat');
+  if (stat === null) return null;
+  const close = stat.lastIndexOf(')');
+  const [state = '', ppid = ''] = stat.slice(close + 2).split(' ');
+  return { comm: stat.slice(stat.indexOf('(') + 1, close), state, ppid: Number(ppid) };
 }
 
 /** A zombie is dead, whatever `kill -0` says. */
@@ -85,7 +82,8 @@ export function signalIfAlive(pid: number, signal: NodeJS.Signals | number): boo
   try {
     process.kill(pid, signal);
     return true;
-  } catch {
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     return false;
   }
 }
@@ -94,10 +92,19 @@ export function signalIfAlive(pid: number, signal: NodeJS.Signals | number): boo
 export function pidsWhere(matches: (argv: readonly string[]) => boolean): number[] {
   const pids = readdirSync('/proc').filter(name => /^\d+$/.test(name));
   return pids.map(Number).filter(pid => {
-    try {
-      return matches(readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0'));
-    } catch {
-      return false;
-    }
+    const line = readProc(pid, 'cmdline');
+    return line !== null && matches(line.split('\0'));
   });
+}
+
+/** null: there is no such process any more. */
+function readProc(pid: number, file: string): string | null {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    // ESRCH: it has ended between open and read.
+    if (!['ENOENT', 'ESRCH'].includes(code)) throw error;
+    return null;
+  }
 }

@@ -41,6 +41,7 @@ function canAccess(path: string, mode: number): boolean {
     accessSync(path, mode);
     return true;
   } catch {
+    // Whatever the reason, it cannot be used.
     return false;
   }
 }

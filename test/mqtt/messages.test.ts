@@ -36,6 +36,19 @@ const end = (more: object = {}) =>
     ...more,
   });
 
+const reopened = (more: object = {}) =>
+  entry({
+    type: 'outage_reopened',
+    outage: 'o-1',
+    resource: 'tcpip',
+    atMs: minute,
+    cause,
+    sensor: 'process',
+    backMs: minute - 5000,
+    aliveMs: 5000,
+    ...more,
+  });
+
 describe('events from entries', () => {
   it('has a type for every role and turn, all of them announced', () => {
     const common = { outage: 'o-1', resource: 'tcpip', atMs: minute };
@@ -45,6 +58,7 @@ describe('events from entries', () => {
       end(),
       begin('dnsmasq'),
       end({ resource: 'dnsmasq' }),
+      reopened(),
       entry({ type: 'recovery_failed', ...common, attempts: 6, next: 'reboot', detail: 'd' }),
       entry({ type: 'reboot_intent', intent: 'i', reason: 'r' }),
       entry({ type: 'reboot_refused', reason: 'r', code: 'not_allowed', detail: 'd' }),
@@ -88,6 +102,23 @@ describe('events from entries', () => {
     const quiet = { quiet: true };
     assert.equal(eventOf({ ...begin('tcpip'), ...quiet } as JournalEntry, context), null);
     assert.equal(eventOf(end(quiet), context), null);
+  });
+
+  it('says that what was back is down again, and whose doing that was, in the same outage', () => {
+    const own = eventOf(reopened({ run: 'o-1#1' }), context);
+    assert.deepEqual(
+      [own?.outage, own?.cause, own?.detail],
+      [
+        'o-1',
+        'exited with status 3',
+        'tcpip was stopped by our own restart 5.0 s after it was back: exited with status 3',
+      ],
+    );
+    const other = eventOf(reopened(), context);
+    assert.match(other?.detail ?? '', /^tcpip is down again 5.0 s after it was back: .*the same outage/);
+    assert.equal(eventOf(reopened({ quiet: true }), context), null);
+    const back = eventOf(end({ aliveMs: 1500, againMs: 300 }), context);
+    assert.deepEqual([back?.duration_s, back?.downtime_s], [2.5, 1]);
   });
 
   it('names the root of a cascade, also one that turned out later', () => {

@@ -4,9 +4,10 @@ import { describe, it } from 'node:test';
 import type { NativeEvent, SensorReport } from '../../native/index.js';
 import type { Addon } from '../../src/addon.js';
 import type { Sensor } from '../../src/core/policy.js';
-import type { Watcher } from '../../src/core/ports.js';
+import type { Log, Watcher } from '../../src/core/ports.js';
 import type { Input } from '../../src/core/state.js';
 import { startWatcher } from '../../src/monitor.js';
+import { RunFolder } from '../../src/run-folder.js';
 import { nativeSensor } from '../../src/sensors/kinds.js';
 
 const byPidfile = (pidfile: string): Sensor => ({
@@ -15,6 +16,7 @@ const byPidfile = (pidfile: string): Sensor => ({
   canKill: true,
   fields: { pidfile },
 });
+const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
 const pidfile = byPidfile('/run/nap.pid');
 const report = (resource: string, state: SensorReport['state'], atMs: number): SensorReport => ({
   type: 'sensor',
@@ -39,6 +41,8 @@ function handedOver(held: NativeEvent[]): { watcher: Watcher; batches: string[][
     environment: {},
     bootBeganMs: 1,
     onEnd: () => {},
+    runFolder: new RunFolder(null, log),
+    log,
     early: {
       monitor: monitor as never,
       watches: ['nap', 'dns'].map(resource => ({
@@ -46,6 +50,7 @@ function handedOver(held: NativeEvent[]): { watcher: Watcher; batches: string[][
         sensors: [nativeSensor(pidfile)],
         reports: [report(resource, 'absent', 2)],
       })),
+      runs: [],
       takeOver: handler => handler(held),
     },
   });

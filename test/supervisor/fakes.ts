@@ -7,6 +7,7 @@ import type { Clock, Instant } from '../../src/core/clock.js';
 import type { Policy, Sensor } from '../../src/core/policy.js';
 import type {
   CommandAnswer,
+  EarlierRun,
   Evidence,
   EvidencePort,
   Log,
@@ -25,6 +26,15 @@ export class FakeWatcher implements Watcher {
   readonly armed = new Map<string, Run | null>();
   readonly runs: Run[] = [];
 
+  /** Scripts of before that live. */
+  living: readonly EarlierRun[] = [];
+  /** Those that the journal knew of. */
+  recorded: readonly EarlierRun[] = [];
+
+  takeOver(recorded: readonly EarlierRun[]): readonly EarlierRun[] {
+    this.recorded = recorded;
+    return this.living;
+  }
   watch(resource: string, sensors: readonly Sensor[]): void {
     this.calls.push(`watch ${resource} ${sensors.map(sensor => sensor.kind).join('+')}`);
   }
@@ -187,6 +197,7 @@ export class Bench {
       interface: null,
       ownRun: false,
       reflex,
+      replaced: null,
     });
   }
 

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import type { JournalEntry } from '../../src/core/model.js';
-import type { ReceivedCommand, Run } from '../../src/core/ports.js';
+import type { Policy } from '../../src/core/policy.js';
+import type { EarlierRun, ReceivedCommand, Run } from '../../src/core/ports.js';
 import { withJournal } from '../../src/core/run.js';
 import type { SensorInput } from '../../src/core/state.js';
+import { Supervisor } from '../../src/supervisor.js';
 import { policy, resource, sensor, step } from '../core/world.js';
-import { Bench } from './fakes.js';
+import { Bench, FakeWatcher } from './fakes.js';
 
 const press: ReceivedCommand = {
   id: 'press-1',
@@ -88,6 +90,7 @@ describe('the supervisor', () => {
       interface: null,
       ownRun: false,
       reflex: null,
+      replaced: null,
     });
     bench.supervisor.dispatch(...many.flatMap(({ id }) => [report(id, 0, 'up'), report(id, 1, 'up')]));
     const syncs = t.mock.method(fs, 'fdatasyncSync');
@@ -319,7 +322,16 @@ describe('evidence', () => {
 });
 
 describe('the journal for a script', () => {
-  const run: Run = { id: 'x', argv: ['/x'], env: {}, journalLines: 100, timeoutMs: 0, graceMs: 0 };
+  const purpose = { resource: 'x', outage: 'x', attempt: 1, step: 'x', script: '/x', by: 'ladder' } as const;
+  const run: Run = {
+    id: 'x',
+    argv: ['/x'],
+    env: {},
+    journalLines: 100,
+    purpose,
+    timeoutMs: 0,
+    graceMs: 0,
+  };
   const entry = (seq: number, reason: string): JournalEntry => ({
     seq,
     bootId: 'b',
@@ -340,5 +352,73 @@ describe('the journal for a script', () => {
 
   it('is not given where nobody asks', () => {
     assert.ok(!('SOCKMON_JOURNAL' in withJournal({ ...run, journalLines: 0 }, [entry(1, 'x')]).env));
+  });
+});
+
+describe('a restart of sockmon in the middle of a script', () => {
+  /** A second supervisor on the same journal, which finds these scripts alive. */
+  function next(t: TestContext, bench: Bench, living: readonly EarlierRun[], of: Policy = policy()) {
+    const watcher = new FakeWatcher();
+    watcher.living = living;
+    const { clock, journal, reporter, evidence, log } = bench;
+    const reboot = { reboot: async () => null };
+    const supervisor = new Supervisor({
+      node: 'gw',
+      version: '0',
+      policy: of,
+      clock,
+      journal,
+      reboot,
+      reporter,
+      evidence,
+      log,
+    });
+    t.after(() => supervisor.stop('test'));
+    supervisor.start(watcher);
+    return { watcher, supervisor };
+  }
+
+  function inTheMiddle(t: TestContext): { bench: Bench; run: EarlierRun } {
+    const bench = new Bench(t, policy());
+    bench.up();
+    bench.sensor('down');
+    const { id, purpose, timeoutMs, graceMs } = bench.watcher.runs[0] as Run;
+    const { bootMs: startedMs } = bench.clock.instant;
+    const process = { pid: 4711, startTicks: 360_000 };
+    bench.supervisor.dispatch({ kind: 'run_started', run: id, atMs: startedMs, ...process });
+    const run = { ...purpose, run: id, ...process, startedMs, deadlineMs: startedMs + timeoutMs, graceMs };
+    return { bench, run };
+  }
+
+  it('in order: the journal and the log say what becomes of it, and the next one asks for it', t => {
+    const { bench, run } = inTheMiddle(t);
+    bench.supervisor.stop('SIGTERM');
+    const stop = bench.journal.entries.at(-1);
+    assert.ok(stop?.type === 'stop');
+    assert.deepEqual(stop.running, [{ resource: 'tcpip', attempt: 1, run: run.run }]);
+    assert.match(
+      bench.log.lines.at(-1) ?? '',
+      /^info sockmon stops: SIGTERM; the restart script of tcpip \(attempt 1\)/,
+    );
+    const { watcher, supervisor } = next(t, bench, [run]);
+    assert.deepEqual(watcher.recorded, [run]);
+    assert.deepEqual(watcher.runs, []);
+    assert.equal(supervisor.snapshot().resources.tcpip?.state, 'restarting');
+    supervisor.dispatch({
+      kind: 'run_ended',
+      run: run.run,
+      atMs: bench.clock.instant.bootMs,
+      result: { kind: 'exit', code: 0 },
+      output: '',
+    });
+    assert.equal(bench.types().filter(type => type === 'attempt_end').length, 1);
+  });
+
+  it('of what is not watched any more: the log says that nobody ends it', t => {
+    const { bench, run } = inTheMiddle(t);
+    bench.supervisor.stop('SIGTERM');
+    next(t, bench, [run], policy([resource('dns')]));
+    const warning = bench.log.lines.find(line => line.startsWith('warn tcpip is not watched any more'));
+    assert.match(warning ?? '', /attempt 1, started by an earlier sockmon \(pid 4711\), goes on/);
   });
 });

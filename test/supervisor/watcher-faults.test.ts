@@ -6,13 +6,23 @@ import { describe, it, type TestContext } from 'node:test';
 import type { Fault } from '../../native/index.js';
 import { type Addon, loadAddon } from '../../src/addon.js';
 import type { Sensor } from '../../src/core/policy.js';
-import type { Run, Watcher } from '../../src/core/ports.js';
+import type { Log, Run, Watcher } from '../../src/core/ports.js';
 import type { Input } from '../../src/core/state.js';
 import { startWatcher } from '../../src/monitor.js';
+import { RunFolder } from '../../src/run-folder.js';
 
 const name = 'nobody-has-this-name';
 const sensors: Sensor[] = [{ kind: 'process', name: `process ${name}`, canKill: true, fields: { name } }];
-const run: Run = { id: 'r#1', argv: ['/bin/true'], env: {}, timeoutMs: 1000, graceMs: 1000, journalLines: 0 };
+const run: Run = {
+  id: 'r#1',
+  argv: ['/bin/true'],
+  env: {},
+  purpose: { resource: 'r', outage: 'r-1', attempt: 1, step: 'true', script: '/bin/true', by: 'reflex' },
+  timeoutMs: 1000,
+  graceMs: 1000,
+  journalLines: 0,
+};
+const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
 function prlimit(value: string): void {
   const { status, stderr } = spawnSync('prlimit', ['--pid', String(process.pid), `--nofile=${value}`]);
@@ -45,6 +55,8 @@ function watching(
     bootBeganMs: 0,
     onEnd: () => {},
     early: null,
+    runFolder: new RunFolder(null, log),
+    log,
   });
   context.after(() => watcher.close());
   const words = (input: Input): string => {

@@ -56,6 +56,9 @@ describe('sockmon.service', () => {
     const text = readFileSync(unit('sockmon.service'), 'utf8');
     assert.match(text, /^Type=notify$/m);
     assert.match(text, /^Restart=always$/m);
+    // A script at work is not undone by a restart of sockmon, and the next one finds it.
+    assert.match(text, /^KillMode=process$/m);
+    assert.match(text, /^RuntimeDirectoryPreserve=yes$/m);
     assert.match(text, /^After=.*\bsystemd-user-sessions\.service\b/m);
     assert.doesNotMatch(text, /^MemoryDenyWriteExecute=yes/m);
     assert.doesNotMatch(text, /^(PrivateDevices|ProtectKernelLogs)=yes/m);

@@ -33,6 +33,8 @@ struct FakeSys : Sys {
   std::function<void()> on_sync;
   std::function<int()> on_reboot;
   std::function<int(int)> on_socket;
+  std::function<int(int, const sockaddr*, socklen_t)> on_connect;
+  std::function<int(int option, void* value)> on_getsockopt;
   std::function<ssize_t(int)> on_send;
   std::function<ssize_t(int)> on_recv;
   std::function<int()> on_poll;
@@ -86,6 +88,14 @@ struct FakeSys : Sys {
   int socket(int domain, int type, int protocol) override {
     const int result = on_socket ? on_socket(domain) : kReal;
     return result != kReal ? result : Sys::socket(domain, type, protocol);
+  }
+  int connect(int fd, const sockaddr* to, socklen_t to_size) override {
+    const int result = on_connect ? on_connect(fd, to, to_size) : kReal;
+    return result != kReal ? result : Sys::connect(fd, to, to_size);
+  }
+  int getsockopt(int fd, int level, int option, void* value, socklen_t* size) override {
+    const int result = on_getsockopt ? on_getsockopt(option, value) : kReal;
+    return result != kReal ? result : Sys::getsockopt(fd, level, option, value, size);
   }
   ssize_t send(int fd, const void* data, size_t size, int flags) override {
     const ssize_t result = on_send ? on_send(fd) : kReal;
@@ -182,6 +192,7 @@ void test_output();
 void test_run();
 void test_adopt();
 void test_process_sensor();
+void test_connection();
 void test_monitor();
 void test_notify();
 void test_reboot();

@@ -26,7 +26,7 @@ std::string TempDir::write(const std::string& name, const std::string& text) con
 extern "C" const char* __tsan_default_suppressions() { return "race:std::__exception_ptr::exception_ptr::_M_release"; }
 #endif
 
-int main() {
+int main(int argc, char** argv) {
   // As in Node.
   signal(SIGPIPE, SIG_IGN);
   struct {
@@ -46,12 +46,18 @@ int main() {
       {"run", sockmon::test_run},
       {"adopt", sockmon::test_adopt},
       {"process_sensor", sockmon::test_process_sensor},
+      {"connection", sockmon::test_connection},
       {"monitor", sockmon::test_monitor},
       {"notify", sockmon::test_notify},
       {"reboot", sockmon::test_reboot},
   };
+  bool is_known = argc == 1;
   for (const auto& test : tests) {
+    if (argc > 1 && std::string(argv[1]) != test.name) continue;
+    is_known = true;
     test.run();
     printf("ok %s\n", test.name);
   }
+  if (!is_known) fprintf(stderr, "There is no test %s\n", argv[1]);
+  return is_known ? 0 : 64;
 }

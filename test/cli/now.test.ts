@@ -1,0 +1,105 @@
+/** What `check` finds of each resource, with the real monitor. */
+import assert from 'node:assert/strict';
+import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { lookNow, nowText } from '../../src/cli/now.js';
+import { loadConfig } from '../../src/config.js';
+import type { Config } from '../../src/core/policy.js';
+import { exited, pidfileOf, scratch, start, startVictim } from '../native/helpers.js';
+import { mainFile } from './program.js';
+
+function configured(t: TestContext, resources: Record<string, unknown>): Config {
+  const file = join(scratch(t), 'sockmon.yaml');
+  writeFileSync(file, JSON.stringify({ node: 'gw', resources }));
+  return loadConfig({ files: [file], env: {}, cwd: '/', checkOnly: true });
+}
+
+const byPidfile = (t: TestContext, pid: number) => ({ process: { pidfile: pidfileOf(t, pid) } });
+
+describe('what there is now', () => {
+  it('of a process is its pid and its command line, or why it is not found', t => {
+    const { pid } = startVictim(t);
+    const config = configured(t, {
+      there: { watch: byPidfile(t, pid) },
+      gone: { watch: { process: { name: 'nobody-has-it' } } },
+      both: { watch: ['stack', { process: { name: 'nobody-has-it' } }] },
+      stack: { watch: 'stack' },
+    });
+    const [there, gone, both, stack] = nowText(lookNow(config)).trimEnd().split('\n').slice(1);
+    assert.match(
+      there ?? '',
+      new RegExp(`^ {2}there +up +process .*: pid ${pid}, /bin/sh -c read line; exit 0$`),
+    );
+    assert.match(gone ?? '', /^ {2}gone +absent +process nobody-has-it: absent, \S.*nobody-has-it/);
+    assert.match(both ?? '', /^ {2}both +absent +stack: up, .*; process nobody-has-it: absent, \S/);
+    assert.match(stack ?? '', /^ {2}stack +up +stack: datagrams pass$/);
+  });
+
+  it('shows nothing that a terminal would obey, and no command line to its end', t => {
+    const { pid } = start(t, '/bin/sh', ['-c', 'read line', `\u001b[31m\n${'x'.repeat(500)}`]);
+    const text = nowText(lookNow(configured(t, { there: { watch: byPidfile(t, pid) } })));
+    assert.match(text, /\\x1b\[31m\\nx+…\n$/);
+    assert.ok(text.length < 400, text);
+  });
+
+  it('of a process that has just ended is still its pid', async t => {
+    const victim = startVictim(t);
+    const now = lookNow(configured(t, { there: { watch: byPidfile(t, victim.pid) } }));
+    victim.kill('SIGKILL');
+    await exited(victim);
+    assert.match(nowText(now), new RegExp(`: pid ${victim.pid}$`, 'm'));
+  });
+
+  it('disturbs nothing: what was found lives on, and nothing of it is watched afterwards', t => {
+    const victim = startVictim(t);
+    const config = configured(t, {
+      there: { watch: byPidfile(t, victim.pid), restart: '/bin/false' },
+    });
+    lookNow(config);
+    assert.deepEqual(lookNow(config), lookNow(config), 'the ids are free again');
+    assert.equal(victim.exitCode ?? victim.signalCode, null);
+  });
+
+  it('of what cannot be watched is said for that one, and of the others all the same', t => {
+    const config = configured(t, { one: { watch: 'stack' }, two: { watch: 'stack' } });
+    const { policy } = config;
+    const [one, two] = policy.resources;
+    assert.ok(one && two);
+    const bad = {
+      ...one,
+      sensors: [
+        { kind: 'link', name: 'link', canKill: false, fields: { interface: 'a-name-that-is-too-long' } },
+      ],
+    };
+    const text = nowText(lookNow({ ...config, policy: { ...policy, resources: [bad, two] } }));
+    assert.match(
+      text,
+      /^ {2}one +unknown +it cannot be watched: .*interface.*\n {2}two +up +stack: datagrams pass\n$/m,
+    );
+  });
+});
+
+it('check without the addon says so in a sentence and checks the file all the same', async t => {
+  const folder = scratch(t);
+  const root = fileURLToPath(new URL('../../../', import.meta.url));
+  mkdirSync(join(folder, 'dist'));
+  cpSync(join(root, 'dist/src'), join(folder, 'dist/src'), { recursive: true });
+  cpSync(join(root, 'package.json'), join(folder, 'package.json'));
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  writeFileSync(join(folder, 'a.yaml'), 'node: gw\nresources: {tcpip: {watch: tcpip}}\n');
+  const program = mainFile.replace(join(root, 'dist'), join(folder, 'dist'));
+  const child = start(t, process.execPath, [program, 'check', '--config', join(folder, 'a.yaml')]);
+  let out = '';
+  child.stdout?.on('data', chunk => {
+    out += chunk;
+  });
+  await exited(child);
+  assert.equal(child.exitCode, 0);
+  assert.match(out, /a\.yaml: no faults\.\n\ntcpip \(the network\)\n/);
+  assert.match(
+    out,
+    /\nNow: unknown, nothing can be looked at\. The native monitor cannot be loaded: [^\n]*\. Build it with "npm run build"[^\n]* The file has been checked all the same\.\n$/,
+  );
+});
