@@ -1,0 +1,137 @@
+/** Clocks, logins, proxies, brokers and printers. */
+import { type Daemon, signal, systemctlReload } from './daemon.js';
+
+export const servers: readonly Daemon[] = [
+  {
+    name: 'chronyd',
+    package: 'chrony',
+    program: '/usr/sbin/chronyd',
+    unit: 'chrony.service',
+    files: {
+      // The machine of the lab may not set the clock, and chronyd does not try with -x.
+      '/etc/default/chrony': 'DAEMON_OPTS="-F 1 -x"\n',
+      '/etc/systemd/system/chrony.service.d/lab.conf': '[Unit]\nConditionCapability=\n',
+    },
+    watch: ['{process: {pidfile: /run/chrony/chronyd.pid, name: chronyd}}'],
+    reloads: [{ name: 'chronyc reload sources', command: 'chronyc reload sources', sees: 'nothing' }],
+  },
+  {
+    name: 'ntpd',
+    package: 'ntpsec',
+    program: '/usr/sbin/ntpd',
+    unit: 'ntpsec.service',
+    files: {
+      // The machine of the lab may not set the clock; ntpd that gives root up asks for the right to.
+      '/etc/systemd/system/ntpsec.service.d/lab.conf':
+        '[Unit]\nConditionCapability=\n[Service]\nExecStart=\nExecStart=/usr/sbin/ntpd -p /run/ntpd.pid -c /etc/ntpsec/ntp.conf -g -N\n',
+    },
+    watch: ['{process: {pidfile: /run/ntpd.pid, name: ntpd}}'],
+    reloads: [signal('HUP')],
+  },
+  {
+    name: 'sshd',
+    package: 'openssh-server',
+    program: '/usr/sbin/sshd',
+    unit: 'ssh.service',
+    watch: ['{process: {pidfile: /run/sshd.pid, name: sshd}}'],
+    reloads: [systemctlReload()],
+  },
+  {
+    name: 'dropbear',
+    package: 'dropbear',
+    program: '/usr/sbin/dropbear',
+    unit: 'dropbear.service',
+    watch: ['{process: {name: dropbear, listen: tcp:22}}'],
+  },
+  {
+    name: 'haproxy',
+    package: 'haproxy',
+    program: '/usr/sbin/haproxy',
+    unit: 'haproxy.service',
+    files: {
+      '/etc/haproxy/haproxy.cfg':
+        'global\n user haproxy\n group haproxy\ndefaults\n mode http\n timeout connect 1s\n timeout client 1s\n timeout server 1s\nfrontend lab\n bind 127.0.0.1:8080\n',
+    },
+    watch: ['{process: {pidfile: /run/haproxy.pid, name: haproxy}}'],
+    reloads: [systemctlReload()],
+  },
+  {
+    name: 'haproxy -D -sf',
+    comm: 'haproxy',
+    package: 'haproxy',
+    program: '/usr/sbin/haproxy',
+    unit: 'haproxy-lab.service',
+    files: {
+      '/etc/haproxy/lab.cfg':
+        'defaults\n mode http\n timeout connect 1s\n timeout client 1s\n timeout server 1s\nfrontend lab\n bind 127.0.0.1:8080\n',
+      '/etc/systemd/system/haproxy-lab.service':
+        '[Service]\nType=forking\nPIDFile=/run/haproxy-lab.pid\nExecStart=/usr/sbin/haproxy -D -f /etc/haproxy/lab.cfg -p /run/haproxy-lab.pid\n',
+    },
+    watch: ['{process: {pidfile: /run/haproxy-lab.pid, name: haproxy}}'],
+    reloads: [
+      {
+        name: 'haproxy -sf',
+        command: 'haproxy -D -f /etc/haproxy/lab.cfg -p /run/haproxy-lab.pid -sf $MAIN',
+        sees: 'replaced',
+      },
+    ],
+  },
+  {
+    name: 'nginx',
+    package: 'nginx',
+    program: '/usr/sbin/nginx',
+    unit: 'nginx.service',
+    files: { '/etc/nginx/sites-enabled/default': 'server { listen 127.0.0.1:8081; return 204; }\n' },
+    watch: ['{process: {pidfile: /run/nginx.pid, name: nginx}}'],
+    reloads: [
+      systemctlReload(),
+      {
+        name: 'binary upgrade (SIGUSR2, SIGQUIT)',
+        command:
+          'kill -USR2 $MAIN; while ! test -s /run/nginx.pid || test "$(cat /run/nginx.pid)" = $MAIN; do sleep 0.05; done; kill -QUIT $MAIN',
+        sees: 'replaced',
+      },
+    ],
+  },
+  {
+    name: 'lighttpd',
+    package: 'lighttpd',
+    program: '/usr/sbin/lighttpd',
+    unit: 'lighttpd.service',
+    watch: ['{process: {pidfile: /run/lighttpd.pid, name: lighttpd}}'],
+    reloads: [systemctlReload(), signal('HUP')],
+  },
+  {
+    name: 'mosquitto',
+    package: 'mosquitto',
+    program: '/usr/sbin/mosquitto',
+    unit: 'mosquitto.service',
+    watch: ['{process: {pidfile: /run/mosquitto/mosquitto.pid, name: mosquitto}}'],
+    reloads: [systemctlReload()],
+  },
+  {
+    name: 'squid',
+    package: 'squid-openssl',
+    program: '/usr/sbin/squid',
+    unit: 'squid.service',
+    watch: ['{process: {pidfile: /run/squid.pid, name: squid}}'],
+    reloads: [systemctlReload()],
+  },
+  {
+    name: 'cupsd',
+    package: 'cups-daemon',
+    program: '/usr/sbin/cupsd',
+    unit: 'cups.service',
+    watch: ['{process: {name: cupsd}}'],
+    reloads: [signal('HUP', 'outage')],
+  },
+  {
+    name: 'inetd',
+    package: 'openbsd-inetd',
+    program: '/usr/sbin/inetd',
+    unit: 'inetd.service',
+    files: { '/etc/inetd.conf': '127.0.0.1:7 stream tcp nowait root internal\n' },
+    watch: ['{process: {name: inetd}}'],
+    reloads: [systemctlReload()],
+  },
+];
