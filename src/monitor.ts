@@ -11,10 +11,10 @@ import type {
 import type { Addon } from './addon.js';
 import type { FaultOf } from './core/detection.js';
 import { SockmonError } from './core/errors.js';
+import type { Input } from './core/input.js';
 import type { RunResult } from './core/model.js';
 import type { Nature, Sensor } from './core/policy.js';
 import type { Advice, Adviser, EarlierRun, Log, Run, Watcher } from './core/ports.js';
-import type { Input } from './core/state.js';
 import type { Early } from './early.js';
 import { adoptedRun, type RunFile } from './run-files.cjs';
 import type { RunFolder } from './run-folder.js';

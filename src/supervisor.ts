@@ -2,6 +2,7 @@
 import { type Clock, type Instant, isoTime } from './core/clock.js';
 import { SockmonError } from './core/errors.js';
 import { mayRebootUnrecorded, unrecordedWords } from './core/guard.js';
+import type { Effect, Input } from './core/input.js';
 import { type LastBoot, lastBootOf } from './core/last-boot.js';
 import { emptyState, next, nextDeadlineMs } from './core/machine.js';
 import type { JournalEntry, RecordOf } from './core/model.js';
@@ -23,7 +24,6 @@ import type {
 import { withJournal } from './core/run.js';
 import { snapshot } from './core/snapshot.js';
 import type { Snapshot } from './core/snapshot-model.js';
-import type { Effect, Input } from './core/state.js';
 import { attemptsAtWork } from './core/takeover.js';
 import { Ledger } from './ledger.js';
 

@@ -7,7 +7,7 @@ import { summarize } from './summary.js';
 import { unitHint } from './unit-hint.js';
 
 /** Faults to stderr and the status of CONFIG, whatever they are; else a summary, what there is now, and 0. */
-export function check(files: readonly string[], io: Io): number {
+export async function check(files: readonly string[], io: Io): Promise<number> {
   const warnings: Fault[] = [];
   try {
     const config = loadConfig({
@@ -18,7 +18,7 @@ export function check(files: readonly string[], io: Io): number {
       onWarning: warning => warnings.push(warning),
     });
     for (const warning of warnings) io.err(`${formatFault(warning)} (a warning)\n`);
-    const now = lookNow(config);
+    const now = await lookNow(config);
     const hints = `${unitHint(now)}${orderingHint(now)}`;
     io.out(`${files.join(', ')}: no faults.\n\n${summarize(config)}\n${nowText(now)}${hints}`);
     return 0;

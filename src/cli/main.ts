@@ -136,7 +136,7 @@ function addCheck(program: Command, io: Io, finish: Finish): void {
     .requiredOption('--config <files...>', 'configuration files (YAML)')
     .addHelpText('after', checkHelp)
     .action(async (options: { config: string[] }) =>
-      finish((await import('./check.js')).check(options.config, io)),
+      finish(await (await import('./check.js')).check(options.config, io)),
     );
 }
 

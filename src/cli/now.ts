@@ -2,17 +2,19 @@
 import { readFileSync } from 'node:fs';
 import { type Addon, loadAddon } from '../addon.js';
 import { SockmonError } from '../core/errors.js';
-import type { Config, ResourcePolicy } from '../core/policy.js';
+import type { Config, ResourcePolicy, Sensor } from '../core/policy.js';
 import { printable } from '../printable.js';
 import { nativeSensor, reportWords } from '../sensors/kinds.js';
 import { rows } from './table.js';
 
 type Monitor = InstanceType<Addon['Monitor']>;
+type Report = ReturnType<Monitor['watch']>[number];
 
 export interface SensorNow {
   readonly kind: string;
   readonly name: string;
-  readonly state: 'up' | 'absent' | 'down' | 'unknown';
+  /** unknown: the first look has taken too long. */
+  readonly state: Report['state'];
   readonly detail: string;
   /** The process that was found; null: none, or the sensor is of another kind. */
   readonly pid: number | null;
@@ -30,17 +32,56 @@ export interface ResourceNow {
 /** `why`: nothing can be seen from here at all, in a sentence. */
 export type Now = { readonly resources: readonly ResourceNow[] } | { readonly why: string };
 
-export function lookNow({ policy }: Config): Now {
-  const monitor = openMonitor();
+/** So long the first look may take: a connection to another machine has 3 s by default. */
+const longestLookMs = 4000;
+
+export async function lookNow({ policy }: Config): Promise<Now> {
+  const latest = new Latest();
+  const monitor = openMonitor(latest);
   if ('why' in monitor) return monitor;
   try {
-    return { resources: policy.resources.map(resource => resourceNow(monitor.opened, resource)) };
+    const whys = policy.resources.map(
+      resource => [resource, watch(monitor.opened, resource, latest)] as const,
+    );
+    await latest.known(longestLookMs);
+    return { resources: whys.map(([resource, why]) => resourceNow(resource, why, latest)) };
   } finally {
     monitor.opened.close();
   }
 }
 
-function openMonitor(): { readonly opened: Monitor } | { readonly why: string } {
+/** The latest report of each sensor. */
+class Latest {
+  private readonly reports = new Map<string, Report>();
+  private whenKnown = (): void => {};
+
+  add(report: Report): void {
+    this.reports.set(`${report.sensor} ${report.resource}`, report);
+    if (this.isKnown()) this.whenKnown();
+  }
+
+  of(resource: string, sensor: number): Report | undefined {
+    return this.reports.get(`${sensor} ${resource}`);
+  }
+
+  /** Resolves when nothing is unknown any more, or after `withinMs`. */
+  async known(withinMs: number): Promise<void> {
+    if (this.isKnown()) return;
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, withinMs);
+      this.whenKnown = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  private isKnown(): boolean {
+    return ![...this.reports.values()].some(({ state }) => state === 'unknown');
+  }
+}
+
+function openMonitor(latest: Latest): { readonly opened: Monitor } | { readonly why: string } {
   let addon: Addon;
   try {
     addon = loadAddon();
@@ -49,29 +90,41 @@ function openMonitor(): { readonly opened: Monitor } | { readonly why: string } 
     return { why: error.message };
   }
   try {
-    return { opened: new addon.Monitor(() => {}) };
+    const opened = new addon.Monitor(events => {
+      for (const event of events) if (event.type === 'sensor') latest.add(event);
+    });
+    return { opened };
   } catch (error) {
     return { why: `The native monitor cannot start: ${(error as Error).message}.` };
   }
 }
 
-function resourceNow(monitor: Monitor, { id, sensors }: ResourcePolicy): ResourceNow {
-  let reports: ReturnType<Monitor['watch']>;
+/** Why it cannot be watched; null: it can. */
+function watch(monitor: Monitor, { id, sensors }: ResourcePolicy, latest: Latest): string | null {
+  let reports: readonly Report[];
   try {
     reports = monitor.watch(id, sensors.map(nativeSensor));
   } catch (error) {
-    return { id, sensors: [], why: (error as Error).message };
+    return (error as Error).message;
   }
-  const seen = sensors.flatMap((sensor, index): SensorNow[] => {
-    const report = reports[index];
-    if (report === undefined) return [];
-    const { state, pid = null } = report;
-    const detail = reportWords(report, sensor);
-    const { kind, name, fields } = sensor;
-    const unit = kind === 'unit' && fields.manager === 'system' ? String(fields.name) : null;
-    return [{ kind, name, state, detail, pid: state === 'up' ? pid : null, unit }];
+  for (const report of reports) latest.add(report);
+  return null;
+}
+
+function resourceNow({ id, sensors }: ResourcePolicy, why: string | null, latest: Latest): ResourceNow {
+  const seen = sensors.flatMap((sensor, index) => {
+    const report = latest.of(id, index);
+    return report === undefined ? [] : [sensorNow(sensor, report)];
   });
-  return { id, sensors: seen, why: null };
+  return { id, sensors: seen, why };
+}
+
+function sensorNow(sensor: Sensor, report: Report): SensorNow {
+  const { state, pid = null } = report;
+  const { kind, name, fields } = sensor;
+  const unit = kind === 'unit' && fields.manager === 'system' ? String(fields.name) : null;
+  const detail = reportWords(report, sensor);
+  return { kind, name, state, detail, pid: state === 'up' ? pid : null, unit };
 }
 
 /** For `check`. */
@@ -80,9 +133,10 @@ export function nowText(now: Now): string {
     return `Now: unknown, nothing can be looked at. ${printable(now.why)} The file has been checked all the same.\n`;
   const lines = now.resources.map(({ id, sensors, why }) => {
     if (why !== null) return [`  ${id}`, 'unknown', `it cannot be watched: ${printable(why)}`];
-    const isUp = sensors.every(({ state }) => state === 'up');
-    const words = sensors.map(sensor => printable(sensorText(sensor, isUp)));
-    return [`  ${id}`, isUp ? 'up' : 'absent', words.join('; ')];
+    const states = sensors.map(({ state }) => state);
+    const state = states.find(one => one === 'absent') ?? states.find(one => one !== 'up') ?? 'up';
+    const words = sensors.map(sensor => printable(sensorText(sensor, state === 'up')));
+    return [`  ${id}`, state, words.join('; ')];
   });
   return `Now:\n${rows(lines)}`;
 }

@@ -1,7 +1,8 @@
 /** What became of a command that was accepted. Pure. */
 import { isoTime } from './clock.js';
+import type { Effect } from './input.js';
 import type { Action } from './model.js';
-import type { Effect, OpenOutage, Outside } from './state.js';
+import type { OpenOutage, Outside } from './state.js';
 
 export function laterAnswer(
   id: string,

@@ -4,19 +4,13 @@ import { isoTime } from './clock.js';
 import { acceptOne, refuseOne } from './flood.js';
 import { judgeCommand } from './guard.js';
 import { hindranceOf } from './hindrance.js';
+import type { Effect } from './input.js';
 import type { RefusalCode } from './model.js';
 import type { CommandAnswer, ReceivedCommand } from './ports.js';
 import { intentId } from './recovery.js';
 import { restartByCommand } from './resource.js';
 import { durationWords } from './sentence.js';
-import {
-  type Context,
-  type Effect,
-  type MachineState,
-  type ResourceState,
-  record,
-  type Step,
-} from './state.js';
+import { type Context, type MachineState, type ResourceState, record, type Step } from './state.js';
 import { verifiedAtMs, verifiedIfDue } from './verifying.js';
 import { within } from './within.js';
 

@@ -1,8 +1,7 @@
 /** Faults of detection: what cannot be watched as it should, from when until when. Pure. */
+import type { Effect, Input } from './input.js';
 import {
   type Context,
-  type Effect,
-  type Input,
   type MachineState,
   noTwitches,
   type ResourceState,

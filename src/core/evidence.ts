@@ -1,9 +1,11 @@
 /** What the owner would look for the next morning: when it is collected, what of it is recorded and what is told. Pure. */
+
+import type { Effect, Input } from './input.js';
 import type { RecordOf } from './model.js';
 import type { OutageHistory } from './outage-history.js';
 import type { Evidence } from './ports.js';
 import type { EvidenceView } from './snapshot-model.js';
-import { type Effect, type Input, type OpenOutage, type Outside, record } from './state.js';
+import { type OpenOutage, type Outside, record } from './state.js';
 
 /** A picture of the living, kept in memory only: nobody knows which one will have been the last before a death. */
 export function noteAlive(resource: string): Effect {

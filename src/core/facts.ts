@@ -1,13 +1,12 @@
 /** What the sensors' reports mean together, before anybody decides what to do. Pure. */
 import { noteAlive } from './evidence.js';
+import type { Effect, SensorInput } from './input.js';
 import type { ResourcePolicy } from './policy.js';
 import {
   type Context,
-  type Effect,
   noTwitches,
   type ResourceState,
   record,
-  type SensorInput,
   type SensorState,
   type Step,
 } from './state.js';

@@ -1,7 +1,9 @@
 /** What keeps dying is named as such once, and steady again when it has lived for long enough. Pure. */
+
+import type { Effect } from './input.js';
 import { type Budget, everyMs, type ResourcePolicy } from './policy.js';
 import { durationWords } from './sentence.js';
-import { type Context, type Effect, type ResourceState, record, type Step } from './state.js';
+import { type Context, type ResourceState, record, type Step } from './state.js';
 
 /** Deaths in a row, each soon after a recovery, that make a resource a flapping one. */
 const flappingRelapses = 3;

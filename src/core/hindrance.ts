@@ -2,10 +2,11 @@
 import { missedAtMs } from './absence.js';
 import { steady, steadyAtMs } from './flapping.js';
 import { judgeRestart } from './guard.js';
+import type { Effect } from './input.js';
 import { relapseDelayMs } from './ladder.js';
 import { everyMs, type ResourcePolicy, reflexNatures } from './policy.js';
 import { attemptRun, outageId } from './run.js';
-import { type Context, type Effect, outageOf, type ResourceState, type Step } from './state.js';
+import { type Context, outageOf, type ResourceState, type Step } from './state.js';
 
 export type Hindrance =
   | { readonly kind: 'paused'; readonly untilMs: number }

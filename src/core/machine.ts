@@ -6,6 +6,7 @@ import { onEvidence } from './evidence.js';
 import { allUp, calm, stillAtMs, wholeAfterCarrierMs } from './facts.js';
 import { countDueMs, noFlood, takeCounts } from './flood.js';
 import { downBelow, review } from './hindrance.js';
+import type { Effect, Input } from './input.js';
 import { climbAfter } from './ladder.js';
 import type { RunResult } from './model.js';
 import { isVeto } from './outage-history.js';
@@ -15,8 +16,6 @@ import { learnCause, onSensor, recover, suspectDied, waitedInVain } from './reso
 import { configure } from './restore.js';
 import {
   type Context,
-  type Effect,
-  type Input,
   type MachineState,
   type OpenOutage,
   type Outside,

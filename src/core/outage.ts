@@ -1,8 +1,10 @@
 /** An outage as it begins, and the records of its begin and end. Pure. */
+
+import type { Effect } from './input.js';
 import type { Cause, RecordOf } from './model.js';
 import { spanOf } from './moment.js';
 import type { ResourcePolicy } from './policy.js';
-import { type Context, type Effect, type OpenOutage, record } from './state.js';
+import { type Context, type OpenOutage, record } from './state.js';
 
 export function newOutage(id: string, beganMs: number, cause: Cause, sensor: string): OpenOutage {
   return {

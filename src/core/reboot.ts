@@ -1,10 +1,10 @@
 /** A reboot that has been ordered: waiting for it, and the harder ways when it does not come. One intent, one reboot. Pure. */
 import { laterAnswer } from './answer.js';
+import type { Effect } from './input.js';
 import type { RecordOf } from './model.js';
 import { enterHeld } from './recovery.js';
 import {
   type Context,
-  type Effect,
   type MachineState,
   type PendingReboot,
   type RebootLevel,

@@ -3,6 +3,7 @@ import { outageAnswer } from './answer.js';
 import { collectFor } from './evidence.js';
 import { judgeReboot } from './guard.js';
 import { type Hindrance, hindranceOf } from './hindrance.js';
+import type { Effect } from './input.js';
 import { type NextStep, nextStep, nextStepAgain } from './ladder.js';
 import type { RunResult } from './model.js';
 import type { RestartStep } from './policy.js';
@@ -10,7 +11,6 @@ import { attemptRun } from './run.js';
 import { causeWords, durationWords } from './sentence.js';
 import {
   type Context,
-  type Effect,
   type HeldFor,
   type OpenOutage,
   type Outside,

@@ -3,12 +3,13 @@
 import { natureOf } from './cause.js';
 import type { Instant } from './clock.js';
 import { History } from './history.js';
+import type { Effect, Input, SensorInput } from './input.js';
 import { emptyState, next, nextDeadlineMs } from './machine.js';
 import type { Cause, JournalEntry, JournalRecord, RefusalCode, RunResult } from './model.js';
 import type { Policy } from './policy.js';
 import type { Run } from './ports.js';
 import { describe } from './sentence.js';
-import type { Effect, HeldFor, Input, MachineState, SensorInput } from './state.js';
+import type { HeldFor, MachineState } from './state.js';
 
 /** A death or a return that the recording tells, on one axis of true time. */
 export interface Fact {

@@ -15,6 +15,7 @@ import {
 } from './facts.js';
 import { flappingNotice, noteDeath } from './flapping.js';
 import { downBelow, verifiedBelow } from './hindrance.js';
+import type { Effect, SensorInput } from './input.js';
 import { relapseDelayMs } from './ladder.js';
 import type { Cause } from './model.js';
 import { beginRecord, endRecord, newOutage } from './outage.js';
@@ -24,14 +25,12 @@ import { outageId } from './run.js';
 import { durationWords, resultWords } from './sentence.js';
 import {
   type Context,
-  type Effect,
   type OpenOutage,
   outageOf,
   type Phase,
   phaseOutage,
   type ResourceState,
   record,
-  type SensorInput,
   type SensorState,
   type Step,
 } from './state.js';

@@ -1,6 +1,7 @@
 /** Taking up a configuration: at start, where the journal says how things stood, and at a reload. Pure. */
 import { faultsLeft } from './detection.js';
 import { collectLate } from './evidence.js';
+import type { Effect } from './input.js';
 import type { Climb, NextStep } from './ladder.js';
 import { momentOf, spanOf } from './moment.js';
 import { endRecord } from './outage.js';
@@ -11,7 +12,6 @@ import { pendingReboot } from './reboot.js';
 import { afresh, scheduleNext } from './recovery.js';
 import {
   type Context,
-  type Effect,
   type MachineState,
   noTwitches,
   type OpenOutage,

@@ -1,13 +1,13 @@
-/** The machine's state, its inputs and its effects: three unions that the compiler checks. */
+/** The machine's state: unions that the compiler checks. */
 import type { Instant } from './clock.js';
-import type { Fault, FaultOf } from './detection.js';
+import type { Fault } from './detection.js';
 import type { Flood } from './flood.js';
 import type { History } from './history.js';
+import type { Effect } from './input.js';
 import type { Climb, NextStep } from './ladder.js';
 import type { Cause, JournalRecord, RefusalCode, RunResult } from './model.js';
 import type { Moment } from './moment.js';
-import type { Nature, Policy, ResourcePolicy } from './policy.js';
-import type { CommandAnswer, EarlierRun, Evidence, ReceivedCommand, Run } from './ports.js';
+import type { Policy, ResourcePolicy } from './policy.js';
 
 /** Changes of late of what may come and go: a carrier, a fault. */
 export interface Twitches {
@@ -220,118 +220,6 @@ export interface MachineState {
   /** How many commands have come from the broker of late. */
   readonly flood: Flood;
 }
-
-export interface SensorInput {
-  readonly kind: 'sensor';
-  readonly resource: string;
-  readonly sensor: number;
-  readonly state: 'up' | 'absent' | 'down';
-  readonly atMs: number;
-  /** With `down`: why. With `up`: what a link still misses after its carrier has come back. */
-  readonly cause: Cause | null;
-  /** Beside the cause: what kind of loss it is. */
-  readonly nature: Nature | null;
-  readonly detail: string;
-  readonly carrier: boolean | null;
-  readonly interface: string | null;
-  /** With `up`: what is watched is a script of ours for this resource that is running, or a process that it has started. */
-  readonly ownRun: boolean;
-  /** The run that the monitor thread has started by itself. */
-  readonly reflex: string | null;
-  /** With `up` after `up`: a living successor had taken its place already, in words. */
-  readonly replaced: string | null;
-  /** With `down`: `by` is bringing it back, and has so long from `atMs` on before it counts as a death. Absent: nobody is. */
-  readonly grace?: { readonly ms: number; readonly by: string };
-  /** With `up` after a grace: somebody has ordered that restart; it is no sign of one that keeps dying. */
-  readonly byOrder?: boolean;
-}
-
-export type Input =
-  | SensorInput
-  | { readonly kind: 'cause'; readonly resource: string; readonly sensor: number; readonly cause: Cause }
-  | {
-      readonly kind: 'run_started';
-      readonly run: string;
-      readonly atMs: number;
-      readonly pid: number;
-      /** 0: not known. */
-      readonly startTicks: number;
-    }
-  | {
-      readonly kind: 'run_ended';
-      readonly run: string;
-      readonly atMs: number;
-      readonly result: RunResult;
-      readonly output: string;
-    }
-  | {
-      readonly kind: 'fault';
-      readonly of: FaultOf;
-      readonly detail: string;
-      /** false: what was told before is over. */
-      readonly active: boolean;
-    }
-  | { readonly kind: 'tick' }
-  | { readonly kind: 'command'; readonly command: ReceivedCommand }
-  /** cancelled: it was not even tried, because nobody would remember it. */
-  | {
-      readonly kind: 'reboot_failed';
-      readonly intent: string;
-      readonly error: string;
-      readonly cancelled: boolean;
-    }
-  /** What was collected for an outage. */
-  | {
-      readonly kind: 'evidence';
-      readonly resource: string;
-      readonly outage: string;
-      readonly when: 'before' | 'after';
-      readonly evidence: Evidence;
-    }
-  /** There was nothing to kill. */
-  | {
-      readonly kind: 'drill_failed';
-      readonly resource: string;
-      readonly command: string;
-      readonly error: string;
-    }
-  /** The journal has taken the records of the last input: what depends on it is looked at again. */
-  | { readonly kind: 'review' }
-  /** The policy of the context is to be taken up: at start and at a reload. living: at start, the scripts of before that go on. */
-  | { readonly kind: 'configure'; readonly living?: readonly EarlierRun[] };
-
-export type Effect =
-  | { readonly do: 'journal'; readonly record: JournalRecord }
-  | { readonly do: 'watch'; readonly resource: string; readonly policy: ResourcePolicy }
-  | { readonly do: 'unwatch'; readonly resource: string }
-  | {
-      readonly do: 'arm';
-      readonly resource: string;
-      readonly run: Run | null;
-      readonly natures: readonly Nature[];
-    }
-  | { readonly do: 'run'; readonly run: Run }
-  | { readonly do: 'end_run'; readonly run: string }
-  | {
-      readonly do: 'reboot';
-      readonly intent: string;
-      readonly level: RebootLevel;
-      readonly command: readonly string[];
-      /** Nobody asked for it. */
-      readonly automatic: boolean;
-    }
-  /** Kills the process that a resource's sensor watches, on purpose. */
-  | { readonly do: 'drill'; readonly resource: string; readonly command: string }
-  /** Looks at the kernel's log and the network; comes back as `evidence`. Nothing waits for it. */
-  | {
-      readonly do: 'collect';
-      readonly resource: string;
-      readonly outage: string;
-      readonly when: 'before' | 'after';
-    }
-  | { readonly do: 'collect'; readonly resource: string; readonly outage: null; readonly when: 'alive' }
-  | { readonly do: 'answer'; readonly answer: CommandAnswer }
-  | { readonly do: 'network'; readonly state: 'lost' | 'back' };
 
 /** What `next` may look at besides state and input. */
 export interface Outside {

@@ -2,16 +2,10 @@
 import { laterAnswer } from './answer.js';
 import { isBetterCause } from './cause.js';
 import { flappingNotice, noteReplacement } from './flapping.js';
+import type { SensorInput } from './input.js';
 import { graceOf } from './policy.js';
 import { causeWords, durationWords } from './sentence.js';
-import {
-  type Context,
-  type Phase,
-  type ResourceState,
-  record,
-  type SensorInput,
-  type Step,
-} from './state.js';
+import { type Context, type Phase, type ResourceState, record, type Step } from './state.js';
 
 type Suspect = Extract<Phase, { name: 'suspect' }>;
 

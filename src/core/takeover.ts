@@ -1,13 +1,12 @@
 /** Scripts of an earlier sockmon that go on: what they mean to a sockmon that starts in the middle of them. Pure. */
 import { collectFor } from './evidence.js';
+import type { Effect, Input } from './input.js';
 import type { RecordOf } from './model.js';
 import { beginRecord, newOutage } from './outage.js';
 import { sensorsWords } from './policy.js';
 import type { EarlierRun } from './ports.js';
 import {
   type Context,
-  type Effect,
-  type Input,
   type MachineState,
   type OpenOutage,
   outageOf,

@@ -4,6 +4,7 @@
  */
 import { allUp, networkEffect } from './facts.js';
 import { flappingNotice, noteReopening } from './flapping.js';
+import type { SensorInput } from './input.js';
 import type { Cause } from './model.js';
 import { graceOf, type ResourcePolicy, sensorsWords } from './policy.js';
 import { scheduleNext } from './recovery.js';
@@ -18,7 +19,6 @@ import {
   type ResourceState,
   type Running,
   record,
-  type SensorInput,
   type Step,
 } from './state.js';
 

@@ -1,5 +1,6 @@
 /** Changes one resource, or each, inside the machine's state. Pure. */
-import type { Effect, MachineState, ResourceState, Step } from './state.js';
+import type { Effect } from './input.js';
+import type { MachineState, ResourceState, Step } from './state.js';
 
 export function within(
   state: MachineState,

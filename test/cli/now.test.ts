@@ -1,12 +1,14 @@
 /** What `check` finds of each resource, with the real monitor. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { lookNow, nowText } from '../../src/cli/now.js';
 import { loadConfig } from '../../src/config.js';
-import type { Config } from '../../src/core/policy.js';
+import type { Config, Sensor } from '../../src/core/policy.js';
 import { exited, pidfileOf, scratch, start, startVictim } from '../native/helpers.js';
 import { mainFile } from './program.js';
 
@@ -19,7 +21,7 @@ function configured(t: TestContext, resources: Record<string, unknown>): Config 
 const byPidfile = (t: TestContext, pid: number) => ({ process: { pidfile: pidfileOf(t, pid) } });
 
 describe('what there is now', () => {
-  it('of a process is its pid and its command line, or why it is not found', t => {
+  it('of a process is its pid and its command line, or why it is not found', async t => {
     const { pid } = startVictim(t);
     const config = configured(t, {
       there: { watch: byPidfile(t, pid) },
@@ -27,7 +29,10 @@ describe('what there is now', () => {
       both: { watch: ['stack', { process: { name: 'nobody-has-it' } }] },
       stack: { watch: 'stack' },
     });
-    const [there, gone, both, stack] = nowText(lookNow(config)).trimEnd().split('\n').slice(1);
+    const [there, gone, both, stack] = nowText(await lookNow(config))
+      .trimEnd()
+      .split('\n')
+      .slice(1);
     assert.match(
       there ?? '',
       new RegExp(`^ {2}there +up +process .*: pid ${pid}, /bin/sh -c read line; exit 0$`),
@@ -37,32 +42,51 @@ describe('what there is now', () => {
     assert.match(stack ?? '', /^ {2}stack +up +stack: datagrams pass$/);
   });
 
-  it('shows nothing that a terminal would obey, and no command line to its end', t => {
+  it('shows nothing that a terminal would obey, and no command line to its end', async t => {
     const { pid } = start(t, '/bin/sh', ['-c', 'read line', `\u001b[31m\n${'x'.repeat(500)}`]);
-    const text = nowText(lookNow(configured(t, { there: { watch: byPidfile(t, pid) } })));
+    const text = nowText(await lookNow(configured(t, { there: { watch: byPidfile(t, pid) } })));
     assert.match(text, /\\x1b\[31m\\nx+…\n$/);
     assert.ok(text.length < 400, text);
   });
 
   it('of a process that has just ended is still its pid', async t => {
     const victim = startVictim(t);
-    const now = lookNow(configured(t, { there: { watch: byPidfile(t, victim.pid) } }));
+    const now = await lookNow(configured(t, { there: { watch: byPidfile(t, victim.pid) } }));
     victim.kill('SIGKILL');
     await exited(victim);
     assert.match(nowText(now), new RegExp(`: pid ${victim.pid}$`, 'm'));
   });
 
-  it('disturbs nothing: what was found lives on, and nothing of it is watched afterwards', t => {
+  it('disturbs nothing: what was found lives on, and nothing of it is watched afterwards', async t => {
     const victim = startVictim(t);
     const config = configured(t, {
       there: { watch: byPidfile(t, victim.pid), restart: '/bin/false' },
     });
-    lookNow(config);
-    assert.deepEqual(lookNow(config), lookNow(config), 'the ids are free again');
+    await lookNow(config);
+    assert.deepEqual(await lookNow(config), await lookNow(config), 'the ids are free again');
     assert.equal(victim.exitCode ?? victim.signalCode, null);
   });
 
-  it('of what cannot be watched is said for that one, and of the others all the same', t => {
+  it('of a connection is waited for, whether it comes about or not', async t => {
+    const server = createServer(socket => socket.on('error', () => {})).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const closed = createServer().listen(0, '127.0.0.1');
+    await once(closed, 'listening');
+    const { port: nobodys } = closed.address() as AddressInfo;
+    closed.close();
+    await once(closed, 'close');
+    const config = configured(t, {
+      held: { watch: { connection: `tcp:127.0.0.1:${port}` } },
+      refused: { watch: { connection: `tcp:127.0.0.1:${nobodys}` } },
+    });
+    const text = nowText(await lookNow(config));
+    server.close();
+    assert.match(text, /^ {2}held +up +connection tcp:[^ ]+: connection held$/m);
+    assert.match(text, /^ {2}refused +absent +connection tcp:[^ ]+: absent, \S/m);
+  });
+
+  it('of what cannot be watched is said for that one, and of the others all the same', async t => {
     const config = configured(t, { one: { watch: 'stack' }, two: { watch: 'stack' } });
     const { policy } = config;
     const [one, two] = policy.resources;
@@ -70,10 +94,10 @@ describe('what there is now', () => {
     const bad = {
       ...one,
       sensors: [
-        { kind: 'link', name: 'link', canKill: false, fields: { interface: 'a-name-that-is-too-long' } },
-      ],
+        { ...one.sensors[0], kind: 'link', fields: { interface: 'a-name-that-is-too-long' } },
+      ] as Sensor[],
     };
-    const text = nowText(lookNow({ ...config, policy: { ...policy, resources: [bad, two] } }));
+    const text = nowText(await lookNow({ ...config, policy: { ...policy, resources: [bad, two] } }));
     assert.match(
       text,
       /^ {2}one +unknown +it cannot be watched: .*interface.*\n {2}two +up +stack: datagrams pass\n$/m,

@@ -11,7 +11,7 @@ import { loadConfig } from '../../src/config.js';
 import { pidfileOf, scratch, start, startVictim } from '../native/helpers.js';
 
 /** `count` services, each with a process. */
-function watching(t: TestContext, count = 1) {
+async function watching(t: TestContext, count = 1) {
   const victims = Array.from({ length: count }, () => startVictim(t));
   const resources = Object.fromEntries(
     victims.map(({ pid }, n) => [`r${n}`, { watch: { process: { pidfile: pidfileOf(t, pid) } } }]),
@@ -19,7 +19,7 @@ function watching(t: TestContext, count = 1) {
   const file = join(scratch(t), 'sockmon.yaml');
   writeFileSync(file, JSON.stringify({ node: 'gw', resources }));
   const config = loadConfig({ files: [file], env: {}, cwd: '/', checkOnly: true });
-  return { now: lookNow(config), config, victims };
+  return { now: await lookNow(config), config, victims };
 }
 
 function machine(cgroup: string, properties: Record<string, readonly string[]> = {}): Machine {
@@ -48,14 +48,14 @@ describe('what systemd may stop before sockmon', () => {
     ['no unit', '0::/\n', null],
   ];
   for (const [what, cgroup, unit] of places) {
-    it(`${what}: ${unit ?? 'no hint'}`, t => {
-      const { now } = watching(t);
+    it(`${what}: ${unit ?? 'no hint'}`, async t => {
+      const { now } = await watching(t);
       const [, after] = /^ {2}\[Unit\]\n {2}After=(.*)$/m.exec(orderingHint(now, machine(cgroup))) ?? [];
       assert.equal(after ?? null, unit);
     });
   }
 
-  it('a unit that is watched as such: by its name, running or not', t => {
+  it('a unit that is watched as such: by its name, running or not', async t => {
     const resources = {
       dns: { watch: { unit: 'dnsmasq' } },
       mine: { watch: { unit: { name: 'sync', manager: 'user' } } },
@@ -63,18 +63,18 @@ describe('what systemd may stop before sockmon', () => {
     const file = join(scratch(t), 'sockmon.yaml');
     writeFileSync(file, JSON.stringify({ node: 'gw', resources }));
     const config = loadConfig({ files: [file], env: {}, cwd: '/', checkOnly: true });
-    assert.match(orderingHint(lookNow(config), machine('')), /^ {2}After=dnsmasq\.service$/m);
+    assert.match(orderingHint(await lookNow(config), machine('')), /^ {2}After=dnsmasq\.service$/m);
   });
 
-  it('is named once each', t => {
-    const { now, victims } = watching(t, 3);
+  it('is named once each', async t => {
+    const { now, victims } = await watching(t, 3);
     const cgroupOf = (pid: number): string =>
       pid === victims[0]?.pid ? '0::/system.slice/a.service\n' : dnsmasq;
     assert.match(orderingHint(now, { ...machine(''), cgroupOf }), /^ {2}After=a\.service dnsmasq\.service$/m);
   });
 
-  it('is not named when it is in order already', t => {
-    const { now } = watching(t);
+  it('is not named when it is in order already', async t => {
+    const { now } = await watching(t);
     const direct = machine(dnsmasq, { 'sockmon.service After': ['dnsmasq.service'] });
     assert.equal(orderingHint(now, direct), '');
     const between = {
@@ -85,7 +85,7 @@ describe('what systemd may stop before sockmon', () => {
   });
 
   it('cannot be known without systemd, without the process and without its control group', async t => {
-    const { now, config, victims } = watching(t);
+    const { now, config, victims } = await watching(t);
     assert.equal(orderingHint(now, { ...machine(dnsmasq), runsSystemd: false }), '');
     const unreadable = (): string => {
       throw new Error('ENOENT');
@@ -94,10 +94,10 @@ describe('what systemd may stop before sockmon', () => {
     const gone = new Promise(resolve => victims[0]?.once('exit', resolve));
     victims[0]?.kill('SIGKILL');
     await gone;
-    assert.equal(orderingHint(lookNow(config), machine(dnsmasq)), '');
+    assert.equal(orderingHint(await lookNow(config), machine(dnsmasq)), '');
   });
 
-  it("is told beside a resource without a process, as in README's example", t => {
+  it("is told beside a resource without a process, as in README's example", async t => {
     const readme = readFileSync(fileURLToPath(new URL('../../../README.md', import.meta.url)), 'utf8');
     const [, example = ''] = /```yaml\n(resources:.*?)```/s.exec(readme) ?? [];
     const file = join(scratch(t), 'sockmon.yaml');
@@ -110,11 +110,11 @@ describe('what systemd may stop before sockmon', () => {
     const program = join(scratch(t), 'dnsmasq');
     copyFileSync('/bin/sleep', program);
     start(t, program, ['1000']);
-    assert.match(orderingHint(lookNow(config), machine(dnsmasq)), /^ {2}After=dnsmasq\.service$/m);
+    assert.match(orderingHint(await lookNow(config), machine(dnsmasq)), /^ {2}After=dnsmasq\.service$/m);
   });
 
-  it('is told of the others when one cannot be watched', t => {
-    const { now } = watching(t);
+  it('is told of the others when one cannot be watched', async t => {
+    const { now } = await watching(t);
     assert.ok('resources' in now);
     const broken = { id: 'broken', sensors: [], why: 'too few file descriptors' };
     const both = { resources: [broken, ...now.resources] };
@@ -124,16 +124,16 @@ describe('what systemd may stop before sockmon', () => {
 });
 
 describe('what is watched as a process and belongs to a unit', () => {
-  it('is named with what to write instead', t => {
-    const { now, victims } = watching(t);
+  it('is named with what to write instead', async t => {
+    const { now, victims } = await watching(t);
     assert.match(
       unitHint(now, machine(dnsmasq)),
       new RegExp(`^ {2}r0: watch: \\{unit: dnsmasq\\.service\\} {3}# its process ${victims[0]?.pid}$`, 'm'),
     );
   });
 
-  it('is not named where it belongs to none, or there is no systemd', t => {
-    const { now } = watching(t);
+  it('is not named where it belongs to none, or there is no systemd', async t => {
+    const { now } = await watching(t);
     assert.equal(unitHint(now, machine('0::/\n')), '');
     assert.equal(unitHint(now, machine('0::/system.slice/sockmon.service\n')), '');
     assert.equal(unitHint(now, { ...machine(dnsmasq), runsSystemd: false }), '');

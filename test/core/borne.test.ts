@@ -1,8 +1,8 @@
 /** Deaths that somebody else may mend, and ends that somebody wanted. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { SensorInput } from '../../src/core/input.js';
 import type { Cause } from '../../src/core/model.js';
-import type { SensorInput } from '../../src/core/state.js';
 import { policy, resource, sensor, World } from './world.js';
 
 const segv: Cause = { kind: 'signal', signal: 'SIGSEGV', coreDumped: false };

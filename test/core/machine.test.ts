@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Input, Phase } from '../../src/core/state.js';
+import type { Input } from '../../src/core/input.js';
+import type { Phase } from '../../src/core/state.js';
 import { policy, resource, sensor, World } from './world.js';
 
 type PhaseName = Phase['name'];

@@ -3,11 +3,12 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { FaultOf } from '../../src/core/detection.js';
 import { History } from '../../src/core/history.js';
+import type { SensorInput } from '../../src/core/input.js';
 import { exitStatus } from '../../src/core/ladder.js';
 import { nextDeadlineMs } from '../../src/core/machine.js';
 import { type Action, actions } from '../../src/core/model.js';
 import { isVeto } from '../../src/core/outage-history.js';
-import { outageOf, type ResourceState, type SensorInput } from '../../src/core/state.js';
+import { outageOf, type ResourceState } from '../../src/core/state.js';
 import { policy, resource, sensor, step, World } from './world.js';
 
 type SensorMove = {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Instant } from '../../src/core/clock.js';
 import { History } from '../../src/core/history.js';
+import type { Effect, Input, SensorInput } from '../../src/core/input.js';
 import { lastBootOf } from '../../src/core/last-boot.js';
 import { emptyState, next, nextDeadlineMs } from '../../src/core/machine.js';
 import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
@@ -10,7 +11,7 @@ import type { EarlierRun, ReceivedCommand, Run } from '../../src/core/ports.js';
 import { outageId } from '../../src/core/run.js';
 import { snapshot } from '../../src/core/snapshot.js';
 import type { Snapshot } from '../../src/core/snapshot-model.js';
-import type { Effect, Input, MachineState, Phase, SensorInput } from '../../src/core/state.js';
+import type { MachineState, Phase } from '../../src/core/state.js';
 
 export const rebootPolicy: RebootPolicy = {
   allowed: true,

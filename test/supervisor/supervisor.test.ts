@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
+import type { SensorInput } from '../../src/core/input.js';
 import type { JournalEntry } from '../../src/core/model.js';
 import type { Policy } from '../../src/core/policy.js';
 import type { EarlierRun, ReceivedCommand, Run } from '../../src/core/ports.js';
 import { withJournal } from '../../src/core/run.js';
-import type { SensorInput } from '../../src/core/state.js';
 import { Supervisor } from '../../src/supervisor.js';
 import { policy, resource, sensor, step } from '../core/world.js';
 import { Bench, FakeWatcher } from './fakes.js';

@@ -1,15 +1,17 @@
 /** What the real monitor cannot do for want of file descriptors is a fault until it is done. The limit is this process's own. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import type { Fault } from '../../native/index.js';
 import { type Addon, loadAddon } from '../../src/addon.js';
+import type { Input } from '../../src/core/input.js';
 import type { Sensor } from '../../src/core/policy.js';
 import type { Log, Run, Watcher } from '../../src/core/ports.js';
-import type { Input } from '../../src/core/state.js';
 import { startWatcher } from '../../src/monitor.js';
 import { RunFolder } from '../../src/run-folder.js';
+import { until } from '../lab/wait.js';
 
 const name = 'nobody-has-this-name';
 const sensors: Sensor[] = [{ kind: 'process', name: `process ${name}`, canKill: true, fields: { name } }];
@@ -24,23 +26,23 @@ const run: Run = {
 };
 const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
-function prlimit(value: string): void {
-  const { status, stderr } = spawnSync('prlimit', ['--pid', String(process.pid), `--nofile=${value}`]);
-  assert.equal(status, 0, String(stderr));
-}
-
-/** None at all is left: not even the 64 that a watch leaves alone. */
-function withoutDescriptors(action: () => void): void {
-  prlimit('256:');
-  const taken: number[] = [];
+/**
+ * No new descriptor can be had: every number below the limit is taken, and what is closed meanwhile is above it. A shell that is there
+ * already sets the limit, since nothing could be started.
+ */
+async function withoutDescriptors(context: TestContext, action: () => void | Promise<void>): Promise<void> {
+  const shell = spawn('sh', { stdio: ['pipe', 'pipe', 'inherit'] });
+  context.after(() => void shell.kill('SIGKILL'));
+  const limit = async (value: number): Promise<void> => {
+    shell.stdin.write(`prlimit --pid ${process.pid} --nofile=${value}: && echo done\n`);
+    assert.equal(String(await once(shell.stdout, 'data')), 'done\n');
+  };
+  await limit(3);
   try {
-    assert.throws(() => {
-      for (;;) taken.push(openSync('/dev/null', 'r'));
-    }, /EMFILE/);
-    action();
+    await action();
   } finally {
-    for (const fd of taken) closeSync(fd);
-    prlimit('4096:');
+    await limit(4096);
+    shell.stdin.end();
   }
 }
 
@@ -70,9 +72,9 @@ function watching(
 }
 
 describe('a fault of the watcher', () => {
-  it('in watching ends when watching succeeds, once', context => {
+  it('in watching ends when watching succeeds, once', async context => {
     const { watcher, take } = watching(context);
-    withoutDescriptors(() => {
+    await withoutDescriptors(context, () => {
       watcher.watch('r', sensors);
       watcher.watch('r', sensors);
     });
@@ -84,29 +86,61 @@ describe('a fault of the watcher', () => {
     assert.deepEqual(take(), ['r absent']);
   });
 
-  it('in watching is no fault of what is watched next by that name', context => {
+  it('in watching is no fault of what is watched next by that name', async context => {
     const { watcher, take } = watching(context);
-    withoutDescriptors(() => watcher.watch('r', sensors));
+    await withoutDescriptors(context, () => watcher.watch('r', sensors));
     watcher.unwatch('r');
     watcher.watch('r', sensors);
     assert.deepEqual(take(), ['watching r begins', 'r absent']);
   });
 
-  it('in arming ends when arming succeeds, not when it is disarmed', context => {
+  it('in arming ends when arming succeeds, not when it is disarmed', async context => {
     const { watcher, take } = watching(context);
+    // A sensor that looks for its process meanwhile has a fault of its own.
+    const ofReflex = () => take().filter(words => words.startsWith('reflex'));
     watcher.watch('r', sensors);
     take();
-    withoutDescriptors(() => watcher.armReflex('r', run, ['exited']));
-    assert.deepEqual(take(), ['reflex r begins']);
+    await withoutDescriptors(context, () => watcher.armReflex('r', run, ['exited']));
+    assert.deepEqual(ofReflex(), ['reflex r begins']);
     watcher.armReflex('r', null, []);
-    assert.deepEqual(take(), []);
+    assert.deepEqual(ofReflex(), []);
     watcher.armReflex('r', run, ['exited']);
     watcher.armReflex('r', run, ['exited']);
-    assert.deepEqual(take(), ['reflex r is over']);
+    assert.deepEqual(ofReflex(), ['reflex r is over']);
   });
 });
 
 describe('a fault that the monitor reports', () => {
+  it('begins and ends with the real one: a connection that cannot be asked for', async context => {
+    const sockets = new Set<Socket>();
+    const server = createServer(socket => void sockets.add(socket.on('error', () => {}))).listen(
+      0,
+      '127.0.0.1',
+    );
+    await once(server, 'listening');
+    context.after(() => server.close());
+    const to = `tcp:127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { watcher, take } = watching(context);
+    context.after(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    const told: string[] = [];
+    const hears = (words: string) => until(words, () => told.push(...take()) > 0 && told.includes(words));
+    const fields = { to, connectTimeoutMs: 30_000, silentAfterMs: 30_000 };
+    watcher.watch('r', [{ kind: 'connection', name: `connection ${to}`, canKill: false, fields }]);
+    await hears('r up');
+    await until('the server to have it', () => sockets.size > 0);
+    await withoutDescriptors(context, async () => {
+      for (const socket of sockets) socket.destroy();
+      await hears('sensor r begins');
+    });
+    await hears('sensor r is over');
+    assert.deepEqual(
+      told.filter(words => words.startsWith('sensor')),
+      ['sensor r begins', 'sensor r is over'],
+    );
+  });
+
   const reported: [what: string, event: Omit<Fault, 'type' | 'code' | 'detail' | 'atMs'>, words: string][] = [
     ['as begun', { resource: 'r', sensor: 0, active: true }, 'sensor r begins'],
     ['as over', { resource: 'r', sensor: 0, active: false }, 'sensor r is over'],
