@@ -102,7 +102,7 @@ export function adviceOf(unit: UnitProperties, deadPid: number | null, ofUser = 
     case 'failed':
       // The start of a restart that was asked for is still to come.
       if (unit.Job) return starting(startMs);
-      return settled(ended(unit));
+      return settled(ended(unit, deadPid !== null));
     default: {
       const pid = Number(unit.MainPID ?? 0);
       if (sub === 'exited') return settled({ state: 'failed', reason: 'failed', words: exitedWords });
@@ -151,8 +151,14 @@ function faultOf({ Id, LoadState, SubState, Type }: UnitProperties): { fault?: s
   return {};
 }
 
+/**
+ * systemd unloads what has ended orderly and what no other unit names, and with it all that it knew. Nearly always it was told to end it;
+ * what has failed is kept.
+ */
+const forgottenWords = 'it has ended orderly, and systemd has forgotten whether by an order';
+
 /** Neither running nor on its way there. */
-function ended(unit: UnitProperties): UnitAdvice {
+function ended(unit: UnitProperties, hasLived: boolean): UnitAdvice {
   const { Result: result = '' } = unit;
   if (unit.LoadState === 'not-found') return { state: 'stopped', words: 'systemd does not know it any more' };
   if (isOnPurpose(unit)) return { state: 'stopped', words: 'it was stopped by an order to systemd' };
@@ -162,7 +168,9 @@ function ended(unit: UnitProperties): UnitAdvice {
       words: `it has ended with nothing left to do; ${unit.TriggeredBy} starts it again`,
     };
   if (Number(unit.ExecMainExitTimestampMonotonic ?? 0) === 0 && result === 'success')
-    return { state: 'failed', words: 'it has not been started' };
+    return hasLived
+      ? { state: 'stopped', words: forgottenWords }
+      : { state: 'failed', words: 'it has not been started' };
   const exit = exitOf(unit);
   if (isGivenUp(unit))
     return { state: 'failed', reason: 'start_limit_hit', words: givenUpWords(unit), ...exit };

@@ -157,8 +157,8 @@ ExecStart=${which('mosquitto')} -c /etc/mosquitto.conf
     return (await this.run('systemctl', 'show', `--property=${property}`, '--value', unit)).trim();
   }
 
-  journal(): JournalEntry[] {
-    return [...readJournal(join(this.root, 'var/lib/sockmon'))];
+  journal(stateDir = 'var/lib/sockmon'): JournalEntry[] {
+    return this.has(stateDir) ? [...readJournal(join(this.root, stateDir))] : [];
   }
 
   entries<T extends JournalEntry['type']>(type: T): Extract<JournalEntry, { type: T }>[] {

@@ -58,6 +58,21 @@ RestartSec=50ms
   'etc/systemd/system/forking.service': unit(
     "Type=forking\nPIDFile=/run/forking.pid\nExecStartPre=/usr/bin/sleep 0.3\nExecStart=/bin/sh -c 'sleep infinity & echo $! >/run/forking.pid'",
   ),
+  // Somebody's own systemd and his own sockmon: the sandbox of the shipped unit hides /run/user.
+  'etc/sockmon/user.yaml': `node: mine
+resources:
+  mine:
+    watch: {unit: {name: mine, manager: user}}
+    restart: {unit: {name: mine, manager: user}}
+`,
+  'etc/systemd/user/mine.service': unit('ExecStart=/usr/bin/sleep infinity'),
+  'etc/systemd/system/mine-sockmon.service': unit(
+    'ExecStart=/usr/bin/node /usr/lib/sockmon/dist/src/arm.cjs run --config /etc/sockmon/user.yaml\nStateDirectory=mine-sockmon\nEnvironment=SOCKMON_TEST_NO_REBOOT=1',
+  ),
+  // What PAM and logind do elsewhere.
+  'etc/systemd/system/user@0.service.d/test.conf': unit(
+    'PAMName=\nRuntimeDirectory=user/0\nEnvironment=XDG_RUNTIME_DIR=/run/user/0',
+  ),
   'etc/systemd/system/sockmon.service.d/test.conf': `[Unit]
 After=plain.service again.service base.service limit.service forking.service
 [Service]
@@ -71,16 +86,19 @@ class Story {
   constructor(
     private readonly box: Box,
     private readonly resource: string,
+    private readonly stateDir = 'var/lib/sockmon',
   ) {
     this.forget();
   }
 
   private all(): JournalEntry[] {
-    return this.box.journal().filter(entry => 'resource' in entry && entry.resource === this.resource);
+    return this.box
+      .journal(this.stateDir)
+      .filter(entry => 'resource' in entry && entry.resource === this.resource);
   }
 
   forget(): void {
-    this.seq = this.box.journal().at(-1)?.seq ?? 0;
+    this.seq = this.box.journal(this.stateDir).at(-1)?.seq ?? 0;
   }
 
   of<T extends JournalEntry['type']>(type: T): (JournalEntry & RecordOf<T>)[] {
@@ -212,6 +230,31 @@ for (const cgroup of [1, 2] as const) {
       const end = await story.next('outage_end');
       assert.deepEqual([end.outcome, end.attempts], ['recovered', 1]);
       await allUp();
+    });
+
+    it("a user's own unit", async () => {
+      const story = new Story(box, 'mine', 'var/lib/mine-sockmon');
+      const ofUser = (...args: readonly string[]): Promise<string> =>
+        box.run('env', 'XDG_RUNTIME_DIR=/run/user/0', 'systemctl', '--user', ...args);
+      await systemctl('start', 'user@0');
+      await ofUser('start', 'mine');
+      await systemctl('start', 'mine-sockmon');
+      await story.next('seen');
+      // The first one may come before sockmon has heard of the settings: whose end it is, nobody knows then.
+      const note = await until(
+        'a note of a restart',
+        async () => {
+          await ofUser('restart', 'mine');
+          return story.of('notice')[0];
+        },
+        { pollMs: 500 },
+      );
+      assert.match(note.detail, /^it was restarted by an order to systemd/);
+      await ofUser('kill', '--signal=KILL', 'mine');
+      assert.deepEqual((await story.next('outage_end')).attempts, 1);
+      await ofUser('stop', 'mine');
+      await story.next('notice', 'stopped');
+      assert.deepEqual(story.of('outage_begin').length, 1);
     });
 
     it('a daemon that forks: its own pid counts, not those of its start', async () => {

@@ -35,6 +35,15 @@ const wrongArguments: [string, unknown[], RegExp][] = [
   ['run', [{ ...run, graceMs: Number.POSITIVE_INFINITY }], /graceMs: expected milliseconds/],
   ['armReflex', ['r'], /run: expected an object/],
   ['endRun', [{}], /id: expected a string/],
+  ['watch', ['r', [{ kind: 'unit' }]], /name: expected the name of a unit/],
+  ['watch', ['r', [{ kind: 'unit', name: 'a/b' }]], /name: expected the name of a unit/],
+  [
+    'watch',
+    ['r', [{ kind: 'unit', name: 'x.service', manager: 'mine' }]],
+    /manager: expected system or user/,
+  ],
+  ['advise', ['r', 0], /advice: expected an object/],
+  ['advise', ['r', 0, { state: ['running'] }], /advice\.state: expected a string/],
 ];
 
 describe('a wrong argument is refused with a code and a sentence', () => {
@@ -61,6 +70,10 @@ it('an id in use, and one that is not, have their codes', test => {
   assert.throws(() => monitor.watch('r', [{ kind: 'stack' }]), { code: 'EEXIST' });
   assert.throws(() => monitor.snapshot('s'), { code: 'ENOENT' });
   assert.throws(() => monitor.armReflex('s', run), { code: 'ENOENT' });
+  assert.throws(() => monitor.advise('s', 0, {}), { code: 'ENOENT' });
+  assert.throws(() => monitor.advise('r', 1, {}), { code: 'ENOENT' });
+  // A kind that never asks takes any answer.
+  monitor.advise('r', 0, { state: 'running' });
   monitor.armReflex('s', null);
   monitor.unwatch('s');
 });

@@ -137,6 +137,16 @@ describe('what systemd says of a unit', () => {
       assert.equal(verdict({ ...stopped, ActiveState: 'failed', Result }).reason, 'failed', Result);
   });
 
+  it('ended orderly and forgotten: no unit names it, so that systemd has unloaded it', () => {
+    const fresh = { ...stopped, ActiveExitTimestampMonotonic: '0', ExecMainExitTimestampMonotonic: '0' };
+    assert.deepEqual(verdict(fresh, 39), {
+      state: 'stopped',
+      words: 'it has ended orderly, and systemd has forgotten whether by an order',
+      settled: true,
+    });
+    assert.equal(verdict(fresh).state, 'failed', 'nobody has seen it alive');
+  });
+
   it('failed, with how its main process ended', () => {
     assert.deepEqual(verdict(killed), {
       state: 'failed',
