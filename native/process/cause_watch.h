@@ -5,7 +5,7 @@
 
 #include "base/reactor.h"
 #include "process/exit_status.h"
-#include "process/process_finder.h"
+#include "process/process_facts.h"
 
 namespace sockmon {
 

@@ -129,11 +129,15 @@ bool ProcFs::is_exiting(pid_t pid) const {
   return any;
 }
 
-std::string ProcFs::argv0_name(pid_t pid) const {
-  const auto command_line = read_file(path(pid, "/cmdline"), kStatLimit);
-  if (!command_line) return "";
-  const std::string argv0 = command_line->substr(0, command_line->find('\0'));
-  return argv0.substr(argv0.rfind('/') + 1);
+std::vector<std::string> ProcFs::command_line(pid_t pid) const {
+  const std::string text = read_file(path(pid, "/cmdline"), kStatLimit).value_or("");
+  std::vector<std::string> words;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\0', begin), text.size());
+    words.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return words;
 }
 
 std::optional<uid_t> ProcFs::owner(pid_t pid) const {

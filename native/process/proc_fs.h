@@ -42,8 +42,8 @@ class ProcFs {
   /// Whether every thread is inside do_exit(). The kernel sets the flag before it closes the files: who sees a socket or a tap of the
   /// process go finds it set, while pidfd and waitid(2) speak only when the memory has been torn down (20 ms for slirp4netns).
   bool is_exiting(pid_t pid) const;
-  /// Base name of argv[0]; empty for a kernel thread or a zombie.
-  std::string argv0_name(pid_t pid) const;
+  /// The first 4096 bytes of its command line, word by word; empty for a kernel thread or a zombie.
+  std::vector<std::string> command_line(pid_t pid) const;
   /// Owner of the process's directory: its effective user id.
   std::optional<uid_t> owner(pid_t pid) const;
   /// Whether an open file of the process is the socket with this inode number.

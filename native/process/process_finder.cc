@@ -4,9 +4,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include <unordered_map>
-
 #include "base/error.h"
+#include "process/matching.h"
 
 namespace sockmon {
 namespace {
@@ -54,9 +53,9 @@ Search ProcessFinder::find(const ProcessSpec& spec) const {
 }
 
 std::optional<Identity> ProcessFinder::identify(pid_t pid) const {
-  const auto stat = proc_.stat(pid);
-  if (!stat || is_dead(*stat)) return std::nullopt;
-  return Identity{pid, stat->start_ticks};
+  const auto facts = read_facts(proc_, pid);
+  if (!facts) return std::nullopt;
+  return facts->identity();
 }
 
 Search ProcessFinder::by_pidfile(const ProcessSpec& spec) const {
@@ -69,8 +68,8 @@ Search ProcessFinder::by_pidfile(const ProcessSpec& spec) const {
   if (!pid) return nothing(path + " holds no pid");
   Search search = judge_pidfile(path, *pid, file);
   if (!search.found || !spec.name) return search;
-  const auto stat = proc_.stat(*pid);
-  if (!stat || !has_name(*stat, *spec.name))
+  const auto facts = read_facts(proc_, *pid);
+  if (!facts || !has_name(*facts, *spec.name))
     return nothing("stale pidfile: " + name_and_pid(path, *pid) + " is not " + *spec.name);
   return search;
 }
@@ -82,7 +81,7 @@ Search ProcessFinder::judge_pidfile(const std::string& path, pid_t pid, const st
     if (sys_.kill(pid, 0) == 0 || errno == EPERM) return unreadable();
     return nothing(name_and_pid(path, pid) + " is gone");
   }
-  if (is_dead(*stat)) return nothing(name_and_pid(path, pid) + " is dead, or dying");
+  if (!read_facts(proc_, pid)) return nothing(name_and_pid(path, pid) + " is dead, or dying");
   const double boot_wall_ms = sys_.wall_ms() - sys_.boot_ms();
   const double written_ms = to_ms(file.st_mtim);
   const double started_ms = boot_wall_ms + static_cast<double>(stat->start_ticks) * 1e3 / sysconf(_SC_CLK_TCK);
@@ -98,10 +97,10 @@ Search ProcessFinder::judge_pidfile(const std::string& path, pid_t pid, const st
 Search ProcessFinder::by_listen(const ProcessSpec& spec) const {
   const auto inode = listening_inode(proc_, *spec.listen);
   if (!inode) return nothing("nothing listens on " + spec.listen->text);
-  Search search = oldest([&](const ProcessStat& stat) {
+  Search search = oldest([&](const ProcessFacts& facts) {
     // With socket activation the service manager holds the socket too: it is not the server.
-    if (stat.pid == 1 || !proc_.owns_socket(stat.pid, *inode)) return false;
-    return !spec.name || has_name(stat, *spec.name);
+    if (facts.stat.pid == 1 || !proc_.owns_socket(facts.stat.pid, *inode)) return false;
+    return !spec.name || has_name(facts, *spec.name);
   });
   if (search.found || !search.fault.empty()) return search;
   return nothing("no process that may be looked into owns the socket " + spec.listen->text +
@@ -109,47 +108,28 @@ Search ProcessFinder::by_listen(const ProcessSpec& spec) const {
 }
 
 Search ProcessFinder::by_name(const std::string& name) const {
-  Search search = oldest(
-      [&](const ProcessStat& stat) {
-        // A script /etc/init.d/x has the comm of the daemon x that it starts, but its argv[0] is the shell.
-        return is_script_(stat.session) ? proc_.argv0_name(stat.pid) == name : has_name(stat, name);
-      });
+  Search search = oldest([&](const ProcessFacts& facts) {
+    return is_script_(facts.stat.session) ? has_name_in_script(facts, name) : has_name(facts, name);
+  });
   if (search.found || !search.fault.empty()) return search;
   // Pid 1 always exists: not to see it means not to see the processes of others.
   if (!proc_.stat(1)) return unreadable();
   return nothing("no process is named " + name);
 }
 
-bool ProcessFinder::is_dead(const ProcessStat& stat) const {
-  return stat.dead || (stat.exiting && proc_.is_exiting(stat.pid));
-}
-
-bool ProcessFinder::has_name(const ProcessStat& stat, const std::string& name) const {
-  return stat.comm == name || proc_.argv0_name(stat.pid) == name;
-}
-
 Search ProcessFinder::unreadable() const {
   return {std::nullopt, proc_.root() + " hides other processes (mount option hidepid)", "EACCES"};
 }
 
-template <typename Matches>
-Search ProcessFinder::oldest(Matches matches) const {
-  const auto pids = proc_.pids();
-  if (!pids) return {std::nullopt, proc_.root() + ": " + strerrordesc_np(errno), errno_name(errno)};
-  std::unordered_map<pid_t, ProcessStat> hits;
-  for (const pid_t pid : *pids) {
-    auto stat = proc_.stat(pid);
-    if (stat && !is_dead(*stat) && pid != getpid() && matches(*stat)) hits.emplace(pid, std::move(*stat));
-  }
-  const ProcessStat* best = nullptr;
-  for (const auto& [pid, stat] : hits) {
-    if (hits.count(stat.parent) != 0) continue;
-    const bool older = best == nullptr || stat.start_ticks < best->start_ticks ||
-                       (stat.start_ticks == best->start_ticks && pid < best->pid);
-    if (older) best = &stat;
-  }
-  if (best == nullptr) return nothing("");
-  return {Found{{best->pid, best->start_ticks}, std::nullopt}, "", ""};
+Search ProcessFinder::oldest(const std::function<bool(const ProcessFacts&)>& matches) const {
+  std::vector<ProcessFacts> hits;
+  const bool readable = walk_processes(proc_, [&](ProcessFacts&& facts) {
+    if (matches(facts)) hits.push_back(std::move(facts));
+  });
+  if (!readable) return {std::nullopt, proc_.root() + ": " + strerrordesc_np(errno), errno_name(errno)};
+  const ProcessFacts* master = oldest_master(hits);
+  if (master == nullptr) return nothing("");
+  return {Found{master->identity(), std::nullopt}, "", ""};
 }
 
 }  // namespace sockmon

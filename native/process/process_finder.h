@@ -7,19 +7,10 @@
 #include <string>
 
 #include "base/sys.h"
-#include "process/listen_spec.h"
-#include "process/proc_fs.h"
+#include "process/process_facts.h"
+#include "process/process_spec.h"
 
 namespace sockmon {
-
-/// Pid and start time: the pid alone comes round again.
-struct Identity {
-  pid_t pid = 0;
-  uint64_t start_ticks = 0;
-  bool operator==(const Identity& other) const {
-    return pid == other.pid && start_ticks == other.start_ticks;
-  }
-};
 
 /// Which writing of a pidfile was read.
 struct FileStamp {
@@ -28,13 +19,6 @@ struct FileStamp {
   bool operator==(const FileStamp& other) const {
     return inode == other.inode && modified_ns == other.modified_ns;
   }
-};
-
-/// What is known of the process that is wanted. At least one is given.
-struct ProcessSpec {
-  std::optional<std::string> pidfile;
-  std::optional<std::string> name;
-  std::optional<ListenSpec> listen;
 };
 
 struct Found {
@@ -67,10 +51,7 @@ class ProcessFinder {
   Search by_listen(const ProcessSpec& spec) const;
   Search by_name(const std::string& name) const;
   Search judge_pidfile(const std::string& path, pid_t pid, const struct stat& file) const;
-  bool is_dead(const ProcessStat& stat) const;
-  bool has_name(const ProcessStat& stat, const std::string& name) const;
-  template <typename Matches>
-  Search oldest(Matches matches) const;
+  Search oldest(const std::function<bool(const ProcessFacts&)>& matches) const;
   Search unreadable() const;
 
   Sys& sys_;
