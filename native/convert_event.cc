@@ -107,7 +107,7 @@ napi_status convert(napi_env env, const SensorReport& report, napi_value* result
   if (report.reason != nullptr) object.set("reason", report.reason->name).set("nature", name_of(report.reason->nature));
   object.set("cause", report.cause).set("pid", report.pid).set("interface", report.interface);
   object.set("carrier", report.carrier).set("addresses", report.addresses);
-  return object.set_unless_empty("detail", report.detail).set("reflex", report.reflex).finish(result);
+  return object.set_unless_empty("detail", report.detail).set_unless_empty("replaced", report.replaced).set("reflex", report.reflex).finish(result);
 }
 
 napi_status convert(napi_env env, const CauseReport& report, napi_value* result) {

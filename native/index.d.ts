@@ -39,7 +39,7 @@ export interface SensorReport {
   nature?: Nature;
   /** Of an ended process: the cause where it is known at once; a `cause` event may follow where it is `unknown`. */
   cause?: ExitCause;
-  /** process: the pid that is (or was) watched. */
+  /** process: the pid that is (or was) watched. Absent with `up`: only an activator holds the socket, and nobody serves it now. */
   pid?: number;
   /** link: the interface that is (or was) watched, and whether it has a carrier. A change of carrier alone is a report with the same state. */
   interface?: string;
@@ -48,6 +48,8 @@ export interface SensorReport {
   addresses?: string[];
   /** Words for a person: an errno name, a path, what is missing. */
   detail?: string;
+  /** With `up`, words for a person: what was watched has ended, a living successor had taken over before, and nothing was down. */
+  replaced?: string;
   /** The run id of the reflex that this death set off; absent when none was armed. */
   reflex?: string;
 }

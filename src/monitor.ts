@@ -213,6 +213,7 @@ function sensorInput(report: SensorReport, sensor: Sensor): Input {
     detail: report.state === 'up' ? kind.alive(report) : detail,
     carrier: report.carrier ?? null,
     interface: report.interface ?? null,
+    replaced: report.replaced ?? null,
     reflex: report.reflex ?? null,
   };
 }

@@ -28,6 +28,8 @@ struct SensorReport {
   std::optional<bool> carrier;
   std::optional<std::vector<std::string>> addresses;
   std::string detail;
+  /// With `up`, for people: a living successor has taken over, and nothing was down.
+  std::string replaced;
   std::optional<std::string> reflex;
 };
 

@@ -10,7 +10,13 @@ std::optional<ProcessFacts> read_facts(const ProcFs& proc, pid_t pid) {
   ProcessFacts facts;
   facts.stat = std::move(*stat);
   facts.argv = proc.command_line(pid);
+  facts.executable = proc.executable(pid);
   return facts;
+}
+
+void read_origin(const ProcFs& proc, ProcessFacts& facts) {
+  facts.user = proc.owner(facts.stat.pid);
+  facts.namespaces = proc.namespaces(facts.stat.pid);
 }
 
 bool walk_processes(const ProcFs& proc, const std::function<void(ProcessFacts&&)>& visit) {

@@ -18,6 +18,8 @@ class Runs final : private RunHost {
   void end(const std::string& id);
   /// Whether this session is that of a running script.
   bool is_script(pid_t session) const;
+  /// When one was started last, in ms of CLOCK_BOOTTIME; 0: never.
+  double last_start_ms() const { return last_start_ms_; }
 
  private:
   void run_started(const RunStarted& started) override { observer_.run_started(started); }
@@ -28,6 +30,7 @@ class Runs final : private RunHost {
   const ProcFs& proc_;
   RunObserver& observer_;
   std::list<std::unique_ptr<Run>> runs_;
+  double last_start_ms_ = 0;
 };
 
 }  // namespace sockmon

@@ -28,9 +28,19 @@ export interface Noticed {
   readonly effects: readonly Effect[];
 }
 
-export function notices(state: ResourceState, old: SensorState, sensor: SensorState, atMs: number): Noticed {
+export function notices(
+  state: ResourceState,
+  old: SensorState,
+  sensor: SensorState,
+  input: SensorInput,
+): Noticed {
   if (sensor.state !== 'up' || old.state !== 'up') return { sensor, effects: [] };
+  const { atMs } = input;
   const resource = state.policy.id;
+  if (input.replaced !== null) {
+    const handedOver = { type: 'notice', resource, atMs, what: 'replaced', detail: input.replaced } as const;
+    return { sensor, effects: [record(handedOver)] };
+  }
   if (old.interface !== null && sensor.interface !== null && old.interface !== sensor.interface) {
     const detail = `the default route moved from ${old.interface} to ${sensor.interface}`;
     const moved = record({ type: 'notice', resource, atMs, what: 'route_moved', detail });

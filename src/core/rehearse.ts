@@ -166,7 +166,14 @@ class Rehearser {
 
   private sense(resource: string, state: SensorInput['state'], cause: Cause | null, reflex: string | null) {
     const sensors = this.state.resources.get(resource)?.sensors.length ?? 0;
-    const common = { kind: 'sensor', resource, atMs: this.now.bootMs, detail: '', carrier: null } as const;
+    const common = {
+      kind: 'sensor',
+      resource,
+      atMs: this.now.bootMs,
+      detail: '',
+      carrier: null,
+      replaced: null,
+    } as const;
     for (let sensor = 0; sensor < sensors; sensor++)
       this.input({ ...common, sensor, state, cause, interface: null, reflex: sensor === 0 ? reflex : null });
   }

@@ -49,7 +49,7 @@ export function onSensor(before: ResourceState, input: SensorInput, ctx: Context
     diedMs: input.state === 'down' ? input.atMs : old.diedMs,
     waiting: waitingFor(old, input),
   };
-  const { sensor, effects } = notices(before, old, now, input.atMs);
+  const { sensor, effects } = notices(before, old, now, input);
   const state = { ...before, sensors: before.sensors.with(input.sensor, sensor) };
   const told = [...effects, ...changed(state, old, sensor)];
   const step = judge(state, sensor, input, old.state === 'up', ctx);

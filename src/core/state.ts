@@ -201,6 +201,8 @@ export interface SensorInput {
   readonly detail: string;
   readonly carrier: boolean | null;
   readonly interface: string | null;
+  /** With `up`: what was watched has ended, but its living successor had taken over before. In words. */
+  readonly replaced: string | null;
   /** The run that the monitor thread has started by itself. */
   readonly reflex: string | null;
 }

@@ -158,6 +158,7 @@ export class House {
       detail: '',
       carrier: null,
       interface: null,
+      replaced: null,
       reflex,
     });
   }

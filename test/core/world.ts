@@ -137,6 +137,7 @@ export class World {
       detail: '',
       carrier: null,
       interface: null,
+      replaced: null,
       reflex: null,
       ...more,
     };

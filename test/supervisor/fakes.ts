@@ -184,6 +184,7 @@ export class Bench {
       detail: '',
       carrier: null,
       interface: null,
+      replaced: null,
       reflex,
     });
   }

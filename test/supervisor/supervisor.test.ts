@@ -79,6 +79,7 @@ describe('the supervisor', () => {
       detail: '',
       carrier: null,
       interface: null,
+      replaced: null,
       reflex: null,
     });
     bench.supervisor.dispatch(...many.flatMap(({ id }) => [report(id, 0, 'up'), report(id, 1, 'up')]));
