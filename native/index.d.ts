@@ -41,7 +41,7 @@ export interface SensorReport {
   nature?: Nature;
   /** Of an ended process: the cause where it is known at once; a `cause` event may follow where it is `unknown`. */
   cause?: ExitCause;
-  /** process: the pid that is (or was) watched. */
+  /** process: the pid that is (or was) watched. Absent with `up`: only an activator holds the socket, and nobody serves it now. */
   pid?: number;
   /** process, with `up`: it is in the session of a running script for this resource, or descends from one. Absent: it is not. */
   ownRun?: boolean;

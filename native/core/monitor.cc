@@ -34,7 +34,7 @@ Monitor::Monitor(Sys& sys, ProcFs proc, Deliver deliver, Patience patience)
       proc_(std::move(proc)),
       runs_(reactor_, proc_, *this),
       finder_(sys, proc_, [this](pid_t session) { return runs_.is_script(session); }),
-      processes_{finder_, proc_, has_exit_info(sys)},
+      processes_{finder_, proc_, has_exit_info(sys), [this] { return runs_.last_start_ms(); }},
       hub_(reactor_),
       folders_(reactor_),
       commands_watch_(std::make_unique<FdWatch>(reactor_, duplicate(wakeup_.fd()), EPOLLIN,

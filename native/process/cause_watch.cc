@@ -1,5 +1,6 @@
 #include "process/cause_watch.h"
 
+#include "base/error.h"
 #include "process/exit_cause.h"
 
 namespace sockmon {
@@ -8,6 +9,8 @@ namespace {
 /// A parent that does not wait for its children, or a kernel (before 6.9) without EPOLLHUP, sends no event: look again.
 constexpr double kLookMs = 1000;
 constexpr int kLooks = 5;
+/// A crash loop must not collect descriptors.
+constexpr size_t kMost = 4;
 
 }  // namespace
 
@@ -38,6 +41,19 @@ void CauseWatch::look(bool last) {
   }
   const auto done = std::move(done_);
   done(cause);
+}
+
+void CauseWatches::add(UniqueFd pidfd, const Identity& identity, Done done) {
+  if (watches_.size() >= kMost) watches_.pop_front();
+  const auto slot = watches_.emplace(watches_.end());
+  try {
+    *slot = std::make_unique<CauseWatch>(reactor_, proc_, std::move(pidfd), identity, [this, slot, done = std::move(done)](ExitCause cause) {
+      watches_.erase(slot);
+      done(cause);
+    });
+  } catch (const Error&) {
+    watches_.erase(slot);
+  }
 }
 
 }  // namespace sockmon

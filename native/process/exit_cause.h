@@ -3,7 +3,7 @@
 #include "base/sys.h"
 #include "process/exit_status.h"
 #include "process/proc_fs.h"
-#include "process/process_finder.h"
+#include "process/process_facts.h"
 
 namespace sockmon {
 

@@ -8,8 +8,6 @@
 
 namespace sockmon {
 
-class ProcFs;
-
 struct ListenSpec {
   enum class Kind { tcp, udp, unix_path };
   using Address = std::array<uint8_t, 16>;
@@ -25,9 +23,5 @@ struct ListenSpec {
 
 /// Nothing if the text is not of one of the forms above.
 std::optional<ListenSpec> parse_listen(std::string_view text);
-
-/// Inode number of the socket that serves it, from /proc/thread-self/net. A socket bound to exactly the
-/// address is preferred to one bound to all of them.
-std::optional<uint64_t> listening_inode(const ProcFs& proc, const ListenSpec& spec);
 
 }  // namespace sockmon

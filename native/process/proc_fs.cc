@@ -16,8 +16,11 @@ namespace sockmon {
 namespace {
 
 constexpr size_t kStatLimit = 4096;
-/// include/linux/sched.h; the value has not changed since Linux 2.6.
+/// include/linux/sched.h; the values have not changed since Linux 2.6.
 constexpr uint64_t kPfExiting = 0x4;
+constexpr uint64_t kPfKernelThread = 0x200000;
+/// An environment has at most MAX_ARG_STRLEN x many; what is looked for is set by whoever starts a service.
+constexpr size_t kEnvironmentLimit = 256 << 10;
 constexpr size_t kNetTableLimit = 16 << 20;
 
 struct CloseDir {
@@ -34,6 +37,13 @@ std::vector<std::string_view> split(std::string_view text) {
   return words;
 }
 
+std::optional<std::string> read_link(const std::string& path) {
+  char target[4096];
+  const ssize_t size = readlink(path.c_str(), target, sizeof target);
+  if (size < 0) return std::nullopt;
+  return std::string(target, static_cast<size_t>(size));
+}
+
 }  // namespace
 
 template <typename Number>
@@ -47,6 +57,17 @@ template std::optional<int> parse_number<int>(std::string_view, int);
 template std::optional<uint16_t> parse_number<uint16_t>(std::string_view, int);
 template std::optional<uint32_t> parse_number<uint32_t>(std::string_view, int);
 template std::optional<uint64_t> parse_number<uint64_t>(std::string_view, int);
+
+namespace {
+
+/// "socket:[777]"
+std::optional<uint64_t> parse_socket(std::string_view target) {
+  constexpr std::string_view kBegin = "socket:[";
+  if (target.size() <= kBegin.size() || target.substr(0, kBegin.size()) != kBegin || target.back() != ']') return std::nullopt;
+  return parse_number<uint64_t>(target.substr(kBegin.size(), target.size() - kBegin.size() - 1));
+}
+
+}  // namespace
 
 std::optional<std::string> read_file(const std::string& path, size_t limit) {
   // Non-blocking: a FIFO put in place of a pidfile must not stop the monitor.
@@ -89,6 +110,9 @@ std::optional<ProcessStat> parse_stat(std::string_view line) {
   if (fields.size() >= 50) stat.exit_status = parse_number<int>(fields[49]).value_or(0);
   stat.exiting = (*flags & kPfExiting) != 0;
   stat.memory_gone = fields.size() >= 21 && fields[20] == "0";
+  stat.kernel_thread = (*flags & kPfKernelThread) != 0;
+  if (fields.size() >= 26)
+    stat.image = {parse_number<uint64_t>(fields[23]).value_or(0), parse_number<uint64_t>(fields[25]).value_or(0)};
   stat.dead = stat.state == 'X' || (stat.state == 'Z' && *threads <= 1);
   return stat;
 }
@@ -129,11 +153,15 @@ bool ProcFs::is_exiting(pid_t pid) const {
   return any;
 }
 
-std::string ProcFs::argv0_name(pid_t pid) const {
-  const auto command_line = read_file(path(pid, "/cmdline"), kStatLimit);
-  if (!command_line) return "";
-  const std::string argv0 = command_line->substr(0, command_line->find('\0'));
-  return argv0.substr(argv0.rfind('/') + 1);
+std::vector<std::string> ProcFs::command_line(pid_t pid) const {
+  const std::string text = read_file(path(pid, "/cmdline"), kStatLimit).value_or("");
+  std::vector<std::string> words;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\0', begin), text.size());
+    words.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return words;
 }
 
 std::optional<uid_t> ProcFs::owner(pid_t pid) const {
@@ -142,17 +170,73 @@ std::optional<uid_t> ProcFs::owner(pid_t pid) const {
   return status.st_uid;
 }
 
-bool ProcFs::owns_socket(pid_t pid, uint64_t inode) const {
+std::string ProcFs::executable(pid_t pid) const {
+  std::string target = read_link(path(pid, "/exe")).value_or("");
+  // Its file has been replaced since, as at an upgrade.
+  constexpr std::string_view kDeleted = " (deleted)";
+  if (target.size() > kDeleted.size() && target.compare(target.size() - kDeleted.size(), target.npos, kDeleted) == 0)
+    target.resize(target.size() - kDeleted.size());
+  return target;
+}
+
+bool ProcFs::has_user(pid_t pid, uid_t user) const {
+  if (owner(pid) == user) return true;
+  const std::string status = read_file(path(pid, "/status"), kStatLimit).value_or("");
+  const size_t begin = status.find("\nUid:");
+  if (begin == status.npos) return false;
+  std::string line = status.substr(begin + 5, status.find('\n', begin + 1) - begin - 5);
+  std::replace(line.begin(), line.end(), '\t', ' ');
+  const auto users = split(line);
+  return std::any_of(users.begin(), users.end(), [&](std::string_view word) { return parse_number<uint32_t>(word) == user; });
+}
+
+std::optional<uint64_t> ProcFs::namespace_of(const std::string& link) const {
+  // "net:[4026531840]"
+  const std::string target = read_link(link).value_or("");
+  const size_t open = target.find('[');
+  if (open == target.npos || target.back() != ']') return std::nullopt;
+  return parse_number<uint64_t>(std::string_view(target).substr(open + 1, target.size() - open - 2));
+}
+
+Namespaces ProcFs::namespaces(pid_t pid) const {
+  const std::string folder = pid == 0 ? root_ + "/thread-self/ns/" : path(pid, "/ns/");
+  return {namespace_of(folder + "pid").value_or(0), namespace_of(folder + "net").value_or(0)};
+}
+
+std::vector<uint64_t> ProcFs::sockets_of(pid_t pid, const std::vector<uint64_t>& inodes) const {
+  std::vector<uint64_t> owned;
   const std::string directory = path(pid, "/fd");
   std::unique_ptr<DIR, CloseDir> dir(opendir(directory.c_str()));
-  if (!dir) return false;
-  const std::string wanted = "socket:[" + std::to_string(inode) + "]";
+  if (!dir) return owned;
   while (const dirent* entry = readdir(dir.get())) {
     char target[64];
     const ssize_t size = readlinkat(dirfd(dir.get()), entry->d_name, target, sizeof target);
-    if (size > 0 && wanted == std::string_view(target, static_cast<size_t>(size))) return true;
+    const auto inode = size > 0 ? parse_socket({target, static_cast<size_t>(size)}) : std::nullopt;
+    if (inode && std::binary_search(inodes.begin(), inodes.end(), *inode)) owned.push_back(*inode);
   }
-  return false;
+  return owned;
+}
+
+bool ProcFs::is_socket(pid_t pid, int fd, uint64_t inode) const {
+  return parse_socket(read_link(path(pid, "/fd/") + std::to_string(fd)).value_or("")) == inode;
+}
+
+bool ProcFs::has_variable(pid_t pid, const std::string& variable, const std::string& value) const {
+  const std::string wanted = '\0' + variable + '=' + value + '\0';
+  return ('\0' + read_file(path(pid, "/environ"), kEnvironmentLimit).value_or("")).find(wanted) != std::string::npos;
+}
+
+bool ProcFs::every_pid_is_new() const {
+  std::string most = read_file(root_ + "/sys/kernel/pid_max", 32).value_or("");
+  most.erase(std::min(most.find('\n'), most.size()));
+  const auto pid_max = parse_number<uint64_t>(most);
+  // proc_stat(5): "processes" counts threads as well, and those of all PID namespaces, so it is never too small.
+  const std::string counts = read_file(root_ + "/stat", kNetTableLimit).value_or("");
+  const size_t begin = counts.find("\nprocesses ");
+  if (!pid_max || begin == counts.npos) return false;
+  const size_t digits = begin + 11;
+  const auto forks = parse_number<uint64_t>(std::string_view(counts).substr(digits, counts.find('\n', digits) - digits));
+  return forks && *forks < *pid_max;
 }
 
 std::string ProcFs::net_table(const std::string& name) const {

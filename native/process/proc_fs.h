@@ -10,6 +10,21 @@
 
 namespace sockmon {
 
+/// Where the kernel has put a program into memory at its execve(2). A fork has the places of its parent, for ever; a second execution has
+/// others, because they are drawn by lot (randomize_va_space). 0: hidden from us, or a kernel thread.
+struct Image {
+  uint64_t code = 0;
+  uint64_t stack = 0;
+  bool known() const { return stack != 0; }
+  bool operator==(const Image& other) const { return code == other.code && stack == other.stack; }
+};
+
+/// Inode numbers of /proc/PID/ns; 0: hidden from us.
+struct Namespaces {
+  uint64_t pid = 0;
+  uint64_t net = 0;
+};
+
 struct ProcessStat {
   pid_t pid = 0;
   std::string comm;
@@ -26,6 +41,10 @@ struct ProcessStat {
   bool exiting = false;
   /// Field 23 is 0: do_exit() has let go of the memory, which it does after it has stored the status and before it closes the files.
   bool memory_gone = false;
+  /// Field 9, PF_KTHREAD.
+  bool kernel_thread = false;
+  /// Fields 26 and 28.
+  Image image;
 };
 
 /// Parses one line of /proc/PID/stat; nothing if it is malformed.
@@ -42,17 +61,30 @@ class ProcFs {
   /// Whether every thread is inside do_exit(). The kernel sets the flag before it closes the files: who sees a socket or a tap of the
   /// process go finds it set, while pidfd and waitid(2) speak only when the memory has been torn down (20 ms for slirp4netns).
   bool is_exiting(pid_t pid) const;
-  /// Base name of argv[0]; empty for a kernel thread or a zombie.
-  std::string argv0_name(pid_t pid) const;
-  /// Owner of the process's directory: its effective user id.
+  /// The first 4096 bytes of its command line, word by word; empty for a kernel thread or a zombie.
+  std::vector<std::string> command_line(pid_t pid) const;
+  /// The file that it executes, without " (deleted)"; empty where that may not be read.
+  std::string executable(pid_t pid) const;
+  /// Owner of the process's directory: its effective user id. Also of a zombie.
   std::optional<uid_t> owner(pid_t pid) const;
-  /// Whether an open file of the process is the socket with this inode number.
-  bool owns_socket(pid_t pid, uint64_t inode) const;
+  /// Whether it is one of the process's user ids: real, effective, saved or that for files.
+  bool has_user(pid_t pid, uid_t user) const;
+  /// Of a process; of the calling thread for pid 0, which may be in a network namespace of its own.
+  Namespaces namespaces(pid_t pid) const;
+  /// Which of these sockets (inode numbers, ascending) are open files of the process.
+  std::vector<uint64_t> sockets_of(pid_t pid, const std::vector<uint64_t>& inodes) const;
+  /// Whether file descriptor `fd` of the process is the socket with this inode number.
+  bool is_socket(pid_t pid, int fd, uint64_t inode) const;
+  /// Whether a variable of the environment that it was started with has this value.
+  bool has_variable(pid_t pid, const std::string& variable, const std::string& value) const;
+  /// Whether so few processes have been made since boot that no pid can have been given twice. False where that cannot be known.
+  bool every_pid_is_new() const;
   /// A table of thread-self/net, e.g. "tcp6"; empty where there is none.
   std::string net_table(const std::string& name) const;
 
  private:
   std::string path(pid_t pid, const char* file) const;
+  std::optional<uint64_t> namespace_of(const std::string& link) const;
   std::string root_;
 };
 

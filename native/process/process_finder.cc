@@ -1,155 +1,285 @@
 #include "process/process_finder.h"
 
-#include <linux/magic.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-#include <unordered_map>
+#include <algorithm>
 
 #include "base/error.h"
+#include "process/listeners.h"
+#include "process/matching.h"
+#include "process/process_name.h"
 
 namespace sockmon {
 namespace {
 
-/// Start times are in ticks of 10 ms and some file systems stamp whole seconds.
-constexpr double kPidfileSlackMs = 2000;
-constexpr size_t kPidfileLimit = 64;
-
-Search nothing(std::string why) { return {std::nullopt, std::move(why), ""}; }
-
-double to_ms(const timespec& time) { return static_cast<double>(time.tv_sec) * 1e3 + time.tv_nsec / 1e6; }
-
-bool on_tmpfs(const std::string& path) {
-  struct statfs fs {};
-  return statfs(path.c_str(), &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+Search nothing(std::string why) {
+  Search search;
+  search.why_not = std::move(why);
+  return search;
 }
 
-std::optional<pid_t> parse_pid(std::string text) {
-  const char* blank = " \t\r\n";
-  text.erase(0, text.find_first_not_of(blank));
-  // Some daemons write more lines after the pid.
-  text.erase(std::min(text.find_first_of(blank), text.size()));
-  const auto pid = parse_number<int>(text);
-  if (!pid || *pid <= 0) return std::nullopt;
-  return pid;
+bool is_among(const std::vector<Identity>& identities, const Identity& identity) {
+  return std::find(identities.begin(), identities.end(), identity) != identities.end();
 }
 
-std::string name_and_pid(const std::string& path, pid_t pid) {
-  return "process " + std::to_string(pid) + " of " + path;
+std::string wanted_words(const ProcessSpec& spec) {
+  std::string words = spec.name ? " is named " + *spec.name : "";
+  if (spec.command) words += std::string(spec.name ? " and" : "") + " has \"" + *spec.command + "\" in its command line";
+  return words;
+}
+
+/// Those of a user whom a person may have come in as stand behind: everybody can run a program of any name.
+bool is_person(const ProcessFacts& facts) {
+  constexpr uid_t kFirstPerson = 1000;  // UID_MIN of login.defs(5)
+  return facts.user && *facts.user >= kFirstPerson && *facts.user != geteuid();
 }
 
 }  // namespace
 
 ProcessFinder::ProcessFinder(Sys& sys, ProcFs proc, std::function<bool(pid_t)> is_script)
-    : sys_(sys), proc_(std::move(proc)), is_script_(std::move(is_script)) {}
+    : sys_(sys), proc_(std::move(proc)), is_script_(std::move(is_script)), pidfiles_(sys, proc_) {}
 
-Search ProcessFinder::find(const ProcessSpec& spec) const {
+Search ProcessFinder::find(const ProcessSpec& spec, const Quest& quest) {
   if (spec.pidfile) {
-    Search search = by_pidfile(spec);
-    if (search.found || !spec.listen) return search;
+    Search search = by_pidfile(spec, quest);
+    if (!search.found.empty() || !spec.listen) return search;
   }
-  if (spec.listen) return by_listen(spec);
-  if (spec.name) return by_name(*spec.name);
-  return nothing("neither a pidfile, a name nor a listening socket is given");
+  if (spec.listen) return by_listen(spec, quest);
+  if (spec.name || spec.command) return by_words(spec, quest);
+  return nothing("neither a pidfile, a name, a command line nor a listening socket is given");
 }
 
-std::optional<Identity> ProcessFinder::identify(pid_t pid) const {
-  const auto stat = proc_.stat(pid);
-  if (!stat || is_dead(*stat)) return std::nullopt;
-  return Identity{pid, stat->start_ticks};
-}
-
-Search ProcessFinder::by_pidfile(const ProcessSpec& spec) const {
-  const std::string& path = *spec.pidfile;
-  struct stat file {};
-  if (::stat(path.c_str(), &file) != 0) return nothing(path + ": " + strerrordesc_np(errno));
-  const auto text = read_file(path, kPidfileLimit);
-  if (!text) return nothing(path + ": " + strerrordesc_np(errno));
-  const auto pid = parse_pid(*text);
-  if (!pid) return nothing(path + " holds no pid");
-  Search search = judge_pidfile(path, *pid, file);
-  if (!search.found || !spec.name) return search;
-  const auto stat = proc_.stat(*pid);
-  if (!stat || !has_name(*stat, *spec.name))
-    return nothing("stale pidfile: " + name_and_pid(path, *pid) + " is not " + *spec.name);
+Search ProcessFinder::find_heir(const ProcessSpec& spec, const Quest& quest) {
+  const Watched& dead = quest.dead->watched;
+  bool pending = false;
+  if (spec.pidfile) {
+    const PidfileWord word = read_pidfile(*spec.pidfile);
+    if (word.pid && *word.pid != dead.identity.pid) {
+      Search search = by_pidfile(spec, quest);
+      if (!search.found.empty()) return search;
+    }
+    // HAProxy empties it, tells the old process to end, and writes the new pid some ms later.
+    pending = !word.pid && word.stamp.inode != 0 && dead.pidfile && !(word.stamp == *dead.pidfile);
+  }
+  Search search = spec.listen ? by_listen(spec, quest) : nothing("");
+  search.pending = pending && search.found.empty();
   return search;
 }
 
-Search ProcessFinder::judge_pidfile(const std::string& path, pid_t pid, const struct stat& file) const {
-  const auto stat = proc_.stat(pid);
-  if (!stat) {
-    // Alive by kill(2) but not to be seen: /proc is mounted with hidepid.
-    if (sys_.kill(pid, 0) == 0 || errno == EPERM) return unreadable();
-    return nothing(name_and_pid(path, pid) + " is gone");
-  }
-  if (is_dead(*stat)) return nothing(name_and_pid(path, pid) + " is dead, or dying");
-  const double boot_wall_ms = sys_.wall_ms() - sys_.boot_ms();
-  const double written_ms = to_ms(file.st_mtim);
-  const double started_ms = boot_wall_ms + static_cast<double>(stat->start_ticks) * 1e3 / sysconf(_SC_CLK_TCK);
-  if (started_ms > written_ms + kPidfileSlackMs) {
-    // A tmpfs is empty at boot: a file from before it means that the clock was set since, so its times say nothing.
-    if (written_ms >= boot_wall_ms || !on_tmpfs(path))
-      return nothing("stale pidfile: " + name_and_pid(path, pid) + " is younger than the file");
-  }
-  const FileStamp stamp{file.st_ino, file.st_mtim.tv_sec * 1'000'000'000LL + file.st_mtim.tv_nsec};
-  return {Found{{pid, stat->start_ticks}, stamp}, "", ""};
-}
-
-Search ProcessFinder::by_listen(const ProcessSpec& spec) const {
-  const auto inode = listening_inode(proc_, *spec.listen);
-  if (!inode) return nothing("nothing listens on " + spec.listen->text);
-  Search search = oldest([&](const ProcessStat& stat) {
-    // With socket activation the service manager holds the socket too: it is not the server.
-    if (stat.pid == 1 || !proc_.owns_socket(stat.pid, *inode)) return false;
-    return !spec.name || has_name(stat, *spec.name);
+Search ProcessFinder::find_background(const ProcessSpec& spec, const Quest& quest) {
+  const Watched& dead = quest.dead->watched;
+  std::vector<ProcessFacts> forks;
+  walk_processes(proc_, [&](ProcessFacts&& facts) {
+    if (is_fork_of(facts, dead.image) && facts.stat.start_ticks >= dead.identity.start_ticks && fits(spec, facts))
+      forks.push_back(std::move(facts));
   });
-  if (search.found || !search.fault.empty()) return search;
-  return nothing("no process that may be looked into owns the socket " + spec.listen->text +
-                 (spec.name ? " and is named " + *spec.name : ""));
+  const auto first = masters(forks);
+  if (first.empty()) return nothing("");
+  ProcessFacts background = *first[0];
+  read_origin(proc_, background);
+  Search search;
+  search.found = {found(background)};
+  search.found[0].watched.sockets = dead.sockets;
+  return search;
 }
 
-Search ProcessFinder::by_name(const std::string& name) const {
-  Search search = oldest(
-      [&](const ProcessStat& stat) {
-        // A script /etc/init.d/x has the comm of the daemon x that it starts, but its argv[0] is the shell.
-        return is_script_(stat.session) ? proc_.argv0_name(stat.pid) == name : has_name(stat, name);
+std::optional<Identity> ProcessFinder::identify(pid_t pid) const {
+  const auto facts = read_facts(proc_, pid);
+  if (!facts) return std::nullopt;
+  return facts->identity();
+}
+
+Search ProcessFinder::by_pidfile(const ProcessSpec& spec, const Quest& quest) {
+  const PidfileWord word = read_pidfile(*spec.pidfile);
+  if (!word.pid) return nothing(word.why_not);
+  const std::string process = "process " + std::to_string(*word.pid) + " of " + *spec.pidfile;
+  if (!proc_.stat(*word.pid)) {
+    // Alive by kill(2) but not to be seen: /proc is mounted with hidepid.
+    if (sys_.kill(*word.pid, 0) == 0 || errno == EPERM) return unreadable();
+    return nothing(process + " is gone");
+  }
+  auto facts = read_facts(proc_, *word.pid);
+  if (!facts) return nothing(process + " is dead, or dying");
+  // The number came round again before the pidfile was written anew.
+  if (quest.dead != nullptr && facts->stat.pid == quest.dead->watched.identity.pid && quest.dead->watched.pidfile == word.stamp)
+    return nothing("only the process that died is found");
+  if (!fits_words(spec, *facts, false))
+    return nothing("stale pidfile: " + process + " is not " + (spec.name ? *spec.name : "\"" + *spec.command + "\"") + " but " +
+                   process_words(*facts));
+  if (auto doubt = pidfiles_.doubt(spec, word, *facts)) return nothing(std::move(*doubt));
+  read_origin(proc_, *facts);
+  ProcessSpec anywhere = spec;
+  // The pidfile says which.
+  anywhere.any_namespace = true;
+  if (auto why = objection_of_origin(anywhere, *facts, {})) return nothing(std::move(*why));
+  if (quest.dead != nullptr) {
+    if (auto why = objection(*facts, *quest.dead, Claim::pidfile)) return nothing(std::move(*why));
+  }
+  Search search;
+  search.found = {found(*facts)};
+  search.found[0].watched.pidfile = word.stamp;
+  return search;
+}
+
+std::vector<BoundSocket> ProcessFinder::missing_sockets(const ProcessSpec& spec, const Quest& quest) const {
+  auto sockets = find_listeners(sys_, proc_, *spec.listen);
+  if (quest.dead == nullptr || spec.listen->address || spec.listen->kind == ListenSpec::Kind::unix_path) return sockets;
+  // Of several servers of a port one is missing: its own addresses are sought, or any if it had all of them.
+  const auto& lost = quest.dead->watched.sockets;
+  if (lost.empty()) return sockets;
+  const auto is_lost = [&](const BoundSocket& socket) {
+    return std::any_of(lost.begin(), lost.end(), [&](const BoundSocket& one) {
+      return is_wildcard(one) || serves_address_of(socket, one);
+    });
+  };
+  sockets.erase(std::remove_if(sockets.begin(), sockets.end(), [&](const auto& socket) { return !is_lost(socket); }), sockets.end());
+  return sockets;
+}
+
+Search ProcessFinder::by_listen(const ProcessSpec& spec, const Quest& quest) {
+  const auto sockets = missing_sockets(spec, quest);
+  if (sockets.empty()) return nothing("nothing listens on " + spec.listen->text);
+  std::vector<Holder> holders;
+  if (!find_holders(proc_, sockets, holders)) {
+    Search search = nothing(proc_.root() + ": " + strerrordesc_np(errno));
+    search.fault = errno_name(errno);
+    return search;
+  }
+  const auto is_watched = [&](const Holder& holder) { return is_among(quest.watched, holder.facts.identity()); };
+  if (quest.dead != nullptr) holders.erase(std::remove_if(holders.begin(), holders.end(), is_watched), holders.end());
+  return choose_server(spec, quest, sockets, holders);
+}
+
+Search ProcessFinder::choose_server(const ProcessSpec& spec, const Quest& quest, const std::vector<BoundSocket>& sockets,
+                                    const std::vector<Holder>& holders) {
+  const Roles roles = roles_of(
+      holders, spec.name || spec.command, [&](const ProcessFacts& facts) { return fits(spec, facts); },
+      [&](const Identity& identity) { return is_among(quest.activators, identity); });
+  const auto held_by = [&](const Holder& holder) {
+    std::vector<BoundSocket> held;
+    for (const BoundSocket& socket : sockets) {
+      if (std::find(holder.inodes.begin(), holder.inodes.end(), socket.inode) != holder.inodes.end()) held.push_back(socket);
+    }
+    return held;
+  };
+  Search search = nothing("no process that may be looked into owns the socket " + spec.listen->text +
+                          (spec.name || spec.command ? " and" + wanted_words(spec) : ""));
+  // A port without an address may have several servers, each of which counts; of one address the oldest stands for all.
+  const bool many = quest.dead == nullptr && !spec.listen->address && spec.listen->kind != ListenSpec::Kind::unix_path;
+  std::vector<BoundSocket> served;
+  std::vector<ProcessFacts> rivals;
+  for (const Holder* server : roles.servers) {
+    // Its socket is in our namespace, wherever it is itself.
+    ProcessSpec anywhere = spec;
+    anywhere.any_namespace = true;
+    auto why = objection_of_origin(anywhere, server->facts, {});
+    if (!why && quest.dead != nullptr) why = objection(server->facts, *quest.dead, Claim::socket);
+    if (why) {
+      search.why_not = *why;
+      continue;
+    }
+    auto held = held_by(*server);
+    const bool is_new = std::any_of(held.begin(), held.end(), [&](const BoundSocket& socket) {
+      return std::none_of(served.begin(), served.end(), [&](const BoundSocket& one) {
+        return one.address == socket.address && one.interface == socket.interface;
       });
-  if (search.found || !search.fault.empty()) return search;
+    });
+    if (!search.found.empty() && (!many || !is_new)) {
+      rivals.push_back(server->facts);
+      continue;
+    }
+    served.insert(served.end(), held.begin(), held.end());
+    Found one = found(server->facts);
+    one.watched.sockets = std::move(held);
+    for (const Holder* activator : roles.activators) {
+      const auto& inodes = activator->inodes;
+      if (std::find_first_of(inodes.begin(), inodes.end(), server->inodes.begin(), server->inodes.end()) != inodes.end())
+        one.watched.activator = activator->facts.identity();
+    }
+    if (search.found.empty()) rivals.insert(rivals.begin(), server->facts);
+    search.found.push_back(std::move(one));
+  }
+  if (search.found.empty() && !roles.activators.empty() && !roles.strangers) {
+    const Holder& activator = *roles.activators[0];
+    Found idle = found(activator.facts);
+    idle.watched.idle = true;
+    idle.watched.sockets = held_by(activator);
+    idle.watched.activator = idle.watched.identity;
+    search.found.push_back(std::move(idle));
+  }
+  if (quest.dead == nullptr && rivals.size() > 1) search.rivals = rivals_words(rivals);
+  return search;
+}
+
+Search ProcessFinder::by_words(const ProcessSpec& spec, const Quest& quest) {
+  const Namespaces own = proc_.namespaces(0);
+  std::vector<ProcessFacts> matches;
+  std::string refused;
+  Resemblance nearest;
+  const bool readable = walk_processes(proc_, [&](ProcessFacts&& facts) {
+    if (!fits(spec, facts)) {
+      const Resemblance one = spec.name ? resemblance(facts, *spec.name) : Resemblance();
+      if (one.score > nearest.score) nearest = {one.score, one.name + ", " + process_words(facts)};
+      return;
+    }
+    read_origin(proc_, facts);
+    auto why = objection_of_origin(spec, facts, own);
+    if (!why && quest.dead != nullptr) why = objection(facts, *quest.dead, Claim::words);
+    if (why) refused = *why;
+    else matches.push_back(std::move(facts));
+  });
+  if (!readable) {
+    Search search = nothing(proc_.root() + ": " + strerrordesc_np(errno));
+    search.fault = errno_name(errno);
+    return search;
+  }
+  auto candidates = masters(matches);
+  std::stable_partition(candidates.begin(), candidates.end(), [](const auto* facts) { return !is_person(*facts); });
+  if (!candidates.empty()) {
+    Search search;
+    search.found = {found(*candidates[0])};
+    std::vector<ProcessFacts> rivals;
+    for (const ProcessFacts* facts : candidates) rivals.push_back(*facts);
+    if (quest.dead == nullptr && rivals.size() > 1) search.rivals = rivals_words(rivals);
+    return search;
+  }
   // Pid 1 always exists: not to see it means not to see the processes of others.
   if (!proc_.stat(1)) return unreadable();
-  return nothing("no process is named " + name);
+  std::string why = "no process" + wanted_words(spec);
+  if (!refused.empty()) why = refused;
+  else if (nearest.score > 0) why += "; did you mean " + nearest.name + "?";
+  return nothing(std::move(why));
 }
 
-bool ProcessFinder::is_dead(const ProcessStat& stat) const {
-  return stat.dead || (stat.exiting && proc_.is_exiting(stat.pid));
+bool ProcessFinder::fits(const ProcessSpec& spec, const ProcessFacts& facts) const {
+  return fits_words(spec, facts, is_script_(facts.stat.session));
 }
 
-bool ProcessFinder::has_name(const ProcessStat& stat, const std::string& name) const {
-  return stat.comm == name || proc_.argv0_name(stat.pid) == name;
+std::string ProcessFinder::rivals_words(const std::vector<ProcessFacts>& rivals) {
+  constexpr size_t kMost = 4;
+  const auto sockets = all_listeners(sys_, proc_);
+  const auto inodes = inodes_of(sockets);
+  std::string words;
+  for (size_t i = 0; i < std::min(rivals.size(), kMost); i++) {
+    words += (i == 0 ? "" : ", ") + process_words(rivals[i]);
+    const auto owned = proc_.sockets_of(rivals[i].stat.pid, inodes);
+    const auto listens = std::find_if(sockets.begin(), sockets.end(), [&](const BoundSocket& socket) {
+      return std::find(owned.begin(), owned.end(), socket.inode) != owned.end();
+    });
+    if (listens != sockets.end()) words += " on " + address_words(*listens);
+  }
+  if (rivals.size() > kMost) words += " and " + std::to_string(rivals.size() - kMost) + " more";
+  return words;
+}
+
+Found ProcessFinder::found(const ProcessFacts& facts) const {
+  return {remember(facts, proc_.namespaces(0)), process_words(facts)};
 }
 
 Search ProcessFinder::unreadable() const {
-  return {std::nullopt, proc_.root() + " hides other processes (mount option hidepid)", "EACCES"};
-}
-
-template <typename Matches>
-Search ProcessFinder::oldest(Matches matches) const {
-  const auto pids = proc_.pids();
-  if (!pids) return {std::nullopt, proc_.root() + ": " + strerrordesc_np(errno), errno_name(errno)};
-  std::unordered_map<pid_t, ProcessStat> hits;
-  for (const pid_t pid : *pids) {
-    auto stat = proc_.stat(pid);
-    if (stat && !is_dead(*stat) && pid != getpid() && matches(*stat)) hits.emplace(pid, std::move(*stat));
-  }
-  const ProcessStat* best = nullptr;
-  for (const auto& [pid, stat] : hits) {
-    if (hits.count(stat.parent) != 0) continue;
-    const bool older = best == nullptr || stat.start_ticks < best->start_ticks ||
-                       (stat.start_ticks == best->start_ticks && pid < best->pid);
-    if (older) best = &stat;
-  }
-  if (best == nullptr) return nothing("");
-  return {Found{{best->pid, best->start_ticks}, std::nullopt}, "", ""};
+  Search search = nothing(proc_.root() + " hides other processes (mount option hidepid)");
+  search.fault = "EACCES";
+  return search;
 }
 
 }  // namespace sockmon

@@ -1,54 +1,46 @@
 // Finds the process that a ProcessSpec means, by pidfile, listening socket or name.
 #pragma once
-#include <sys/stat.h>
-
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/sys.h"
-#include "process/listen_spec.h"
-#include "process/proc_fs.h"
+#include "process/holders.h"
+#include "process/pidfile.h"
+#include "process/process_facts.h"
+#include "process/process_spec.h"
+#include "process/successor.h"
 
 namespace sockmon {
 
-/// Pid and start time: the pid alone comes round again.
-struct Identity {
-  pid_t pid = 0;
-  uint64_t start_ticks = 0;
-  bool operator==(const Identity& other) const {
-    return pid == other.pid && start_ticks == other.start_ticks;
-  }
-};
-
-/// Which writing of a pidfile was read.
-struct FileStamp {
-  uint64_t inode = 0;
-  int64_t modified_ns = 0;
-  bool operator==(const FileStamp& other) const {
-    return inode == other.inode && modified_ns == other.modified_ns;
-  }
-};
-
-/// What is known of the process that is wanted. At least one is given.
-struct ProcessSpec {
-  std::optional<std::string> pidfile;
-  std::optional<std::string> name;
-  std::optional<ListenSpec> listen;
-};
-
 struct Found {
-  Identity identity;
-  /// Set if the pidfile named it.
-  std::optional<FileStamp> pidfile;
+  Watched watched;
+  /// For people: pid and command line.
+  std::string words;
 };
 
 struct Search {
-  std::optional<Found> found;
+  /// One, except for a port without an address: there each independent server of another address of it.
+  std::vector<Found> found;
+  /// Others that fit as well and are not watched, for people.
+  std::string rivals;
   /// Why nothing was found, for people.
   std::string why_not;
   /// The search itself cannot work here: an errno name.
   std::string fault;
+  /// The pidfile is being written at this moment: it holds no pid, and was opened for writing since it named the dead one.
+  bool pending = false;
+};
+
+/// From what a search is made.
+struct Quest {
+  /// Whose successor is sought; null: nobody has died.
+  const Departed* dead = nullptr;
+  /// Other processes of the same sensor that live: what they serve is not what is missing.
+  std::vector<Identity> watched;
+  /// Who has been seen to hold a socket for others.
+  std::vector<Identity> activators;
 };
 
 class ProcessFinder {
@@ -56,26 +48,35 @@ class ProcessFinder {
   /// `is_script` tells the sessions of running restart scripts.
   ProcessFinder(Sys& sys, ProcFs proc, std::function<bool(pid_t session)> is_script);
 
-  /// The pidfile decides, or else the listening socket; the name narrows both, and finds when it is alone.
-  /// Dying and dead processes and the monitor itself are never found.
-  Search find(const ProcessSpec& spec) const;
+  /// The pidfile decides, or else the listening socket; name and command line narrow both, and find when they are alone.
+  /// Dying and dead processes and the monitor itself are never found, nor what `objection` of successor.h excludes.
+  Search find(const ProcessSpec& spec, const Quest& quest = {});
+  /**
+   * Who has taken over already, at the moment of a death: asked before the reflex, so it reads the pidfile and asks sock_diag once, and looks
+   * through the processes only if somebody still holds the address (then nothing is missing yet).
+   */
+  Search find_heir(const ProcessSpec& spec, const Quest& quest);
+  /// The fork that a daemon leaves when it goes into the background.
+  Search find_background(const ProcessSpec& spec, const Quest& quest);
   /// The living process with this pid; nothing for one that is dead or dying.
   std::optional<Identity> identify(pid_t pid) const;
 
  private:
-  Search by_pidfile(const ProcessSpec& spec) const;
-  Search by_listen(const ProcessSpec& spec) const;
-  Search by_name(const std::string& name) const;
-  Search judge_pidfile(const std::string& path, pid_t pid, const struct stat& file) const;
-  bool is_dead(const ProcessStat& stat) const;
-  bool has_name(const ProcessStat& stat, const std::string& name) const;
-  template <typename Matches>
-  Search oldest(Matches matches) const;
+  Search by_pidfile(const ProcessSpec& spec, const Quest& quest);
+  Search by_listen(const ProcessSpec& spec, const Quest& quest);
+  Search by_words(const ProcessSpec& spec, const Quest& quest);
+  Search choose_server(const ProcessSpec& spec, const Quest& quest, const std::vector<BoundSocket>& sockets,
+                       const std::vector<Holder>& holders);
+  std::vector<BoundSocket> missing_sockets(const ProcessSpec& spec, const Quest& quest) const;
+  bool fits(const ProcessSpec& spec, const ProcessFacts& facts) const;
+  std::string rivals_words(const std::vector<ProcessFacts>& rivals);
+  Found found(const ProcessFacts& facts) const;
   Search unreadable() const;
 
   Sys& sys_;
   ProcFs proc_;
   std::function<bool(pid_t)> is_script_;
+  PidfileJudge pidfiles_;
 };
 
 /// What all process sensors of a monitor share.
@@ -84,6 +85,8 @@ struct ProcessContext {
   const ProcFs& proc;
   /// PIDFD_GET_INFO tells the exit status.
   bool exit_info;
+  /// When a script was started last, in ms of CLOCK_BOOTTIME; 0: never. Null: there are no scripts.
+  std::function<double()> last_run_ms = nullptr;
 };
 
 }  // namespace sockmon

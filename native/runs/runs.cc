@@ -19,6 +19,7 @@ std::unique_ptr<Run> Runs::prepare(RunSpec spec) {
 }
 
 Run& Runs::start(std::unique_ptr<Run> run) {
+  last_start_ms_ = reactor_.sys().boot_ms();
   run->start();
   return *runs_.emplace_back(std::move(run));
 }

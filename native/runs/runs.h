@@ -23,6 +23,8 @@ class Runs final : private RunHost {
   bool is_script(pid_t session) const;
   /// Whether this process is a running script for the resource, stands in its session, or descends from it.
   bool has_started(pid_t pid, const std::string& resource) const;
+  /// When one was started last, in ms of CLOCK_BOOTTIME; 0: never.
+  double last_start_ms() const { return last_start_ms_; }
 
  private:
   void run_started(const RunStarted& started) override { observer_.run_started(started); }
@@ -33,6 +35,7 @@ class Runs final : private RunHost {
   const ProcFs& proc_;
   RunObserver& observer_;
   std::list<std::unique_ptr<Run>> runs_;
+  double last_start_ms_ = 0;
 };
 
 }  // namespace sockmon

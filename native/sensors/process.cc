@@ -1,6 +1,7 @@
 #include "sensors/process.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "process/exit_cause.h"
@@ -10,24 +11,45 @@ namespace {
 
 constexpr double kFirstRescanMs = 5;
 constexpr double kSlowestRescanMs = 1000;
-/// A crash loop must not collect descriptors.
-constexpr size_t kMostCauseWatches = 4;
+/// While nobody serves, and an activator would start a server: a crash of one that lives for less is not seen.
+constexpr double kIdleRescanMs = 5000;
+/// After a process was found, and ever later: it may have given up root, bound more sockets or been joined by another server of the port.
+constexpr double kFirstReviewMs = 1000;
+constexpr int kReviewFactor = 4;
+constexpr int kMostReviews = 5;
+/// Within which the sights of one death come, and the end of what a restart script has killed without waiting for it.
+constexpr double kOneDeathMs = 2000;
+constexpr double kRestartMs = 10'000;
+/// How long a daemon may take until it goes into the background.
+constexpr double kForegroundMs = 10'000;
+/// How long a pidfile may be empty between two writers.
+constexpr double kHandOverMs = 250;
+
+bool is_crash(const ExitCause& cause) {
+  return cause.known() && !(cause.kind == ExitCause::Kind::exit && cause.value == 0);
+}
 
 }  // namespace
 
 SensorKind process_kind() {
-  return {"process", {"pidfile", "name", "listen"}, {&kProcessExit}, [](const Fields& fields) {
+  return {"process", {"pidfile", "name", "listen", "command", "user", "namespace"}, {&kProcessExit}, [](const Fields& fields) {
             ProcessSpec spec;
             spec.pidfile = fields.text("pidfile");
             spec.name = fields.text("name");
+            spec.command = fields.text("command");
             if (const auto listen = fields.text("listen")) {
               spec.listen = parse_listen(*listen);
               if (!spec.listen)
                 fields.refuse("listen", "expected tcp:PORT, tcp:ADDRESS:PORT, tcp:[ADDRESS]:PORT, the same with udp, "
                                         "or unix:/PATH, not " + *listen);
             }
-            if (!spec.pidfile && !spec.name && !spec.listen)
-              fields.refuse("expected at least one of pidfile, name and listen");
+            if (!spec.pidfile && !spec.name && !spec.command && !spec.listen)
+              fields.refuse("expected at least one of pidfile, name, listen and command");
+            if (const auto user = fields.text("user")) spec.user = UserSpec{*user, find_user(*user)};
+            if (const auto which = fields.text("namespace")) {
+              if (*which != "own" && *which != "any") fields.refuse("namespace", "expected own or any, not " + *which);
+              spec.any_namespace = *which == "any";
+            }
             return watch_process(std::move(spec));
           }};
 }
@@ -43,8 +65,10 @@ ProcessSensor::ProcessSensor(Reactor& reactor, SensorHost& host, const ProcessCo
       host_(host),
       context_(context),
       spec_(std::move(spec)),
+      members_(reactor, context.finder, [this](const Identity& identity) { on_end(identity); }),
       rescan_(reactor, [this] { search(); }),
-      rescan_delay_ms_(kFirstRescanMs) {}
+      rescan_delay_ms_(kFirstRescanMs),
+      cause_watches_(reactor, context.proc) {}
 
 SensorReport ProcessSensor::start() {
   search();
@@ -53,95 +77,251 @@ SensorReport ProcessSensor::start() {
 }
 
 SensorReport ProcessSensor::snapshot() {
-  if (pidfd_) {
-    pollfd poll{pidfd_->fd(), POLLIN, 0};
-    if (retry_eintr([&] { return reactor_.sys().poll(&poll, 1, 0); }) > 0) {
-      on_death();
-    } else {
-      doubt();
-    }
-  } else {
-    search();
-  }
+  find_the_dead();
+  if (ending_) wait_for_heir(true);
+  if (current_.state != SensorState::up && !searching_) search();
   SensorReport now = current_;
   now.at_ms = reactor_.sys().boot_ms();
+  now.replaced.reset();
   return now;
 }
 
 void ProcessSensor::doubt() {
-  if (pidfd_) {
-    if (context_.proc.is_exiting(watched_->identity.pid)) on_death();
-    return;
-  }
-  if (searching_) return;
+  const double now_ms = reactor_.sys().boot_ms();
+  if (now_ms - doubted_ms_ > kOneDeathMs) doubted_ms_ = now_ms;
+  find_the_dead();
+  if (ending_) wait_for_heir(false);
+  if (searching_ || current_.state == SensorState::up) return;
   // The interface is back, so its process is: now, and not when the back-off says so (it made 14 to 59 ms of 10).
   rescan_delay_ms_ = kFirstRescanMs;
   search();
 }
 
 bool ProcessSensor::kill() {
-  if (!pidfd_) return false;
-  if (reactor_.sys().pidfd_send_signal(pidfd_->fd(), SIGKILL) == 0) return true;
+  // Never the activator: that is another service.
+  const Member* server = members_.server();
+  if (server == nullptr) return false;
+  if (reactor_.sys().pidfd_send_signal(server->pidfd->fd(), SIGKILL) == 0) return true;
   if (errno == ESRCH) return false;
-  throw Error::from_errno(errno, "Cannot kill process " + std::to_string(watched_->identity.pid));
+  throw Error::from_errno(errno, "Cannot kill process " + std::to_string(server->watched.identity.pid));
 }
 
 void ProcessSensor::search() {
-  searching_ = true;
-  look_for_it();
-  searching_ = false;
+  // An exception must leave neither the flag set nor the timer unarmed: that would end the search for good.
+  struct Flag {
+    explicit Flag(bool& flag) : flag(flag) { flag = true; }
+    ~Flag() { flag = false; }
+    bool& flag;
+  } searching(searching_);
+  rescan_.arm(kSlowestRescanMs);
+  if (ending_) return wait_for_heir(true);
+  if (spec_.user && !spec_.user->id) spec_.user->id = find_user(spec_.user->text);
+  if (lost_.empty()) look_for_more();
+  else look_for_successors();
 }
 
-void ProcessSensor::look_for_it() {
-  Search search = context_.finder.find(spec_);
-  if (search.found && is_the_dead_one(*search.found)) {
-    search = {std::nullopt, "only the process that died is found", ""};
+void ProcessSensor::look_for_successors() {
+  for (auto dead = lost_.begin(); dead != lost_.end();) {
+    const Search search = context_.finder.find(spec_, quest(&*dead));
+    std::string why = search.why_not;
+    if (!search.fault.empty()) host_.fault(search.fault, why);
+    const bool is_back = !search.found.empty() && adopt(search.found[0], why);
+    dead = is_back ? lost_.erase(dead) : std::next(dead);
   }
-  if (search.found && adopt(*search.found)) return;
-  if (!search.fault.empty()) host_.fault(search.fault, search.why_not);
-  else if (!search.found) host_.works();
-  if (!search.found) become_absent(std::move(search.why_not));
+  if (!lost_.empty()) return look_again_soon();
+  rivals_are("");
+  become_up();
+  look_again_later();
+  if (started_) host_.report(current_);
+}
+
+void ProcessSensor::look_for_more() {
+  members_.renew_users(context_.proc);
+  // One that was found by its name or its pidfile is watched, and no other is looked for.
+  if (members_.server() != nullptr && !spec_.listen) return look_again_later();
+  const SensorReport before = current_;
+  const Search search = context_.finder.find(spec_, quest(nullptr));
+  for (const Found& found : search.found) merge(found);
+  if (members_.empty()) {
+    if (!search.fault.empty()) host_.fault(search.fault, search.why_not);
+    else if (search.found.empty()) host_.works();
+    if (search.found.empty()) become_absent(search.why_not);
+    return look_again_soon();
+  }
+  rivals_are(search.rivals);
+  become_up();
+  look_again_later();
+  const bool is_news = before.state != current_.state || before.pid != current_.pid || before.detail != current_.detail;
+  if (started_ && is_news) host_.report(current_);
+}
+
+/// What a look at the living has found: one that is known, the server that an activator has started meanwhile, or one more.
+void ProcessSensor::merge(const Found& found) {
+  if (members_.renew(found)) return;
+  const Member* rival = members_.overlapping(found);
+  if (rival != nullptr && !rival->watched.idle) return;
+  const auto idle = rival == nullptr ? std::nullopt : std::optional(rival->watched.identity);
+  std::string why;
+  if (!adopt(found, why)) become_absent(std::move(why));
+  else if (idle) members_.take(*idle);
+}
+
+bool ProcessSensor::adopt(const Found& found, std::string& why) {
+  Adoption adoption = members_.adopt(found);
+  if (!adoption.done) {
+    why = std::move(adoption.why);
+    if (!adoption.fault.empty()) host_.fault(adoption.fault, adoption.fault_detail);
+    return false;
+  }
+  reviews_ = 0;
+  const auto& activator = found.watched.activator;
+  if (activator && std::find(activators_.begin(), activators_.end(), *activator) == activators_.end())
+    activators_.push_back(*activator);
+  return true;
+}
+
+void ProcessSensor::rivals_are(const std::string& rivals) {
+  rivals_ = rivals;
+  if (rivals.empty()) return host_.works();
+  host_.fault("ENOTUNIQ", "Several processes fit: " + rivals + ". Only the first of them, the oldest, is watched; say which one is meant " +
+                              "by pidfile, listen, command or user.");
+}
+
+void ProcessSensor::look_again_soon() {
   rescan_.arm(rescan_delay_ms_);
   rescan_delay_ms_ = std::min(rescan_delay_ms_ * 2, kSlowestRescanMs);
 }
 
-bool ProcessSensor::is_the_dead_one(const Found& found) const {
-  if (!dead_) return false;
-  if (found.identity == dead_->identity) return true;
-  // The number came round again before the pidfile was written anew.
-  return found.pidfile && dead_->pidfile && found.identity.pid == dead_->identity.pid &&
-         *found.pidfile == *dead_->pidfile;
+void ProcessSensor::look_again_later() {
+  rescan_delay_ms_ = kFirstRescanMs;
+  rescan_.cancel();
+  const bool may_be_joined = spec_.listen && !spec_.listen->address && spec_.listen->kind != ListenSpec::Kind::unix_path;
+  if (reviews_ < (may_be_joined ? kMostReviews : 1)) rescan_.arm(kFirstReviewMs * std::pow(kReviewFactor, reviews_));
+  else if (members_.idle() != nullptr) rescan_.arm(kIdleRescanMs);
+  reviews_++;
 }
 
-bool ProcessSensor::adopt(const Found& found) {
-  Sys& sys = reactor_.sys();
-  UniqueFd pidfd(sys.pidfd_open(found.identity.pid));
-  if (!pidfd) {
-    if (errno != ESRCH) {
-      const int error = errno;
-      host_.fault(errno_name(error), std::string("The process cannot be watched, pidfd_open(2) says: ") +
-                                         strerrordesc_np(error) + (error == ENOSYS ? " (it needs Linux 5.3)." : "."));
-    }
-    become_absent("the process cannot be watched");
-    return false;
-  }
-  // Between the look into /proc and pidfd_open the number may have been given to another process.
-  const auto identity = context_.finder.identify(found.identity.pid);
-  if (!identity || !(*identity == found.identity)) {
-    become_absent("the process ended while it was being looked at");
-    return false;
-  }
-  pidfd_ = std::make_unique<FdWatch>(reactor_, std::move(pidfd), EPOLLIN, [this](uint32_t) { on_death(); });
-  watched_ = found;
-  host_.works();
-  rescan_.cancel();
+Quest ProcessSensor::quest(const Departed* dead) const { return {dead, members_.servers(), activators_}; }
+
+void ProcessSensor::find_the_dead() {
+  while (const Member* member = members_.ended(reactor_.sys(), context_.proc)) on_end(member->watched.identity);
+}
+
+void ProcessSensor::on_end(const Identity& identity) {
+  if (ending_) wait_for_heir(false);
+  auto member = members_.take(identity);
+  if (!member) return;
+  const double at_ms = reactor_.now_ms();
+  Ending ending{depart(member->watched, birth_limit_ms(at_ms)), at_ms, member->pidfd->release(), {}};
+  // Before Linux 6.15 the status is to be had only until the parent reaps: look before the spawn (20 us).
+  if (!context_.exit_info) ending.cause = cause_by_proc(context_.proc, identity);
+  if (!lost_.empty()) return bury(std::move(ending));
+  const HandOver state = hand_over(ending);
+  if (state == HandOver::no) return bury(std::move(ending));
+  if (state == HandOver::done) return;
+  ending_ = std::move(ending);
+  rescan_.arm(kFirstRescanMs);
+}
+
+/// Whether somebody has taken over, so that nothing is down. The cause is asked for only where it decides.
+ProcessSensor::HandOver ProcessSensor::hand_over(Ending& ending) {
+  const Watched& dead = ending.dead.watched;
+  const Quest quest = this->quest(&ending.dead);
+  Search search;
+  // A daemon that has gone into the background is its fork. Its pidfile names that one, or none yet.
+  if (!spec_.pidfile && !dead.idle && reactor_.sys().boot_ms() - born_ms(dead.identity) < kForegroundMs && is_orderly(ending))
+    search = context_.finder.find_background(spec_, quest);
+  const bool in_background = !search.found.empty();
+  if (!in_background) search = context_.finder.find_heir(spec_, quest);
+  if (search.found.empty()) return search.pending && is_orderly(ending) ? HandOver::pending : HandOver::no;
+  const Found& heir = search.found[0];
+  std::string why;
+  if ((heir.watched.idle && !is_orderly(ending)) || !adopt(heir, why)) return HandOver::no;
+  become_up();
+  if (!in_background && !heir.watched.idle && !dead.idle)
+    current_.replaced = "pid " + std::to_string(dead.identity.pid) + " has ended, after " + heir.words + " had taken over; nothing was down";
+  look_again_later();
+  if (heir.watched.idle && !ending.cause.known())
+    cause_watches_.add(std::move(ending.pidfd), dead.identity, [this, dead](ExitCause cause) { learn_of_idle(dead, cause); });
+  host_.report(current_);
+  return HandOver::done;
+}
+
+void ProcessSensor::wait_for_heir(bool may_wait) {
+  Ending ending = *std::exchange(ending_, std::nullopt);
+  const HandOver state = hand_over(ending);
+  if (state == HandOver::done) return;
+  may_wait = may_wait && state == HandOver::pending && reactor_.sys().boot_ms() - ending.at_ms < kHandOverMs;
+  if (!may_wait) return bury(std::move(ending));
+  ending_ = std::move(ending);
+  rescan_.arm(kFirstRescanMs);
+}
+
+void ProcessSensor::bury(Ending ending) {
+  const Identity identity = ending.dead.watched.identity;
+  if (lost_.empty()) host_.died(kProcessExit.nature);
+  learn_cause(ending);
+  // What it was at its end, which its zombie still tells.
+  if (const auto user = context_.proc.owner(identity.pid)) ending.dead.watched.last_user = user;
+  die(ending.dead, ending.at_ms, ending.cause);
+  if (ending.cause.known()) return;
+  cause_watches_.add(std::move(ending.pidfd), identity, [this, identity](ExitCause cause) {
+    if (cause.known()) host_.cause(identity.pid, cause);
+  });
+}
+
+/// The first one of those that are missing is told; of the others only their successors are sought.
+void ProcessSensor::die(const Departed& dead, double at_ms, ExitCause cause) {
+  const bool is_first = lost_.empty();
+  lost_.push_back(dead);
   rescan_delay_ms_ = kFirstRescanMs;
+  rescan_.arm(rescan_delay_ms_);
+  if (!is_first) return;
+  current_ = {};
+  current_.state = SensorState::down;
+  current_.at_ms = at_ms;
+  current_.reason = &kProcessExit;
+  current_.cause = cause;
+  current_.pid = dead.watched.identity.pid;
+  if (!members_.empty()) current_.detail = "nobody serves " + addresses_words(dead.watched.sockets) + " any more";
+  host_.report(current_);
+}
+
+/// It was taken for an orderly end, with an activator to start the next server. If that has come since, nothing is down either.
+void ProcessSensor::learn_of_idle(const Watched& dead, ExitCause cause) {
+  const Member* idle = members_.idle();
+  if (!is_crash(cause) || idle == nullptr || !lost_.empty()) return;
+  members_.take(idle->watched.identity);
+  const double at_ms = reactor_.sys().boot_ms();
+  host_.died(kProcessExit.nature);
+  die(depart(dead, birth_limit_ms(at_ms)), at_ms, cause);
+}
+
+void ProcessSensor::learn_cause(Ending& ending) const {
+  if (!ending.cause.known()) ending.cause = cause_by_pidfd(reactor_.sys(), ending.pidfd.get());
+  if (!ending.cause.known()) ending.cause = cause_by_proc(context_.proc, ending.dead.watched.identity);
+}
+
+bool ProcessSensor::is_orderly(Ending& ending) const {
+  learn_cause(ending);
+  return !is_crash(ending.cause);
+}
+
+/// Who is born later does not count as one that lived at the death.
+double ProcessSensor::birth_limit_ms(double at_ms) const {
+  double limit_ms = at_ms;
+  if (at_ms - doubted_ms_ <= kOneDeathMs) limit_ms = std::min(limit_ms, doubted_ms_);
+  const double run_ms = context_.last_run_ms ? context_.last_run_ms() : 0;
+  if (at_ms - run_ms <= kRestartMs) limit_ms = std::min(limit_ms, run_ms);
+  return limit_ms;
+}
+
+void ProcessSensor::become_up() {
   current_ = {};
   current_.state = SensorState::up;
   current_.at_ms = reactor_.sys().boot_ms();
-  current_.pid = found.identity.pid;
-  if (started_) host_.report(current_);
-  return true;
+  current_.detail = rivals_.empty() ? members_.words(context_.proc) : "the oldest of several: " + rivals_;
+  if (const Member* server = members_.server()) current_.pid = server->watched.identity.pid;
 }
 
 void ProcessSensor::become_absent(std::string why) {
@@ -150,48 +330,6 @@ void ProcessSensor::become_absent(std::string why) {
   current_.state = SensorState::absent;
   current_.at_ms = reactor_.sys().boot_ms();
   current_.detail = std::move(why);
-}
-
-void ProcessSensor::on_death() {
-  const double at_ms = reactor_.now_ms();
-  Sys& sys = reactor_.sys();
-  const Identity identity = watched_->identity;
-  ExitCause cause;
-  // Before Linux 6.15 the status is to be had only until the parent reaps: look before the spawn (20 us).
-  if (!context_.exit_info) cause = cause_by_proc(context_.proc, identity);
-  host_.died(kProcessExit.nature);
-  if (!cause.known()) cause = cause_by_pidfd(sys, pidfd_->fd());
-  if (!cause.known()) cause = cause_by_proc(context_.proc, identity);
-
-  current_ = {};
-  current_.state = SensorState::down;
-  current_.at_ms = at_ms;
-  current_.reason = &kProcessExit;
-  current_.cause = cause;
-  current_.pid = identity.pid;
-  host_.report(current_);
-
-  dead_ = watched_;
-  watched_.reset();
-  if (!cause.known()) {
-    watch_for_cause();
-  } else {
-    pidfd_.reset();
-  }
-  rescan_delay_ms_ = kFirstRescanMs;
-  rescan_.arm(rescan_delay_ms_);
-}
-
-void ProcessSensor::watch_for_cause() {
-  if (cause_watches_.size() >= kMostCauseWatches) cause_watches_.pop_front();
-  const auto slot = cause_watches_.emplace(cause_watches_.end());
-  const pid_t pid = dead_->identity.pid;
-  *slot = std::make_unique<CauseWatch>(reactor_, context_.proc, pidfd_->release(), dead_->identity,
-                                       [this, slot, pid](ExitCause cause) {
-                                         if (cause.known()) host_.cause(pid, cause);
-                                         cause_watches_.erase(slot);
-                                       });
-  pidfd_.reset();
 }
 
 }  // namespace sockmon

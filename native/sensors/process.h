@@ -1,13 +1,14 @@
-// Watches one process by pidfd_open(2), and finds its successor after a death.
+// Watches processes by pidfd_open(2), and finds the successor of one that has ended.
 #pragma once
 #include <list>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/reactor.h"
 #include "core/sensor.h"
 #include "process/cause_watch.h"
-#include "process/process_finder.h"
+#include "process/members.h"
 
 namespace sockmon {
 
@@ -16,6 +17,14 @@ inline constexpr Reason kProcessExit{"process_exit", Nature::exited, "the proces
 SensorKind process_kind();
 SensorMaker watch_process(ProcessSpec spec);
 
+/**
+ * Mostly one process. For a port without an address there may be several servers of it (a stub resolver beside the LAN's): it is down as soon
+ * as one of them has ended, until what that one served is served again.
+ *
+ * When a process ends, `find_heir` is asked before the reflex. A successor that has taken over already is adopted and told as `replaced`. A
+ * server that ended in order (status 0) while an activator still holds its socket has become idle; so has one whose status nobody tells yet,
+ * because the next connection is served in either case: a crash that becomes known later is told as a death then.
+ */
 class ProcessSensor final : public Sensor {
  public:
   ProcessSensor(Reactor& reactor, SensorHost& host, const ProcessContext& context, ProcessSpec spec);
@@ -28,28 +37,62 @@ class ProcessSensor final : public Sensor {
 
  private:
   void search();
-  void look_for_it();
-  bool adopt(const Found& found);
-  bool is_the_dead_one(const Found& found) const;
+  void look_for_successors();
+  void look_for_more();
+  void merge(const Found& found);
+  /// False, with `why`, if it cannot be watched or has ended meanwhile.
+  bool adopt(const Found& found, std::string& why);
+  void rivals_are(const std::string& rivals);
+  void look_again_soon();
+  void look_again_later();
+  Quest quest(const Departed* dead) const;
+
+  /// A process that has ended, until it is known what that means.
+  struct Ending {
+    Departed dead;
+    double at_ms;
+    UniqueFd pidfd;
+    ExitCause cause;
+  };
+  enum class HandOver { no, pending, done };
+
+  void find_the_dead();
+  void on_end(const Identity& identity);
+  HandOver hand_over(Ending& ending);
+  void wait_for_heir(bool may_wait);
+  void bury(Ending ending);
+  void die(const Departed& dead, double at_ms, ExitCause cause);
+  void learn_of_idle(const Watched& dead, ExitCause cause);
+  bool is_orderly(Ending& ending) const;
+  void learn_cause(Ending& ending) const;
+  double birth_limit_ms(double at_ms) const;
+
+  void become_up();
   void become_absent(std::string why);
-  void on_death();
-  void watch_for_cause();
 
   Reactor& reactor_;
   SensorHost& host_;
   const ProcessContext& context_;
-  const ProcessSpec spec_;
+  ProcessSpec spec_;
   bool started_ = false;
   /// A find is reported from within the search, and the siblings answer it with a doubt.
   bool searching_ = false;
   SensorReport current_;
-  std::optional<Found> watched_;
-  std::unique_ptr<FdWatch> pidfd_;
-  /// The last one that died: never believed again.
-  std::optional<Found> dead_;
+  Members members_;
+  /// Those whose successor is sought; the sensor is down as long as there is one.
+  std::list<Departed> lost_;
+  /// Who was seen to hold a socket for others.
+  std::vector<Identity> activators_;
+  std::string rivals_;
+  /// When another sensor of the resource was the first to see something, within `kOneDeathMs`.
+  double doubted_ms_ = 0;
   Timer rescan_;
   double rescan_delay_ms_;
-  std::list<std::unique_ptr<CauseWatch>> cause_watches_;
+  /// How often it was looked at anew since the last process was found.
+  int reviews_ = 0;
+  /// It ended in order while its pidfile is being written: the successor's pid comes in some ms.
+  std::optional<Ending> ending_;
+  CauseWatches cause_watches_;
 };
 
 }  // namespace sockmon

@@ -261,7 +261,7 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
     'a process without a clue',
     'resources: {a: {watch: {process: {}}}}\n',
     [
-      '1:34: resources.a.watch[0].process: says nothing to find the process by; expected pidfile, name or listen',
+      '1:34: resources.a.watch[0].process: says nothing to find the process by; expected pidfile, name, listen or command',
     ],
   ],
   [
@@ -469,7 +469,7 @@ test('faults of all files, of the environment and of the options come at once', 
   assert.deepEqual(found.toSorted(), [
     'a.yaml:3:1: nide: unknown key, did you mean "node"?',
     'arguments: --log-level: "loud" is not known; expected one of debug, info, warn, error',
-    'b.yaml:2:26: resources.dns.watch[0].process: says nothing to find the process by; expected pidfile, name or listen',
+    'b.yaml:2:26: resources.dns.watch[0].process: says nothing to find the process by; expected pidfile, name, listen or command',
     'environment: SOCKMON_LOG_LEVL: is no setting, did you mean "SOCKMON_LOG_LEVEL"?',
     'environment: SOCKMON_NODE: is not allowed; expected letters, digits, "_" and "-", at most 64',
   ]);

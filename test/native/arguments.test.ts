@@ -13,7 +13,7 @@ const wrongArguments: [string, unknown[], RegExp][] = [
   ['watch', ['r', []], /at least one sensor/],
   ['watch', ['r', [null]], /sensors\[0\]: expected an object/],
   ['watch', ['r', [{ kind: 'x' }]], /sensors\[0\]\.kind: expected 'process', .* or 'stack'/],
-  ['watch', ['r', [{ kind: 'process' }]], /at least one of pidfile, name and listen/],
+  ['watch', ['r', [{ kind: 'process' }]], /at least one of pidfile, name, listen and command/],
   ['watch', ['r', [{ kind: 'process', name: 5 }]], /name: expected a string/],
   ['watch', ['r', [{ kind: 'process', name: '' }]], /not empty/],
   ['watch', ['r', [{ kind: 'process', pidfile: 'a\0b' }]], /without a zero byte/],

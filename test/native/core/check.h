@@ -189,6 +189,10 @@ class TempDir {
 void test_basics();
 void test_reactor();
 void test_proc_fs();
+void test_process_name();
+void test_successor();
+void test_holders();
+void test_sock_diag();
 void test_process_finder();
 void test_listen();
 void test_netlink();

@@ -1,7 +1,7 @@
 #include <random>
 
 #include "check.h"
-#include "process/listen_spec.h"
+#include "process/listeners.h"
 #include "process/proc_fs.h"
 
 namespace sockmon {
@@ -26,7 +26,12 @@ struct Tables {
     return std::string("   0: ") + address + " 00000000:0000 " + state +
            " 00000000:00000000 00:00000000 00000000     0        0 " + std::to_string(inode) + " 1 0 100\n";
   }
-  uint64_t inode(const char* text) { return listening_inode(proc, *parse_listen(text)).value_or(0); }
+  /// The first of those that serve it, from the tables of /proc/net.
+  uint64_t inode(const char* text) {
+    const ListenSpec spec = *parse_listen(text);
+    const auto sockets = serving(spec, read_net_tables(proc, spec.kind));
+    return sockets.empty() ? 0 : sockets[0].inode;
+  }
 };
 
 void an_exact_address_wins() {

@@ -1,9 +1,13 @@
 #include "process/proc_fs.h"
 
+#include <signal.h>
+#include <spawn.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <random>
 
 #include "check.h"
@@ -65,8 +69,12 @@ void the_real_proc_is_read() {
   const ProcFs proc;
   const auto self = proc.stat(getpid());
   CHECK(self && self->pid == getpid() && self->parent == getppid() && self->session == getsid(0));
-  CHECK(self->comm.rfind("core_test", 0) == 0 && proc.argv0_name(getpid()).rfind("core_test", 0) == 0);
-  CHECK(proc.owner(getpid()) == geteuid());
+  CHECK(self->comm.rfind("core_test", 0) == 0 && proc.command_line(getpid())[0].find("core_test") != std::string::npos);
+  CHECK(proc.owner(getpid()) == geteuid() && proc.has_user(getpid(), getuid()) && !proc.has_user(getpid(), 4321));
+  CHECK(self->image.known() && !self->kernel_thread);
+  CHECK(proc.executable(getpid()).find("/core_test") != std::string::npos);
+  const Namespaces own = proc.namespaces(0), same = proc.namespaces(getpid());
+  CHECK(own.pid != 0 && own.net != 0 && own.pid == same.pid && own.net == same.net);
   const auto pids = proc.pids();
   CHECK(pids && std::find(pids->begin(), pids->end(), getpid()) != pids->end());
 }
@@ -76,7 +84,52 @@ void a_missing_root_is_told_apart_from_an_empty_one() {
   CHECK(ProcFs(dir.path()).pids()->empty());
   CHECK(!ProcFs(dir.path() + "/none").pids() && errno == ENOENT);
   CHECK(ProcFs(dir.path()).net_table("tcp").empty());
-  CHECK(!ProcFs(dir.path()).owns_socket(1, 1));
+  const ProcFs empty(dir.path());
+  CHECK(empty.sockets_of(1, {1}).empty() && empty.executable(1).empty() && !empty.has_user(1, 0) && !empty.every_pid_is_new());
+  CHECK(empty.namespaces(1).pid == 0 && empty.namespaces(0).net == 0);
+}
+
+void a_fork_has_the_image_of_its_parent_and_an_execution_another() {
+  const ProcFs proc;
+  int fds[2];
+  CHECK(pipe(fds) == 0);
+  const pid_t fork_pid = fork();
+  if (fork_pid == 0) {
+    // Ends with its parent as well, when nobody has the other end.
+    close(fds[1]);
+    char byte;
+    _exit(read(fds[0], &byte, 1) == 1 ? 0 : 1);
+  }
+  const auto parent = proc.stat(getpid());
+  CHECK(proc.stat(fork_pid)->image == parent->image);
+  pid_t executed = 0;
+  char name[] = "sleep", time[] = "1000";
+  char* const argv[] = {name, time, nullptr};
+  CHECK(posix_spawn(&executed, "/bin/sleep", nullptr, nullptr, argv, environ) == 0);
+  CHECK(proc.stat(executed)->image.known() && !(proc.stat(executed)->image == parent->image));
+  CHECK(write(fds[1], "x", 1) == 1 && kill(executed, SIGKILL) == 0);
+  CHECK(waitpid(fork_pid, nullptr, 0) == fork_pid && waitpid(executed, nullptr, 0) == executed);
+  close(fds[0]);
+  close(fds[1]);
+}
+
+void a_deleted_executable_keeps_its_name() {
+  const TempDir dir;
+  std::filesystem::create_directories(dir.path() + "/5");
+  CHECK(symlink("/usr/sbin/dnsmasq (deleted)", (dir.path() + "/5/exe").c_str()) == 0);
+  CHECK(ProcFs(dir.path()).executable(5) == "/usr/sbin/dnsmasq");
+}
+
+void numbers_come_round_when_more_were_made_than_there_are() {
+  const TempDir dir;
+  const ProcFs proc(dir.path());
+  dir.write("sys/kernel/pid_max", "32768\n");
+  dir.write("stat", "cpu 1 2 3\nprocesses 32767\nprocs_running 1\n");
+  CHECK(proc.every_pid_is_new());
+  dir.write("stat", "cpu 1 2 3\nprocesses 32768\nprocs_running 1\n");
+  CHECK(!proc.every_pid_is_new());
+  dir.write("stat", "cpu 1 2 3\n");
+  CHECK(!proc.every_pid_is_new());
 }
 
 void a_fifo_does_not_block() {
@@ -98,6 +151,9 @@ void test_proc_fs() {
   numbers_are_whole_or_nothing();
   the_real_proc_is_read();
   a_missing_root_is_told_apart_from_an_empty_one();
+  a_fork_has_the_image_of_its_parent_and_an_execution_another();
+  a_deleted_executable_keeps_its_name();
+  numbers_come_round_when_more_were_made_than_there_are();
   a_fifo_does_not_block();
 }
 

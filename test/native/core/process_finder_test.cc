@@ -19,7 +19,11 @@ struct World {
   ProcFs proc{dir.path() + "/proc"};
   ProcessFinder finder{sys, proc, [this](pid_t session) { return session == script_session; }};
 
-  World() { add(1, 0, "systemd"); }
+  World() {
+    add(1, 0, "systemd");
+    // The sockets are those of the made-up tables.
+    sys.on_socket = [](int domain) { return domain == AF_NETLINK ? fail(EPERM) : FakeSys::kReal; };
+  }
 
   void add(pid_t pid, pid_t parent, const std::string& comm, double age_ms = 60'000, char state = 'S',
            const std::string& argv0 = "", pid_t session = 0) {
@@ -53,7 +57,7 @@ struct World {
     ProcessSpec spec;
     spec.name = name;
     const Search search = finder.find(spec);
-    return search.found ? search.found->identity.pid : 0;
+    return search.found.empty() ? 0 : search.found[0].watched.identity.pid;
   }
   Search by_pidfile(const std::string& path, const char* name = nullptr) {
     ProcessSpec spec;
@@ -63,16 +67,18 @@ struct World {
   }
 };
 
+bool is_found(const Search& search) { return !search.found.empty(); }
+
 bool says(const Search& search, const char* words) {
-  return !search.found && search.why_not.find(words) != std::string::npos;
+  return search.found.empty() && search.why_not.find(words) != std::string::npos;
 }
 
 void a_pidfile_is_believed_if_the_process_fits() {
   World world;
   world.add(50, 1, "dnsmasq", 10'000);
-  CHECK(world.by_pidfile(world.pidfile("50\n", 9'000)).found->identity.pid == 50);
-  CHECK(world.by_pidfile(world.pidfile("  50  extra\nlines\n", 9'000)).found);
-  CHECK(world.by_pidfile(world.pidfile("50", 9'000), "dnsmasq").found);
+  CHECK(world.by_pidfile(world.pidfile("50\n", 9'000)).found.at(0).watched.identity.pid == 50);
+  CHECK(is_found(world.by_pidfile(world.pidfile("  50  extra\nlines\n", 9'000))));
+  CHECK(is_found(world.by_pidfile(world.pidfile("50", 9'000), "dnsmasq")));
   CHECK(says(world.by_pidfile(world.pidfile("50", 9'000), "other"), "is not other"));
 }
 
@@ -80,7 +86,7 @@ void a_bad_pidfile_is_refused_with_a_reason() {
   World world;
   world.add(50, 1, "dnsmasq", 10'000);
   for (const char* text : {"", "\n", "abc", "-50", "0", "50x", "99999999999999999999", "\x00\x01\xff", "5 0x"})
-    CHECK(!world.by_pidfile(world.pidfile(text)).found);
+    CHECK(world.by_pidfile(world.pidfile(text)).found.empty());
   CHECK(says(world.by_pidfile(world.pidfile("garbage")), "holds no pid"));
   CHECK(says(world.by_pidfile(world.pidfile("32000000")), "is gone"));
   CHECK(says(world.by_pidfile(world.dir.path() + "/none"), "No such file"));
@@ -94,7 +100,7 @@ void a_process_younger_than_the_pidfile_is_a_stranger() {
   world.add(50, 1, "dnsmasq", 10'000);
   CHECK(says(world.by_pidfile(world.pidfile("50", 60'000)), "younger than the file"));
   // Up to 2 s of rounding are forgiven.
-  CHECK(world.by_pidfile(world.pidfile("50", 10'900)).found);
+  CHECK(is_found(world.by_pidfile(world.pidfile("50", 10'900))));
 }
 
 void a_stepped_clock_is_seen_through_on_a_tmpfs_only() {
@@ -109,7 +115,7 @@ void a_stepped_clock_is_seen_through_on_a_tmpfs_only() {
   const timespec old{static_cast<time_t>((world.sys.wall_ms() - year_ms) / 1000), 0};
   const timespec times[] = {old, old};
   CHECK(utimensat(AT_FDCWD, on_tmpfs.c_str(), times, 0) == 0);
-  CHECK(world.by_pidfile(on_tmpfs).found);
+  CHECK(is_found(world.by_pidfile(on_tmpfs)));
   CHECK(says(world.by_pidfile(on_tmpfs, "other"), "is not other"));
   std::filesystem::remove(on_tmpfs);
 }
@@ -176,7 +182,7 @@ void a_listening_socket_finds_its_server() {
   world.add_socket(90, 4, 777);
   // The service manager holds it too, and is no server.
   world.add_socket(1, 9, 777);
-  CHECK(world.finder.find(spec).found->identity.pid == 90);
+  CHECK(world.finder.find(spec).found.at(0).watched.identity.pid == 90);
   spec.name = "other";
   CHECK(says(world.finder.find(spec), "is named other"));
   spec.listen = parse_listen("tcp:54");
@@ -185,7 +191,7 @@ void a_listening_socket_finds_its_server() {
   spec.name.reset();
   spec.listen = parse_listen("tcp:53");
   spec.pidfile = world.pidfile("garbage");
-  CHECK(world.finder.find(spec).found->identity.pid == 90);
+  CHECK(world.finder.find(spec).found.at(0).watched.identity.pid == 90);
 }
 
 }  // namespace

@@ -1,0 +1,19 @@
+// The sockets that serve what is wanted, from sock_diag or, where that is refused, from the tables in /proc/net.
+#pragma once
+#include <vector>
+
+#include "base/sys.h"
+#include "process/bound_socket.h"
+#include "process/proc_fs.h"
+
+namespace sockmon {
+
+/// In the calling thread's network namespace.
+std::vector<BoundSocket> find_listeners(Sys& sys, const ProcFs& proc, const ListenSpec& spec);
+/// All that take what comes by TCP and UDP.
+std::vector<BoundSocket> all_listeners(Sys& sys, const ProcFs& proc);
+
+/// The same from the text of /proc/thread-self/net, which tells neither IPV6_V6ONLY nor which file a UNIX socket is.
+std::vector<BoundSocket> read_net_tables(const ProcFs& proc, ListenSpec::Kind kind);
+
+}  // namespace sockmon
