@@ -1,25 +1,15 @@
 /** The native monitor as the core's Watcher: translates its events, knows nothing of outages. */
-import type {
-  AdoptedRun,
-  Fault,
-  Monitor,
-  NativeEvent,
-  Question,
-  RunEnded,
-  SensorReport,
-} from '../native/index.js';
+import type { AdoptedRun, Fault, Monitor, NativeEvent, Question, SensorReport } from '../native/index.js';
 import type { Addon } from './addon.js';
-import type { FaultOf } from './core/detection.js';
 import { SockmonError } from './core/errors.js';
 import type { Input } from './core/input.js';
-import type { RunResult } from './core/model.js';
 import type { Nature, Sensor } from './core/policy.js';
 import type { Advice, Adviser, EarlierRun, Log, Run, Watcher } from './core/ports.js';
 import type { Early } from './early.js';
+import { inputOf, sensorInput } from './monitor-inputs.js';
 import { adoptedRun, type RunFile } from './run-files.cjs';
 import type { RunFolder } from './run-folder.js';
-import { causeOf, signalName } from './sensors/exit-cause.js';
-import { nativeSensor, reportWords, sensorKindOf } from './sensors/kinds.js';
+import { nativeSensor } from './sensors/kinds.js';
 
 export interface WatcherOptions {
   /** What the thread saw at once comes at once. */
@@ -297,70 +287,4 @@ class NativeWatcher implements Watcher {
     const end = events.find(isEnd);
     if (end !== undefined) this.options.onEnd(end.detail);
   }
-}
-
-function inputOf(event: Exclude<NativeEvent, SensorReport | Question>): Input {
-  switch (event.type) {
-    case 'cause':
-      return { kind: 'cause', resource: event.resource, sensor: event.sensor, cause: causeOf(event.cause) };
-    case 'run_started':
-      return {
-        kind: 'run_started',
-        run: event.id,
-        atMs: event.atMs,
-        pid: event.pid,
-        startTicks: event.startTicks,
-      };
-    case 'run_ended':
-      return {
-        kind: 'run_ended',
-        run: event.id,
-        atMs: event.atMs,
-        result: resultOf(event),
-        output: event.output,
-      };
-    case 'fault':
-      return { kind: 'fault', of: faultOf(event), detail: event.detail, active: event.active };
-  }
-}
-
-function faultOf({ resource, sensor, code }: Fault): FaultOf {
-  return resource === undefined || sensor === undefined
-    ? { what: 'monitor', code }
-    : { what: 'sensor', resource, sensor };
-}
-
-function sensorInput(report: SensorReport, sensor: Sensor): Input[] {
-  const kind = sensorKindOf(sensor);
-  const { state, reason } = report;
-  // Not even an absence, which would be a death of what was alive before sockmon was restarted.
-  if (state === 'unknown') return [];
-  const unexplained = state === 'down' ? ({ kind: 'unknown' } as const) : null;
-  const input: Input = {
-    kind: 'sensor',
-    resource: report.resource,
-    sensor: report.sensor,
-    state,
-    atMs: report.atMs,
-    cause: reason === undefined ? unexplained : kind.cause({ ...report, reason }),
-    nature: report.nature ?? null,
-    detail: reportWords(report, sensor),
-    carrier: report.carrier ?? null,
-    interface: report.interface ?? null,
-    ownRun: report.ownRun ?? false,
-    reflex: report.reflex ?? null,
-    replaced: report.replaced ?? null,
-    ...(report.byOrder !== undefined && { byOrder: report.byOrder }),
-    ...(report.graceMs !== undefined && { grace: { ms: report.graceMs, by: kind.restarter ?? 'its owner' } }),
-  };
-  return [input];
-}
-
-function resultOf(event: RunEnded): RunResult {
-  if (event.spawnError !== undefined) return { kind: 'not_started', error: event.spawnError };
-  if (event.timedOut) return { kind: 'timeout' };
-  if (event.exit === undefined) return { kind: 'unknown' };
-  return event.exit.kind === 'signal'
-    ? { kind: 'signal', signal: signalName(event.exit.signal) }
-    : event.exit;
 }

@@ -94,7 +94,8 @@ function wishToArm(state: ResourceState, ctx: Context): Pick<ResourceState, 'arm
   const { policy, phase, recoveredMs } = state;
   const nowMs = ctx.now.bootMs;
   // A suspect by the nature of its loss may still die of another one, which does not wait.
-  const mayDie = phase.name === 'up' || phase.name === 'absent' || phase.name === 'suspect';
+  const mayDie =
+    phase.name === 'up' || phase.name === 'absent' || (phase.name === 'suspect' && phase.by === null);
   if (!mayDie || state.expected || policy.steps.length === 0 || reflexNatures(policy).length === 0)
     return { armed: null, reviewAtMs: null };
   const hindrance = hindranceOf(policy, ctx);

@@ -234,7 +234,15 @@ describe('the taking over', () => {
     assert.deepEqual(watcher.takeOver([]), [recorded()]);
     assert.deepEqual(
       adopted.find(({ pid }) => pid === 4711),
-      { id: run.id, pid: 4711, startTicks: 360_000, graceMs: 5000, outputInode: 99, runFile: live },
+      {
+        id: run.id,
+        resource: 'dns',
+        pid: 4711,
+        startTicks: 360_000,
+        graceMs: 5000,
+        outputInode: 99,
+        runFile: live,
+      },
     );
     assert.deepEqual([fs.existsSync(live), fs.existsSync(dead)], [true, false]);
     assert.deepEqual(log.lines, []);
@@ -255,7 +263,9 @@ describe('the taking over', () => {
     assert.equal(adopted.filter(({ id }) => id === run.id).length, 1);
     const nowhere = watcherOf(null, [4711]);
     assert.deepEqual(nowhere.watcher.takeOver([recorded()]), [recorded()]);
-    assert.deepEqual(nowhere.adopted, [{ id: run.id, pid: 4711, startTicks: 360_000, graceMs: 5000 }]);
+    assert.deepEqual(nowhere.adopted, [
+      { id: run.id, resource: 'dns', pid: 4711, startTicks: 360_000, graceMs: 5000 },
+    ]);
   });
 
   it('counts what the early start has taken over, though its file has gone with its end since', t => {

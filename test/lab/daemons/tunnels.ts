@@ -35,18 +35,6 @@ export const tunnels: readonly Daemon[] = [
     watch: ['[{process: {name: wireguard-go}}, {link: {interface: wg9, default_route: ignore}}]'],
   },
   {
-    name: 'boringtun-cli',
-    package: null,
-    program: '/usr/local/sbin/boringtun-cli',
-    unit: 'boringtun-wg9.service',
-    files: {
-      '/etc/systemd/system/boringtun-wg9.service': unitFile(
-        'Type=forking\nExecStart=/usr/local/sbin/boringtun-cli --disable-drop-privileges wg9\nExecStartPost=/bin/sh -ec "ip address add 10.7.0.1/24 dev wg9; ip link set wg9 up"',
-      ),
-    },
-    watch: ['[{process: {name: boringtun-cli}}, {link: {interface: wg9, default_route: ignore}}]'],
-  },
-  {
     name: 'tincd',
     package: 'tinc',
     program: '/usr/sbin/tincd',
