@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bootTimeMs, repository } from '../test/lab/paths.js';
+import { bootTimeMs } from '../test/lab/paths.js';
 import { run } from '../test/lab/proc.js';
-import { cProgram, LineProgram } from './programs.js';
+import { cProgram, LineProgram, watchHost } from './programs.js';
 import { interleave, type Row, row } from './stats.js';
 
 type Variant = 'sockmon' | 'c';
@@ -65,7 +65,7 @@ async function open(): Promise<Bench> {
     directory,
     script,
     marks,
-    host: new LineProgram([process.execPath, `${repository}dist/bench/watch-host.js`]),
+    host: watchHost(),
     c: new LineProgram([cProgram('pidfd_watch')]),
     cWithScript: new LineProgram([cProgram('pidfd_watch'), script]),
   };

@@ -10,10 +10,10 @@ import { type Row, row } from './stats.js';
 
 export const idleMs = 30_000;
 /** V8 collects garbage once some 20 s after the start: that is not idleness yet. */
-const leastAgeMs = 25_000;
+export const leastAgeMs = 25_000;
 const resources = 10;
 
-interface Usage {
+export interface Usage {
   readonly cpuMs: number;
   readonly switches: number;
 }
@@ -113,7 +113,7 @@ async function victims(lab: Lab): Promise<Record<string, unknown>> {
 }
 
 /** All threads of a process: time on a CPU (schedstat) and context switches (proc_pid_status(5)). */
-function usageOf(pid: number): Usage {
+export function usageOf(pid: number): Usage {
   let cpuMs = 0;
   let switches = 0;
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
@@ -125,12 +125,12 @@ function usageOf(pid: number): Usage {
   return { cpuMs, switches };
 }
 
-function difference(after: Usage, before: Usage | undefined): Usage {
+export function difference(after: Usage, before: Usage | undefined): Usage {
   if (before === undefined) throw new Error('not measured before');
   return { cpuMs: after.cpuMs - before.cpuMs, switches: after.switches - before.switches };
 }
 
-function residentMb(pid: number): number {
+export function residentMb(pid: number): number {
   const kilobytes = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return Number(kilobytes) / 1024;
 }

@@ -35,6 +35,11 @@ export function cProgram(name: string): string {
   return `${output}/${name}`;
 }
 
+/** A process with the native monitor in it. `by`: what comes before its command line. */
+export function watchHost(by: readonly string[] = [], flags: readonly string[] = []): LineProgram {
+  return new LineProgram([...by, process.execPath, ...flags, `${repository}dist/bench/watch-host.js`]);
+}
+
 export class LineProgram {
   private readonly lines: string[] = [];
   private readonly process: Started;

@@ -1,13 +1,14 @@
 /**
  * A process with nothing but the native monitor in it, for the benchmark: as pidfd_watch.c, but ours.
- * Lines in: `watch PIDFILE [SCRIPT]`, `busy`, `idle`. Lines out: `armed 0`, `seen MS`.
+ * Lines in: `watch PIDFILE [SCRIPT]`, `hold ADDRESS [SCRIPT]`, `crowd ADDRESS N`, `settle`, `busy`, `idle`.
+ * Lines out: `armed 0`, `seen MS`, `watched MS`, `settled 0`.
  */
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
-import type { Monitor, NativeEvent } from '../native/index.js';
+import type { Monitor, NativeEvent, SensorSpec } from '../native/index.js';
 import { repository } from '../test/lab/paths.js';
 
-const addon: { Monitor: typeof Monitor } = createRequire(import.meta.url)(
+const addon: { Monitor: typeof Monitor; bootTimeMs: () => number } = createRequire(import.meta.url)(
   `${repository}native/build/sockmon.node`,
 );
 const resource = 'victim';
@@ -21,8 +22,8 @@ const monitor = new addon.Monitor((events: NativeEvent[]) => {
 });
 
 let round = 0;
-function watch(pidfile: string, script: string | undefined): void {
-  const [report] = monitor.watch(resource, [{ kind: 'process', pidfile }]);
+function watch(sensor: SensorSpec, script: string | undefined): void {
+  const [report] = monitor.watch(resource, [sensor]);
   if (report?.state !== 'up') throw new Error(`the victim is not there: ${report?.detail}`);
   if (script !== undefined) {
     const env = { PATH: process.env.PATH ?? '' };
@@ -31,6 +32,14 @@ function watch(pidfile: string, script: string | undefined): void {
     monitor.snapshot(resource);
   }
   process.stdout.write('armed 0\n');
+}
+
+let held = 0;
+/** Tells how long it took. */
+function hold(to: string, count: number): void {
+  const beganMs = addon.bootTimeMs();
+  for (let i = 0; i < count; i++) monitor.watch(`held-${held++}`, [{ kind: 'connection', to }]);
+  process.stdout.write(`watched ${addon.bootTimeMs() - beganMs}\n`);
 }
 
 const periodMs = 40;
@@ -44,8 +53,14 @@ function block(): void {
 }
 
 createInterface({ input: process.stdin }).on('line', line => {
-  const [word, pidfile = '', script] = line.split(' ');
-  if (word === 'watch') watch(pidfile, script);
+  const [word, value = '', script] = line.split(' ');
+  if (word === 'watch') watch({ kind: 'process', pidfile: value }, script);
+  if (word === 'hold') watch({ kind: 'connection', to: value }, script);
+  if (word === 'crowd') hold(value, Number(script));
+  if (word === 'settle') {
+    globalThis.gc?.();
+    process.stdout.write('settled 0\n');
+  }
   if (word === 'busy') timer = setInterval(block, periodMs);
   if (word === 'idle') clearInterval(timer);
 });

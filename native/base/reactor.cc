@@ -36,7 +36,7 @@ Reactor::~Reactor() = default;
 uint64_t Reactor::add(int fd, uint32_t events, Callback callback) {
   const uint64_t token = next_token_++;
   epoll_control(epoll_.get(), EPOLL_CTL_ADD, fd, events, token);
-  callbacks_.emplace(token, std::make_shared<Callback>(std::move(callback)));
+  callbacks_.emplace(token, std::move(callback));
   return token;
 }
 
@@ -72,8 +72,8 @@ void Reactor::run_once() {
     }
     const auto found = callbacks_.find(events[i].data.u64);
     if (found == callbacks_.end()) continue;
-    const auto callback = found->second;  // held, so that it may remove itself
-    guarded([&] { (*callback)(events[i].events); });
+    const Callback callback = found->second;  // a copy, so that it may remove itself
+    guarded([&] { callback(events[i].events); });
   }
   if (alarm) fire_expired();
 }
@@ -86,8 +86,8 @@ void Reactor::fire_expired() {
     Timer* timer = timers_.begin()->second;
     timers_.erase(timers_.begin());
     timer->deadline_ms_ = -1;
-    const auto callback = timer->callback_;
-    guarded([&] { (*callback)(); });
+    const auto callback = timer->callback_;  // a copy, so that it may destroy its timer
+    guarded(callback);
   }
   set_alarm();
 }
@@ -121,7 +121,7 @@ UniqueFd FdWatch::release() {
 }
 
 Timer::Timer(Reactor& reactor, std::function<void()> callback)
-    : reactor_(reactor), callback_(std::make_shared<std::function<void()>>(std::move(callback))) {}
+    : reactor_(reactor), callback_(std::move(callback)) {}
 
 Timer::~Timer() { cancel(); }
 

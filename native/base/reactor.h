@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -53,7 +52,7 @@ class Reactor {
   double alarm_ms_ = 0;
   uint64_t next_token_ = 1;
   // Looked up by token at dispatch, so an event of a watch removed earlier in the same batch finds nobody.
-  std::unordered_map<uint64_t, std::shared_ptr<Callback>> callbacks_;
+  std::unordered_map<uint64_t, Callback> callbacks_;
   std::set<std::pair<double, Timer*>> timers_;
 };
 
@@ -92,7 +91,7 @@ class Timer {
  private:
   friend class Reactor;
   Reactor& reactor_;
-  std::shared_ptr<std::function<void()>> callback_;
+  std::function<void()> callback_;
   double deadline_ms_ = -1;
 };
 

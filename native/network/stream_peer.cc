@@ -58,19 +58,6 @@ std::optional<std::string> parse_unix(std::string_view path) {
 
 void set(int fd, int level, int option, int value) { setsockopt(fd, level, option, &value, sizeof value); }
 
-/// Half of the time without a word passes before the first question, the rest with three of them.
-void limit_silence(int fd, double silent_after_ms) {
-  const int seconds = std::max(3, static_cast<int>(silent_after_ms / 1000));
-  const int interval = seconds / 6 + (seconds < 6 ? 1 : 0);
-  const int idle = seconds - 3 * interval > 0 ? seconds - 3 * interval : 1;
-  set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  set(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle);
-  set(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval);
-  set(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
-  // Of what has been sent and is not acknowledged; it also ends the keepalives' patience where that is longer.
-  set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(silent_after_ms));
-}
-
 /// Where nobody listens on a port that the kernel gives to clients, it may give us this very port: TCP then connects the socket to itself
 /// (RFC 9293, simultaneous open), which looks like a server and keeps the true one from its port.
 bool is_connected_to_itself(int fd) {
@@ -99,7 +86,7 @@ std::optional<PeerAddress> PeerAddress::parse(std::string_view text) {
   return PeerAddress(std::move(*bytes));
 }
 
-Attempt begin_connection(Sys& sys, const PeerAddress& to, double silent_after_ms) {
+Attempt begin_connection(Sys& sys, const PeerAddress& to) {
   Attempt attempt;
   attempt.fd.reset(sys.socket(to.get()->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!attempt.fd) {
@@ -107,12 +94,23 @@ Attempt begin_connection(Sys& sys, const PeerAddress& to, double silent_after_ms
     return attempt;
   }
   const int fd = attempt.fd.get();
-  if (!to.is_unix()) limit_silence(fd, silent_after_ms);
   if (sys.connect(fd, to.get(), to.size()) != 0) attempt.error = errno;
   // Over loopback the answer comes while connect(2) runs, which says EINPROGRESS all the same.
-  const bool is_answered = attempt.error == 0 || (attempt.error == EINPROGRESS && is_ready(sys, fd));
-  if (is_answered) attempt.error = connection_error(sys, fd);
+  if (attempt.error == EINPROGRESS && is_ready(sys, fd)) attempt.error = connection_error(sys, fd);
   return attempt;
+}
+
+/// Half of the time without a word passes before the first question, the rest with three of them.
+void limit_silence(int fd, double silent_after_ms) {
+  const int seconds = std::max(3, static_cast<int>(silent_after_ms / 1000));
+  const int interval = seconds / 6 + (seconds < 6 ? 1 : 0);
+  const int idle = seconds - 3 * interval > 0 ? seconds - 3 * interval : 1;
+  set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle);
+  set(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval);
+  set(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+  // Of what has been sent and is not acknowledged; it also ends the keepalives' patience where that is longer.
+  set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(silent_after_ms));
 }
 
 int connection_error(Sys& sys, int fd) {
@@ -171,6 +169,23 @@ Answer answer_of(int error) {
       return Answer::own_trouble;
     default:
       return Answer::impossible;
+  }
+}
+
+std::string trouble_words(int error) {
+  const std::string words = std::string("No connection can be asked for: ") + strerrordesc_np(error) + ". ";
+  switch (error) {
+    case EACCES:
+    case EPERM:
+      return words + "Let the user that sockmon runs as write to the socket.";
+    case EMFILE:
+      return words + "Raise LimitNOFILE of the service.";
+    case EPROTOTYPE:
+      return words + "Only a stream socket has connections: watch its process instead.";
+    case EAFNOSUPPORT:
+      return words + "This machine does not speak the protocol of that address.";
+    default:
+      return words + "It is tried again.";
   }
 }
 

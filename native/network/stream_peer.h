@@ -36,9 +36,11 @@ struct Attempt {
 };
 
 /// By connect(2), without waiting. Of a server on this machine the answer is there when this returns.
-/// `silent_after_ms`: a TCP connection whose other end has been silent for so long is ended by the kernel, with ETIMEDOUT or what the
-/// network said; between those the kernel asks it by keepalives (tcp(7)), which wake nobody here.
-Attempt begin_connection(Sys& sys, const PeerAddress& to, double silent_after_ms);
+Attempt begin_connection(Sys& sys, const PeerAddress& to);
+
+/// A TCP connection whose other end has been silent for so long is ended by the kernel, with ETIMEDOUT or what the network said. Meanwhile the
+/// kernel asks by keepalives (tcp(7)), which wake nobody here.
+void limit_silence(int fd, double silent_after_ms);
 
 /// The answer to an attempt that was in progress, once epoll says that it is there: 0 or an errno.
 int connection_error(Sys& sys, int fd);
@@ -71,5 +73,8 @@ enum class Answer {
   impossible,
 };
 Answer answer_of(int error);
+
+/// For a person, with the next step: why no connection can be asked for.
+std::string trouble_words(int error);
 
 }  // namespace sockmon

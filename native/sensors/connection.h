@@ -74,13 +74,16 @@ class ConnectionSensor final : public Sensor {
   const std::shared_ptr<const ConnectionSpec> spec_;
   std::unique_ptr<FdWatch> watch_;
   Timer timer_;
+  /// The connection that was lost, until the loss is judged: its own end is closed then, to a dead server in another way than to a living one.
+  UniqueFd lost_;
+  /// The same while the first question is asked.
+  std::unique_ptr<FdWatch> lost_watch_;
   /// What has been heard while something is expected.
   std::unique_ptr<std::string> first_words_;
   /// Of a death.
   const Reason* reason_ = nullptr;
   /// When the state began, or a connection was lost whose loss is not judged yet.
   double since_ms_ = 0;
-  double accepted_ms_ = 0;
   double attempt_ms_ = 0;
   /// When a hand-over was told last; negative: never.
   double told_ms_ = -1;

@@ -73,6 +73,7 @@ describe('a server to which a connection is held', () => {
       const server = await serve(test, places(test)[place] ?? '');
       monitor.watch('r', [connection(server.address)]);
       monitor.armReflex('r', shell('reflex', 'true'));
+      await until(() => server.accepted() === 1, 'the connection');
       server.order('close');
       const replaced = await recorder.state('up');
       assert.match(
@@ -92,8 +93,10 @@ describe('a server to which a connection is held', () => {
     const { monitor, recorder } = openMonitor(test);
     const server = await serve(test, 'tcp:127.0.0.1:0');
     monitor.watch('r', [connection(server.address)]);
+    await until(() => server.accepted() === 1, 'the connection');
     server.order('reset');
     assert.match((await recorder.state('up')).replaced ?? '', /^the server reset the connection/);
+    await until(() => server.accepted() === 2, 'the second connection');
     server.order('reset and stop listening');
     assert.equal((await recorder.state('down')).reason, 'peer_reset');
   });
@@ -114,8 +117,8 @@ describe('a server to which a connection is held', () => {
     const rounds = 5;
     monitor.watch('r', [connection(`unix:${path}`)]);
     for (let round = 0; round < rounds; round++) {
-      await until(() => monitor.snapshot('r')[0]?.state === 'up', 'it to be up');
-      kill(pids.at(-1) ?? 0);
+      await until(() => pids.length > round && monitor.snapshot('r')[0]?.state === 'up', 'it to be up');
+      kill(pids[round] as number);
       await recorder.state('down', round + 1);
     }
     await until(() => monitor.snapshot('r')[0]?.state === 'up', 'it to be up at last');
@@ -143,6 +146,7 @@ describe('a server to which a connection is held', () => {
     const server = await serve(test, 'tcp:127.0.0.1:0');
     monitor.watch('r', [connection(server.address, { connectTimeoutMs: 500 })]);
     monitor.armReflex('r', shell('reflex', 'true'), ['gone', 'exited']);
+    await until(() => server.accepted() === 1, 'the connection');
     server.order('throw out');
     const down = await recorder.state('down');
     assert.deepEqual([down.reason, down.nature, down.reflex], ['closes_at_once', 'broken', undefined]);
