@@ -95,9 +95,12 @@ bool Members::renew(const Found& found) {
   return false;
 }
 
-void Members::renew_users(const ProcFs& proc) {
+void Members::renew_origin(const ProcFs& proc) {
   for (Member& member : list_) {
     if (const auto user = proc.owner(member.watched.identity.pid)) member.watched.last_user = user;
+    // It may have been in the middle of its execve(2), or have executed itself anew.
+    const auto stat = proc.stat(member.watched.identity.pid);
+    if (stat && stat->image.known()) member.watched.image = stat->image;
   }
 }
 

@@ -136,7 +136,7 @@ void ProcessSensor::look_for_successors() {
 }
 
 void ProcessSensor::look_for_more() {
-  members_.renew_users(context_.proc);
+  members_.renew_origin(context_.proc);
   // One that was found by its name or its pidfile is watched, and no other is looked for.
   if (members_.server() != nullptr && !spec_.listen) return look_again_later();
   const SensorReport before = current_;

@@ -177,6 +177,7 @@ void test_successor();
 void test_holders();
 void test_sock_diag();
 void test_process_finder();
+void test_identity();
 void test_listen();
 void test_netlink();
 void test_link_judge();

@@ -41,6 +41,7 @@ int main() {
       {"holders", sockmon::test_holders},
       {"sock_diag", sockmon::test_sock_diag},
       {"process_finder", sockmon::test_process_finder},
+      {"identity", sockmon::test_identity},
       {"listen", sockmon::test_listen},
       {"netlink", sockmon::test_netlink},
       {"link_judge", sockmon::test_link_judge},
