@@ -186,6 +186,7 @@ void test_stack();
 void test_output();
 void test_run();
 void test_process_sensor();
+void test_hand_over();
 void test_monitor();
 void test_notify();
 void test_reboot();

@@ -57,7 +57,7 @@ struct World {
     dir.write("proc/thread-self/net/tcp", table);
   }
   Search find(const ProcessSpec& spec, const Departed* dead = nullptr, std::vector<Identity> watched = {}) {
-    return finder.find(spec, {dead, std::move(watched), {}});
+    return finder.find(spec, {dead, std::move(watched), {}, false});
   }
   Departed end(pid_t pid, std::vector<BoundSocket> sockets = {}) {
     auto facts = read_facts(proc, pid);
@@ -239,7 +239,7 @@ void an_heir_is_found_before_the_reflex() {
   file.write("50", 9'000);
   Departed dead = file.world.end(50);
   dead.watched.pidfile = read_pidfile(*file.spec.pidfile).stamp;
-  const auto heir = [&] { return file.world.finder.find_heir(file.spec, {&dead, {}, {}}); };
+  const auto heir = [&] { return file.world.finder.find_heir(file.spec, {&dead, {}, {}, false}); };
   CHECK(heir().found.empty() && !heir().pending);
   // It lived at the death: the pidfile says that it has taken over.
   file.world.add(51, "haproxy", 5'000);

@@ -50,6 +50,7 @@ int main() {
       {"output", sockmon::test_output},
       {"run", sockmon::test_run},
       {"process_sensor", sockmon::test_process_sensor},
+      {"hand_over", sockmon::test_hand_over},
       {"monitor", sockmon::test_monitor},
       {"notify", sockmon::test_notify},
       {"reboot", sockmon::test_reboot},
