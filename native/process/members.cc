@@ -39,11 +39,13 @@ Adoption Members::adopt(const Found& found) {
     return refused;
   }
   // Between the look into /proc and pidfd_open the number may have been given to another process.
-  const auto identity = finder_.identify(wanted.pid);
-  if (!identity || !(*identity == wanted)) return {false, "the process ended while it was being looked at", "", ""};
+  const auto facts = finder_.read(wanted.pid);
+  if (!facts || !(facts->identity() == wanted)) return {false, "the process ended while it was being looked at", "", ""};
   try {
     auto watch = std::make_unique<FdWatch>(reactor_, std::move(pidfd), EPOLLIN, [this, wanted](uint32_t) { on_end_(wanted); });
     list_.push_back({found.watched, std::move(watch)});
+    // It may have executed its program between two reads of the first look.
+    list_.back().watched.image = facts->stat.image;
   } catch (const Error& error) {
     return {false, "the process cannot be watched", error.code(), error.what()};
   }
@@ -95,9 +97,12 @@ bool Members::renew(const Found& found) {
   return false;
 }
 
-void Members::renew_users(const ProcFs& proc) {
+void Members::renew_origin(const ProcFs& proc) {
   for (Member& member : list_) {
     if (const auto user = proc.owner(member.watched.identity.pid)) member.watched.last_user = user;
+    // It may have been in the middle of its execve(2), or have executed itself anew.
+    const auto stat = proc.stat(member.watched.identity.pid);
+    if (stat && stat->image.known()) member.watched.image = stat->image;
   }
 }
 

@@ -51,7 +51,7 @@ class Members {
   /// What a new look says about a known one; false if it is not known.
   bool renew(const Found& found);
   /// Who they are now may not be who they were at first sight.
-  void renew_users(const ProcFs& proc);
+  void renew_origin(const ProcFs& proc);
 
   /// What stands behind "pid N": nothing for a single server.
   std::string words(const ProcFs& proc) const;

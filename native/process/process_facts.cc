@@ -11,6 +11,8 @@ std::optional<ProcessFacts> read_facts(const ProcFs& proc, pid_t pid) {
   facts.stat = std::move(*stat);
   facts.argv = proc.command_line(pid);
   facts.executable = proc.executable(pid);
+  // In the middle of execve(2): it is told what it executes, but has no stack yet. What it will be is seen at the next look.
+  if (!facts.executable.empty() && !facts.stat.image.known()) return std::nullopt;
   return facts;
 }
 

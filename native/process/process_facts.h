@@ -31,7 +31,7 @@ struct ProcessFacts {
   Identity identity() const { return {stat.pid, stat.start_ticks}; }
 };
 
-/// A living process; nothing for one that is dead or inside do_exit().
+/// A living process; nothing for one that is dead, inside do_exit() or in the middle of execve(2).
 std::optional<ProcessFacts> read_facts(const ProcFs& proc, pid_t pid);
 /// Completes it with its user and its namespaces.
 void read_origin(const ProcFs& proc, ProcessFacts& facts);

@@ -51,6 +51,10 @@ Search ProcessFinder::find(const ProcessSpec& spec, const Quest& quest) {
 
 Search ProcessFinder::find_heir(const ProcessSpec& spec, const Quest& quest) {
   const Watched& dead = quest.dead->watched;
+  if (quest.background) {
+    Search search = find_background(spec, quest);
+    if (!search.found.empty()) return search;
+  }
   bool pending = false;
   if (spec.pidfile) {
     const PidfileWord word = read_pidfile(*spec.pidfile);
@@ -69,10 +73,13 @@ Search ProcessFinder::find_heir(const ProcessSpec& spec, const Quest& quest) {
 Search ProcessFinder::find_background(const ProcessSpec& spec, const Quest& quest) {
   const Watched& dead = quest.dead->watched;
   std::vector<ProcessFacts> forks;
-  walk_processes(proc_, [&](ProcessFacts&& facts) {
+  const auto look = [&](ProcessFacts&& facts) {
     if (is_fork_of(facts, dead.image) && facts.stat.start_ticks >= dead.identity.start_ticks && fits(spec, facts))
       forks.push_back(std::move(facts));
-  });
+  };
+  walk_processes(proc_, look);
+  // Who forks twice may have forked the last one after the list of processes was read, and ended before it was read itself.
+  if (forks.empty()) walk_processes(proc_, look);
   const auto first = masters(forks);
   if (first.empty()) return nothing("");
   ProcessFacts background = *first[0];
@@ -80,13 +87,8 @@ Search ProcessFinder::find_background(const ProcessSpec& spec, const Quest& ques
   Search search;
   search.found = {found(background)};
   search.found[0].watched.sockets = dead.sockets;
+  search.in_background = true;
   return search;
-}
-
-std::optional<Identity> ProcessFinder::identify(pid_t pid) const {
-  const auto facts = read_facts(proc_, pid);
-  if (!facts) return std::nullopt;
-  return facts->identity();
 }
 
 Search ProcessFinder::by_pidfile(const ProcessSpec& spec, const Quest& quest) {

@@ -31,6 +31,8 @@ struct Search {
   std::string fault;
   /// The pidfile is being written at this moment: it holds no pid, and was opened for writing since it named the dead one.
   bool pending = false;
+  /// It is the fork of one that went into the background.
+  bool in_background = false;
 };
 
 /// From what a search is made.
@@ -41,6 +43,8 @@ struct Quest {
   std::vector<Identity> watched;
   /// Who has been seen to hold a socket for others.
   std::vector<Identity> activators;
+  /// The dead one was young and ended in order, as a daemon does when it goes into the background.
+  bool background = false;
 };
 
 class ProcessFinder {
@@ -53,15 +57,14 @@ class ProcessFinder {
   Search find(const ProcessSpec& spec, const Quest& quest = {});
   /**
    * Who has taken over already, at the moment of a death: asked before the reflex, so it reads the pidfile and asks sock_diag once, and looks
-   * through the processes only if somebody still holds the address (then nothing is missing yet).
+   * through the processes only if somebody still holds the address (then nothing is missing yet), or for a fork in the background.
    */
   Search find_heir(const ProcessSpec& spec, const Quest& quest);
-  /// The fork that a daemon leaves when it goes into the background.
-  Search find_background(const ProcessSpec& spec, const Quest& quest);
   /// The living process with this pid; nothing for one that is dead or dying.
-  std::optional<Identity> identify(pid_t pid) const;
+  std::optional<ProcessFacts> read(pid_t pid) const { return read_facts(proc_, pid); }
 
  private:
+  Search find_background(const ProcessSpec& spec, const Quest& quest);
   Search by_pidfile(const ProcessSpec& spec, const Quest& quest);
   Search by_listen(const ProcessSpec& spec, const Quest& quest);
   Search by_words(const ProcessSpec& spec, const Quest& quest);

@@ -22,6 +22,7 @@ constexpr double kOneDeathMs = 2000;
 constexpr double kRestartMs = 10'000;
 /// How long a daemon may take until it goes into the background.
 constexpr double kForegroundMs = 10'000;
+constexpr int kMostHeirs = 5;
 /// How long a pidfile may be empty between two writers.
 constexpr double kHandOverMs = 250;
 
@@ -136,7 +137,7 @@ void ProcessSensor::look_for_successors() {
 }
 
 void ProcessSensor::look_for_more() {
-  members_.renew_users(context_.proc);
+  members_.renew_origin(context_.proc);
   // One that was found by its name or its pidfile is watched, and no other is looked for.
   if (members_.server() != nullptr && !spec_.listen) return look_again_later();
   const SensorReport before = current_;
@@ -201,7 +202,7 @@ void ProcessSensor::look_again_later() {
   reviews_++;
 }
 
-Quest ProcessSensor::quest(const Departed* dead) const { return {dead, members_.servers(), activators_}; }
+Quest ProcessSensor::quest(const Departed* dead) const { return {dead, members_.servers(), activators_, false}; }
 
 void ProcessSensor::find_the_dead() {
   while (const Member* member = members_.ended(reactor_.sys(), context_.proc)) on_end(member->watched.identity);
@@ -226,19 +227,23 @@ void ProcessSensor::on_end(const Identity& identity) {
 /// Whether somebody has taken over, so that nothing is down. The cause is asked for only where it decides.
 ProcessSensor::HandOver ProcessSensor::hand_over(Ending& ending) {
   const Watched& dead = ending.dead.watched;
-  const Quest quest = this->quest(&ending.dead);
-  Search search;
+  Quest quest = this->quest(&ending.dead);
   // A daemon that has gone into the background is its fork. Its pidfile names that one, or none yet.
-  if (!spec_.pidfile && !dead.idle && reactor_.sys().boot_ms() - born_ms(dead.identity) < kForegroundMs && is_orderly(ending))
-    search = context_.finder.find_background(spec_, quest);
-  const bool in_background = !search.found.empty();
-  if (!in_background) search = context_.finder.find_heir(spec_, quest);
+  const bool is_young = reactor_.sys().boot_ms() - born_ms(dead.identity) < kForegroundMs;
+  quest.background = !spec_.pidfile && !dead.idle && is_young && is_orderly(ending);
+  Search search = context_.finder.find_heir(spec_, quest);
+  std::string why;
+  // Who forks twice leaves one that ends while it is being looked at.
+  for (int tries = 1; !search.found.empty(); tries++) {
+    if (search.found[0].watched.idle && !is_orderly(ending)) return HandOver::no;
+    if (adopt(search.found[0], why)) break;
+    if (tries == kMostHeirs) return HandOver::no;
+    search = context_.finder.find_heir(spec_, quest);
+  }
   if (search.found.empty()) return search.pending && is_orderly(ending) ? HandOver::pending : HandOver::no;
   const Found& heir = search.found[0];
-  std::string why;
-  if ((heir.watched.idle && !is_orderly(ending)) || !adopt(heir, why)) return HandOver::no;
   become_up();
-  if (!in_background && !heir.watched.idle && !dead.idle)
+  if (!search.in_background && !heir.watched.idle && !dead.idle)
     current_.replaced = "pid " + std::to_string(dead.identity.pid) + " has ended, after " + heir.words + " had taken over; nothing was down";
   look_again_later();
   if (heir.watched.idle && !ending.cause.known())

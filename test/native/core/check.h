@@ -194,6 +194,7 @@ void test_successor();
 void test_holders();
 void test_sock_diag();
 void test_process_finder();
+void test_identity();
 void test_listen();
 void test_netlink();
 void test_link_judge();
@@ -203,7 +204,11 @@ void test_output();
 void test_run();
 void test_adopt();
 void test_process_sensor();
+<<<<<<< HEAD
 void test_connection();
+=======
+void test_hand_over();
+>>>>>>> identity
 void test_monitor();
 void test_folder_hub();
 void test_unit_group();

@@ -41,6 +41,7 @@ int main(int argc, char** argv) {
       {"holders", sockmon::test_holders},
       {"sock_diag", sockmon::test_sock_diag},
       {"process_finder", sockmon::test_process_finder},
+      {"identity", sockmon::test_identity},
       {"listen", sockmon::test_listen},
       {"netlink", sockmon::test_netlink},
       {"link_judge", sockmon::test_link_judge},
@@ -50,7 +51,11 @@ int main(int argc, char** argv) {
       {"run", sockmon::test_run},
       {"adopt", sockmon::test_adopt},
       {"process_sensor", sockmon::test_process_sensor},
+<<<<<<< HEAD
       {"connection", sockmon::test_connection},
+=======
+      {"hand_over", sockmon::test_hand_over},
+>>>>>>> identity
       {"monitor", sockmon::test_monitor},
       {"folder_hub", sockmon::test_folder_hub},
       {"unit_group", sockmon::test_unit_group},

@@ -1,0 +1,285 @@
+// Who takes the place of a process that has ended, as the sensor of real processes tells it.
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "check.h"
+#include "sensors/process.h"
+
+namespace sockmon {
+namespace {
+
+/// A shell under another name, which ends with the test, and with status 0 when it is told to.
+class Child {
+ public:
+  explicit Child(const std::string& name) {
+    int fds[2];
+    CHECK(pipe2(fds, O_CLOEXEC) == 0);
+    pid_ = fork();
+    CHECK(pid_ >= 0);
+    if (pid_ == 0) {
+      dup2(fds[0], STDIN_FILENO);
+      // What the test prints to is not held open by it.
+      dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
+      execl("/bin/sh", name.c_str(), "-c", "read order && exit 0; exit 1", nullptr);
+      _exit(127);
+    }
+    close(fds[0]);
+    order_ = UniqueFd(fds[1]);
+    const ProcFs proc;
+    for (;; usleep(100)) {
+      const auto facts = read_facts(proc, pid_);
+      if (facts && !facts->argv.empty() && facts->argv[0] == name) break;
+    }
+  }
+  ~Child() {
+    if (pid_ == 0) return;
+    kill(SIGKILL);
+    reap();
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  pid_t pid() const { return pid_; }
+  void end() { CHECK(write(order_.get(), "\n", 1) == 1); }
+  void kill(int signal) const { ::kill(pid_, signal); }
+  void reap() {
+    waitpid(pid_, nullptr, 0);
+    pid_ = 0;
+  }
+
+ private:
+  pid_t pid_ = 0;
+  UniqueFd order_;
+};
+
+/// So long that nothing is born in the same tick of the clock as something else.
+void wait_a_tick() { usleep(30'000); }
+
+struct World {
+  FakeSys sys;
+  TempDir dir;
+  Reactor reactor{sys, no_errors};
+  ProcFs proc;
+  ProcessFinder finder{sys, proc, [](pid_t) { return false; }};
+  ProcessContext context{finder, proc, true};
+  RecordingHost host;
+  ProcessSpec spec;
+  std::unique_ptr<ProcessSensor> sensor;
+  /// Unlike that of anything else on this machine.
+  const std::string name = "core" + std::to_string(getpid());
+
+  SensorReport start() {
+    sensor = std::make_unique<ProcessSensor>(reactor, host, context, spec);
+    return sensor->start();
+  }
+  void write(const std::string& text) { spec.pidfile = dir.write("x.pid", text); }
+  void until_reports(size_t count) {
+    run_until(reactor, [&] { return host.reports.size() >= count; });
+  }
+  bool has_died() const { return std::find(host.order.begin(), host.order.end(), "died") != host.order.end(); }
+};
+
+void a_survivor_does_not_end_the_outage() {
+  World world;
+  world.spec.name = world.name;
+  const Child first(world.name);
+  wait_a_tick();
+  const Child survivor(world.name);
+  CHECK(world.start().pid == first.pid());
+  CHECK(world.host.faults.size() == 1 && world.host.faults[0].code == "ENOTUNIQ" && world.host.faults[0].active);
+  wait_a_tick();
+  first.kill(SIGKILL);
+  world.until_reports(1);
+  CHECK(world.host.reports[0].state == SensorState::down);
+  for (int looks = 0; looks < 3; looks++) CHECK(world.sensor->snapshot().state == SensorState::down);
+  const Child successor(world.name);
+  world.until_reports(2);
+  CHECK(world.host.reports[1].state == SensorState::up && world.host.reports[1].pid == successor.pid());
+  CHECK(!world.host.faults[0].active);
+}
+
+void what_was_born_during_a_restart_does() {
+  // A script that kills without waiting has started the next one before the last one has ended.
+  World world;
+  world.spec.name = world.name;
+  const Child first(world.name);
+  wait_a_tick();
+  world.context.last_run_ms = [begun_ms = world.sys.boot_ms()] { return begun_ms; };
+  CHECK(world.start().pid == first.pid());
+  const Child second(world.name);
+  wait_a_tick();
+  first.kill(SIGKILL);
+  world.until_reports(2);
+  CHECK(world.host.reports[1].state == SensorState::up && world.host.reports[1].pid == second.pid());
+}
+
+void a_successor_in_the_pidfile_is_no_outage() {
+  World world;
+  Child first(world.name), second(world.name);
+  world.write(std::to_string(first.pid()));
+  CHECK(world.start().pid == first.pid());
+  world.write(std::to_string(second.pid()));
+  // However it ends: by SIGKILL as well.
+  first.kill(SIGKILL);
+  world.until_reports(1);
+  const SensorReport& up = world.host.reports[0];
+  CHECK(up.state == SensorState::up && up.pid == second.pid() && !world.has_died());
+  CHECK(up.replaced.find("pid " + std::to_string(first.pid()) + " has ended, after pid " + std::to_string(second.pid())) == 0);
+  CHECK(world.sensor->snapshot().replaced.empty());
+  // Its own death is one.
+  second.kill(SIGKILL);
+  world.until_reports(2);
+  CHECK(world.host.reports[1].state == SensorState::down && world.has_died());
+}
+
+void a_successor_that_is_dying_as_well_is_none() {
+  World world;
+  Child first(world.name), second(world.name);
+  world.write(std::to_string(first.pid()));
+  world.start();
+  world.write(std::to_string(second.pid()));
+  second.kill(SIGKILL);
+  siginfo_t info;
+  CHECK(waitid(P_PID, static_cast<id_t>(second.pid()), &info, WEXITED | WNOWAIT) == 0);
+  first.kill(SIGKILL);
+  world.until_reports(1);
+  CHECK(world.host.reports[0].state == SensorState::down && world.host.order[0] == "died");
+}
+
+void a_pidfile_that_is_being_written_is_waited_for() {
+  for (const bool comes : {true, false}) {
+    World world;
+    Child first(world.name), second(world.name);
+    world.write(std::to_string(first.pid()));
+    world.start();
+    world.write("");
+    first.end();
+    Timer writer(world.reactor, [&] { world.write(std::to_string(second.pid())); });
+    if (comes) writer.arm(40);
+    world.until_reports(1);
+    CHECK(world.has_died() == !comes);
+    CHECK(world.host.reports[0].state == (comes ? SensorState::up : SensorState::down));
+    CHECK(world.host.reports[0].pid == (comes ? second.pid() : first.pid()));
+  }
+  // A crash waits for nobody.
+  World world;
+  Child first(world.name);
+  world.write(std::to_string(first.pid()));
+  world.start();
+  world.write("");
+  first.kill(SIGSEGV);
+  const double killed_ms = world.sys.boot_ms();
+  world.until_reports(1);
+  CHECK(world.host.reports[0].state == SensorState::down && world.host.reports[0].at_ms >= killed_ms);
+  CHECK(world.host.order[0] == "died");
+}
+
+/// Holds the socket under the name of an activator, and never serves it.
+pid_t fork_inetd() {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    prctl(PR_SET_NAME, "inetd");
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) pause();
+  }
+  const ProcFs proc;
+  while (proc.stat(pid)->comm != "inetd") usleep(100);
+  return pid;
+}
+
+struct Activation {
+  World world;
+  UniqueFd socket{::socket(AF_INET, SOCK_STREAM, 0)};  // without SOCK_CLOEXEC: it is handed on
+  pid_t inetd = 0;
+  std::unique_ptr<Child> server;
+
+  Activation() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    CHECK(bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size) == 0 && listen(socket.get(), 1) == 0);
+    CHECK(getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    inetd = fork_inetd();
+    server = std::make_unique<Child>(world.name);
+    world.spec.listen = parse_listen("tcp:127.0.0.1:" + std::to_string(ntohs(address.sin_port)));
+  }
+  ~Activation() {
+    kill(inetd, SIGKILL);
+    waitpid(inetd, nullptr, 0);
+  }
+};
+
+void an_orderly_end_under_an_activator_is_idle() {
+  Activation activation;
+  World& world = activation.world;
+  CHECK(world.start().pid == activation.server->pid());
+  activation.server->end();
+  world.until_reports(1);
+  const SensorReport& idle = world.host.reports[0];
+  CHECK(idle.state == SensorState::up && !idle.pid && !world.has_died());
+  CHECK(idle.detail == "idle, socket held by inetd, pid " + std::to_string(activation.inetd));
+  // Not the activator's process to kill.
+  CHECK(!world.sensor->kill());
+  // The end of who holds it is the end.
+  kill(activation.inetd, SIGKILL);
+  world.until_reports(2);
+  CHECK(world.host.reports[1].state == SensorState::down && world.has_died());
+}
+
+void a_crash_under_an_activator_is_a_death_that_is_over_at_once() {
+  Activation activation;
+  World& world = activation.world;
+  world.start();
+  activation.server->kill(SIGSEGV);
+  world.until_reports(2);
+  CHECK(world.host.reports[0].state == SensorState::down && world.host.order[0] == "died");
+  CHECK(world.host.reports[1].state == SensorState::up && !world.host.reports[1].pid);
+}
+
+void a_crash_that_is_known_late_is_told_late() {
+  Activation activation;
+  World& world = activation.world;
+  // Neither the zombie nor the pidfd tells, as under a kernel before 6.15 with a parent that has reaped.
+  const ProcFs hidden(world.dir.path());
+  const ProcessContext context{world.finder, hidden, true};
+  bool is_known = false;
+  world.sys.on_pidfd_get_info = [&](int, PidfdInfo* info) {
+    if (!is_known) return fail(ESRCH);
+    info->mask = kPidfdInfoExit;
+    info->exit_code = SIGSEGV;
+    return 0;
+  };
+  ProcessSensor sensor(world.reactor, world.host, context, world.spec);
+  sensor.start();
+  activation.server->kill(SIGSEGV);
+  world.until_reports(1);
+  CHECK(world.host.reports[0].state == SensorState::up && !world.host.reports[0].pid && !world.has_died());
+  is_known = true;
+  activation.server->reap();
+  world.until_reports(3);
+  CHECK(world.host.reports[1].state == SensorState::down && world.has_died());
+  CHECK(world.host.reports[1].cause->value == SIGSEGV);
+  CHECK(world.host.reports[2].state == SensorState::up);
+}
+
+}  // namespace
+
+void test_hand_over() {
+  a_survivor_does_not_end_the_outage();
+  what_was_born_during_a_restart_does();
+  a_successor_in_the_pidfile_is_no_outage();
+  a_successor_that_is_dying_as_well_is_none();
+  a_pidfile_that_is_being_written_is_waited_for();
+  an_orderly_end_under_an_activator_is_idle();
+  a_crash_under_an_activator_is_a_death_that_is_over_at_once();
+  a_crash_that_is_known_late_is_told_late();
+}
+
+}  // namespace sockmon

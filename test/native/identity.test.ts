@@ -1,0 +1,332 @@
+/** Which process counts as the service, on real daemons, each in a network namespace of its own. */
+import assert from 'node:assert/strict';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import type { SensorSpec } from '../../native/index.js';
+import { atEnd, kill, type Report, scratch, shell, until } from './helpers.js';
+import { needs, needsNetworkNamespaces } from './needs.js';
+import { Netns } from './netns.js';
+
+const skip = needsNetworkNamespaces() || needs('/usr/bin/python3', ['-c', '']);
+
+/** A namespace whose processes all end with the test. */
+async function open(test: TestContext): Promise<{ ns: Netns; folder: string }> {
+  const folder = scratch(test);
+  const ns = new Netns(test);
+  const name = (await ns.sh('ip link set lo up; readlink /proc/self/ns/net')).trim();
+  atEnd(test, () => {
+    for (const pid of readdirSync('/proc').filter(entry => /^\d+$/.test(entry))) {
+      if (linkOf(pid) === name) kill(Number(pid));
+    }
+  });
+  return { ns, folder };
+}
+
+function linkOf(pid: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return '';
+  }
+}
+
+const pidIn = (file: string): number => Number(readFileSync(file, 'utf8'));
+
+/** Starts it in a session of its own, with nothing of ours open; returns its pid. */
+async function start(ns: Netns, command: string): Promise<number> {
+  return Number(await ns.sh(`setsid ${command} >/dev/null 2>&1 </dev/null & echo $!`));
+}
+
+async function isListening(ns: Netns, port: number, count = 1): Promise<void> {
+  let seen = '';
+  for (let i = 0; i < 500; i++) {
+    seen = await ns.sh(`ss -Hltn sport = :${port}`);
+    if (seen.trim().split('\n').filter(Boolean).length >= count) return;
+    await new Promise(resolve => setTimeout(resolve, 20));
+  }
+  assert.fail(`nobody listens on ${port}: ${seen}`);
+}
+
+function script(folder: string, name: string, text: string): string {
+  const file = join(folder, name);
+  writeFileSync(file, text);
+  chmodSync(file, 0o755);
+  return file;
+}
+
+async function alive(ns: Netns, sensor: SensorSpec): Promise<Report> {
+  const [initial] = await ns.watch('r', [sensor]);
+  return initial?.state === 'up' ? initial : ns.recorder.state('up');
+}
+
+const states = (ns: Netns): string[] =>
+  ns.recorder.all('sensor').map(({ state, replaced }) => (replaced === undefined ? state : 'replaced'));
+
+/** Waits for what comes, and sees that nothing else has. */
+async function seen(ns: Netns, wanted: string[]): Promise<void> {
+  await until(() => states(ns).length >= wanted.length, `${wanted}; so far ${states(ns)}`);
+  assert.deepEqual(states(ns), wanted);
+}
+
+const haproxy = (folder: string): string => {
+  const file = join(folder, 'haproxy.cfg');
+  const timeouts = 'timeout connect 1s\n  timeout client 1s\n  timeout server 1s';
+  writeFileSync(
+    file,
+    `global\n  maxconn 50\ndefaults\n  ${timeouts}\nlisten x\n  bind 127.0.0.1:8080\n  mode tcp\n`,
+  );
+  return `haproxy -D -f ${file} -p ${folder}/pid`;
+};
+
+describe('a hand-over', { skip: skip || needs('haproxy', ['-v']) }, () => {
+  for (const [what, sensor] of [
+    [
+      'pidfile',
+      (folder: string): SensorSpec => ({ kind: 'process', pidfile: `${folder}/pid`, name: 'haproxy' }),
+    ],
+    ['address', (): SensorSpec => ({ kind: 'process', listen: 'tcp:127.0.0.1:8080' })],
+  ] as const) {
+    it(`by the ${what} is told as one, and runs no script; a death is a death`, async test => {
+      const { ns, folder } = await open(test);
+      await ns.sh(haproxy(folder));
+      await isListening(ns, 8080);
+      const first = await alive(ns, sensor(folder));
+      await ns.armReflex('r', shell('restart', `echo >${folder}/ran`));
+      const before = pidIn(`${folder}/pid`);
+      assert.equal(first.pid, before);
+      await ns.sh(`${haproxy(folder)} -sf ${before}`);
+      await seen(ns, ['replaced']);
+      const [replaced] = ns.recorder.all('sensor');
+      assert.equal(replaced?.pid, pidIn(`${folder}/pid`));
+      assert.match(
+        replaced?.replaced ?? '',
+        new RegExp(`pid ${before} has ended, after pid ${replaced?.pid} `),
+      );
+      assert.ok(!existsSync(`${folder}/ran`));
+      kill(replaced?.pid ?? 0);
+      await ns.recorder.ended('restart');
+      assert.ok(existsSync(`${folder}/ran`));
+      assert.deepEqual(states(ns), ['replaced', 'down']);
+      await ns.sh(haproxy(folder));
+      await seen(ns, ['replaced', 'down', 'up']);
+    });
+  }
+});
+
+const nginx = (folder: string): string => {
+  mkdirSync(`${folder}/logs`, { recursive: true });
+  const file = join(folder, 'nginx.conf');
+  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map(name => `${name}_temp_path ${folder};`)
+    .join(' ');
+  writeFileSync(
+    file,
+    `user root; worker_processes 2; pid ${folder}/pid; error_log ${folder}/logs/e; events {}
+http { access_log off; ${paths} server { listen 127.0.0.1:8081; } }`,
+  );
+  // By its whole path: it executes its own argv[0] anew at an upgrade.
+  return `$(command -v nginx) -c ${file} -p ${folder}`;
+};
+
+describe('a master and its workers', { skip: skip || needs('nginx', ['-v']) }, () => {
+  it('the workers that a killed master leaves with its socket are not the service', async test => {
+    const { ns, folder } = await open(test);
+    await ns.sh(nginx(folder));
+    await isListening(ns, 8081);
+    const first = await alive(ns, { kind: 'process', listen: 'tcp:8081' });
+    assert.equal(first.pid, pidIn(`${folder}/pid`));
+    const workers = (await ns.sh(`cat /proc/${first.pid}/task/${first.pid}/children`))
+      .trim()
+      .split(' ')
+      .map(Number);
+    assert.equal(workers.length, 2);
+    kill(first.pid ?? 0);
+    await seen(ns, ['down']);
+    await isListening(ns, 8081);
+    assert.equal((await ns.snapshot('r'))[0]?.state, 'down');
+    for (const worker of workers) kill(worker);
+    await until(() => workers.every(worker => linkOf(String(worker)) === ''), 'the end of the workers');
+    await ns.sh(`rm ${folder}/pid; ${nginx(folder)}`);
+    await seen(ns, ['down', 'up']);
+    assert.equal(ns.recorder.all('sensor')[1]?.pid, pidIn(`${folder}/pid`));
+  });
+
+  for (const [what, sensor] of [
+    ['pidfile', (folder: string): SensorSpec => ({ kind: 'process', pidfile: `${folder}/pid` })],
+    ['address', (): SensorSpec => ({ kind: 'process', listen: 'tcp:8081' })],
+  ] as const) {
+    it(`an upgrade of the executable in flight is a hand-over, seen by the ${what}`, async test => {
+      const { ns, folder } = await open(test);
+      await ns.sh(nginx(folder));
+      await isListening(ns, 8081);
+      const { pid: before } = await alive(ns, sensor(folder));
+      process.kill(before ?? 0, 'SIGUSR2');
+      await until(() => existsSync(`${folder}/pid.oldbin`) && existsSync(`${folder}/pid`), 'the new master');
+      await until(() => pidIn(`${folder}/pid`) > 0, 'its pid');
+      process.kill(before ?? 0, 'SIGQUIT');
+      await seen(ns, ['replaced']);
+      assert.equal(ns.recorder.all('sensor')[0]?.pid, pidIn(`${folder}/pid`));
+    });
+  }
+});
+
+describe('a name', { skip }, () => {
+  it('that a survivor bears as well does not make it the successor', async test => {
+    const { ns, folder } = await open(test);
+    const program = `${folder}/twin${process.pid}`;
+    await ns.sh(`cp /bin/sleep ${program}`);
+    const first = await start(ns, `${program} 1001`);
+    await until(() => readFileSync(`/proc/${first}/cmdline`, 'utf8').includes('1001'), 'the first');
+    const second = await start(ns, `${program} 1002`);
+    await until(() => readFileSync(`/proc/${second}/cmdline`, 'utf8').includes('1002'), 'the second');
+    const name = `twin${process.pid}`;
+    const up = await alive(ns, { kind: 'process', name });
+    assert.equal(up.pid, first);
+    assert.match(up.detail ?? '', /the oldest of several: pid \d+ .* 1001\), pid \d+ .* 1002\)/);
+    const fault = await ns.recorder.next('fault', ({ active }) => active);
+    assert.equal(fault.code, 'ENOTUNIQ');
+    kill(first);
+    await seen(ns, ['down']);
+    assert.equal((await ns.snapshot('r'))[0]?.state, 'down');
+    const third = await start(ns, `${program} 1003`);
+    const back = await ns.recorder.state('up');
+    assert.equal(back.pid, third);
+    assert.equal((await ns.recorder.next('fault', ({ active }) => !active)).code, 'ENOTUNIQ');
+    // The words of the command line tell which.
+    const [narrowed] = await ns.watch('narrowed', [{ kind: 'process', name, command: '1002' }]);
+    assert.deepEqual([narrowed?.pid, narrowed?.detail], [second, undefined]);
+  });
+
+  it('of what runs in another network namespace is not ours, unless that is asked for', async test => {
+    const { ns, folder } = await open(test);
+    const name = `far${process.pid}`;
+    await ns.sh(`cp /bin/sleep ${folder}/${name}`);
+    const far = await start(ns, `unshare -n ${folder}/${name} 1000`);
+    atEnd(test, () => kill(far));
+    await until(() => readFileSync(`/proc/${far}/comm`, 'utf8').trim() === name, 'it to run');
+    const [own] = await ns.watch('own', [{ kind: 'process', name }]);
+    assert.equal(own?.state, 'absent');
+    assert.match(
+      own?.detail ?? '',
+      /another network namespace, as in a container \(namespace: any would take it\)/,
+    );
+    const [any] = await ns.watch('any', [{ kind: 'process', name, namespace: 'any' }]);
+    assert.deepEqual([any?.state, any?.pid], ['up', far]);
+  });
+
+  it('of a script may be longer than the kernel keeps, and the nearest is proposed', async test => {
+    const { ns, folder } = await open(test);
+    const name = `long-named-daemon-${process.pid}`;
+    const file = script(folder, name, '#!/usr/bin/python3\nimport time\ntime.sleep(1000)\n');
+    const pid = await start(ns, file);
+    const up = await alive(ns, { kind: 'process', name });
+    assert.equal(up.pid, pid);
+    const [near] = await ns.watch('near', [{ kind: 'process', name: `${name}s` }]);
+    assert.match(near?.detail ?? '', new RegExp(`did you mean ${name}, pid ${pid} `));
+  });
+
+  it('of a daemon that goes into the background stays with it', async test => {
+    const { ns, folder } = await open(test);
+    const name = `backgr${process.pid}`;
+    const go = `${folder}/go`;
+    const text = `#!/usr/bin/python3
+import os, time
+while not os.path.exists('${go}'): time.sleep(0.01)
+if os.fork(): os._exit(0)
+os.setsid()
+if os.fork(): os._exit(0)
+time.sleep(1000)
+`;
+    const first = await start(ns, script(folder, name, text));
+    const up = await alive(ns, { kind: 'process', name });
+    assert.equal(up.pid, first);
+    await ns.sh(`touch ${go}`);
+    await until(() => ns.recorder.all('sensor').some(({ pid }) => pid !== first), 'the background');
+    assert.ok(!states(ns).includes('down') && !states(ns).includes('replaced'), states(ns).join());
+    const last = (await ns.snapshot('r'))[0];
+    assert.equal(last?.state, 'up');
+    kill(last?.pid ?? 0);
+    await ns.recorder.state('down');
+  });
+});
+
+/** Takes connections on descriptor 0, or on an address of its own, and does what the first line says. */
+const server = `#!/usr/bin/python3
+import os, signal, socket, sys
+s = socket.socket(fileno=os.dup(0)) if len(sys.argv) < 2 else socket.create_server((sys.argv[1], int(sys.argv[2])))
+while True:
+    c, _ = s.accept()
+    word = c.makefile().readline().strip()
+    if word == 'quit': os._exit(0)
+    if word == 'crash': os.kill(os.getpid(), signal.SIGKILL)
+`;
+
+describe('a port', { skip }, () => {
+  it('with several servers is down when one of its addresses is, until that one is served again', async test => {
+    const { ns, folder } = await open(test);
+    const file = script(folder, `server${process.pid}`, server);
+    const stub = await start(ns, `${file} 127.0.0.53 5353`);
+    await isListening(ns, 5353);
+    const lan = await start(ns, `${file} 127.0.0.1 5353`);
+    await isListening(ns, 5353, 2);
+    const up = await alive(ns, { kind: 'process', listen: 'tcp:5353' });
+    assert.match(up.detail ?? '', new RegExp(`127.0.0.53:5353 by pid ${stub}; 127.0.0.1:5353 by pid ${lan}`));
+    kill(lan);
+    await seen(ns, ['down']);
+    assert.equal(ns.recorder.all('sensor')[0]?.detail, 'nobody serves 127.0.0.1:5353 any more');
+    await start(ns, `${file} 127.0.0.2 5353`);
+    await isListening(ns, 5353, 2);
+    assert.equal((await ns.snapshot('r'))[0]?.state, 'down');
+    await start(ns, `${file} 127.0.0.1 5353`);
+    await ns.recorder.state('up');
+    kill(stub);
+    await ns.recorder.state('down', 2);
+  });
+
+  it('that inetd holds is idle without a server: an orderly end is none, a crash is', {
+    skip: needs('test', ['-x', '/usr/sbin/inetd']),
+  }, async test => {
+    const { ns, folder } = await open(test);
+    const file = script(folder, `server${process.pid}`, server);
+    writeFileSync(`${folder}/inetd.conf`, `127.0.0.1:7777 stream tcp wait root ${file} server\n`);
+    const inetd = await start(ns, `/usr/sbin/inetd -i ${folder}/inetd.conf`);
+    await isListening(ns, 7777);
+    const say = (word: string): Promise<string> =>
+      ns.sh(
+        `/usr/bin/python3 -c 'import socket; socket.create_connection(("127.0.0.1", 7777)).sendall(b"${word}\\n")'`,
+      );
+    const idle = await alive(ns, { kind: 'process', listen: 'tcp:127.0.0.1:7777' });
+    assert.deepEqual([idle.pid, idle.detail], [undefined, `idle, socket held by inetd, pid ${inetd}`]);
+    await ns.armReflex('r', shell('restart', `echo >${folder}/ran`));
+    await say('hello');
+    const served = await ns.recorder.next('sensor', ({ pid }) => pid !== undefined);
+    assert.notEqual(served.pid, inetd);
+    await say('quit');
+    const again = await ns.recorder.next(
+      'sensor',
+      ({ atMs, pid }) => pid === undefined && atMs > served.atMs,
+    );
+    assert.match(again.detail ?? '', /^idle, socket held by inetd/);
+    assert.ok(!existsSync(`${folder}/ran`));
+    await say('hello');
+    await ns.recorder.next('sensor', ({ atMs, pid }) => pid !== undefined && atMs > again.atMs);
+    await say('crash');
+    const down = await ns.recorder.state('down');
+    assert.equal(down.reflex, 'restart');
+    assert.deepEqual(down.cause, { kind: 'signal', signal: 9, coreDumped: false });
+    await ns.recorder.next('sensor', ({ state, atMs }) => state === 'up' && atMs > down.atMs);
+    // The end of who holds the socket is the end of the service.
+    await until(() => states(ns).at(-1) === 'up', 'idle again');
+    kill(inetd);
+    await ns.recorder.state('down', 2);
+  });
+});
