@@ -10,6 +10,13 @@
 namespace sockmon {
 namespace {
 
+/// The living process with this pid; nothing for one that is dead or dying.
+std::optional<Identity> living(const ProcFs& proc, pid_t pid) {
+  const auto stat = proc.stat(pid);
+  if (!stat || stat->dead || (stat->exiting && proc.is_exiting(pid))) return std::nullopt;
+  return Identity{pid, stat->start_ticks};
+}
+
 /// So long an answer of systemd is waited for: it takes 10 to 50 ms, a busy PID 1 included.
 constexpr double kAnswerMs = 2000;
 constexpr double kFirstLookMs = 5;
@@ -135,7 +142,7 @@ bool UnitSensor::adopt(const Identity& identity, bool confirmed, bool by_order) 
     return false;
   }
   // Between the look into /proc and pidfd_open the number may have been given to another process.
-  const auto now = context_.finder.identify(identity.pid);
+  const auto now = living(context_.proc, identity.pid);
   if (!now || !(*now == identity)) return false;
   pidfd_ = std::make_unique<FdWatch>(reactor_, std::move(pidfd), EPOLLIN, [this](uint32_t) { on_end(); });
   watched_ = identity;
@@ -266,7 +273,7 @@ void UnitSensor::on_running(pid_t pid, bool by_order) {
     confirmed_ = true;
     return;
   }
-  const auto identity = context_.finder.identify(pid);
+  const auto identity = living(context_.proc, pid);
   const bool is_dead = !identity || (dead_ && *identity == *dead_);
   // It has ended since: systemd is asked once more.
   if (is_dead || !adopt(*identity, true, by_order)) host_.ask(pid);

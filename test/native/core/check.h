@@ -204,11 +204,8 @@ void test_output();
 void test_run();
 void test_adopt();
 void test_process_sensor();
-<<<<<<< HEAD
 void test_connection();
-=======
 void test_hand_over();
->>>>>>> identity
 void test_monitor();
 void test_folder_hub();
 void test_unit_group();

@@ -51,11 +51,8 @@ int main(int argc, char** argv) {
       {"run", sockmon::test_run},
       {"adopt", sockmon::test_adopt},
       {"process_sensor", sockmon::test_process_sensor},
-<<<<<<< HEAD
       {"connection", sockmon::test_connection},
-=======
       {"hand_over", sockmon::test_hand_over},
->>>>>>> identity
       {"monitor", sockmon::test_monitor},
       {"folder_hub", sockmon::test_folder_hub},
       {"unit_group", sockmon::test_unit_group},
