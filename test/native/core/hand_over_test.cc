@@ -130,8 +130,8 @@ void a_successor_in_the_pidfile_is_no_outage() {
   world.until_reports(1);
   const SensorReport& up = world.host.reports[0];
   CHECK(up.state == SensorState::up && up.pid == second.pid() && !world.has_died());
-  CHECK(up.replaced.find("pid " + std::to_string(first.pid()) + " has ended, after pid " + std::to_string(second.pid())) == 0);
-  CHECK(world.sensor->snapshot().replaced.empty());
+  CHECK(up.replaced->find("pid " + std::to_string(first.pid()) + " has ended, after pid " + std::to_string(second.pid())) == 0);
+  CHECK(!world.sensor->snapshot().replaced);
   // Its own death is one.
   second.kill(SIGKILL);
   world.until_reports(2);
