@@ -92,8 +92,9 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
 }
 
 scenario('killed by the very script that its reflex has started: one outage, one run', async lab => {
-  // Before or after the death is in the journal: whoever is faster.
-  const { script, go } = slowScript(lab, 'kill -9 $PPID');
+  // Not before its run file is there, some 50 us after its start; before or after the death is in the journal: whoever is faster.
+  const isNoted = `set -- '${runFilesOf(lab)}'/*; [ -s "$1" ]`;
+  const { script, go } = slowScript(lab, `until ${isNoted}; do :; done; kill -9 $PPID`);
   const daemon = start(lab, script);
   await daemon.watching();
   lab.killStack('SIGKILL');

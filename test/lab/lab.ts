@@ -117,6 +117,7 @@ export class Lab {
       ],
       // The stories of the lab are about single deaths, of which it has more in a minute than a house in a year.
       flapping: { deaths: 1000 },
+      settle: '0s',
       ...(script === null
         ? {}
         : { restart: { script: script.path, attempts: 3, every: '1s', timeout: '10s', ...restart } }),
