@@ -1,6 +1,14 @@
 /** The process is at its limits: no descriptor, no process to be had. It says so, and goes on when it may. */
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { scenario } from '../e2e/scenario.js';
 import type { Daemon } from '../lab/daemon.js';
 import { run, signalIfAlive, start } from '../lab/proc.js';
@@ -17,6 +25,8 @@ scenario(
     const script = lab.restartScript({ first: `kill -9 "$(cat '${lab.stack.pidfile}')"` });
     const daemon = lab.run({ resources: { tcpip: lab.resource(script) } });
     await daemon.watching();
+    // The last thing that its start opens.
+    await daemon.until('the control socket', () => existsSync(`${lab.stateDir}/control.sock`));
     const open = () => readdirSync(`/proc/${daemon.pid}/fd`).map(Number);
     // Every number below the limit counts, also a free one: none may be left.
     const lowest = () => {
