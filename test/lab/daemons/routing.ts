@@ -97,7 +97,7 @@ export const routing: readonly Daemon[] = [
         'ext_ifname=wan0\next_ip=198.51.100.1\nlistening_ip=lan0\nsystem_uptime=yes\nuuid=00000000-0000-0000-0000-000000000009\n',
     },
     watch: ['{process: {pidfile: /run/miniupnpd.pid, name: miniupnpd}}'],
-    reloads: [signal('HUP'), signal('USR1')],
+    reloads: [signal('HUP', 'outage'), signal('USR1')],
   },
   {
     name: 'igmpproxy',
