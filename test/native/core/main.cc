@@ -27,6 +27,8 @@ extern "C" const char* __tsan_default_suppressions() { return "race:std::__excep
 #endif
 
 int main(int argc, char** argv) {
+  // What is still in the buffer at a fork would be written twice: ThreadSanitizer's _exit() flushes it.
+  setvbuf(stdout, nullptr, _IOLBF, 0);
   // As in Node.
   signal(SIGPIPE, SIG_IGN);
   struct {
