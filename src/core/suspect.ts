@@ -27,20 +27,30 @@ export function suspicion(
   return { ...phase, untilMs, by, ...((isLast || isBetterCause(known, seen.cause, atMs)) && seen) };
 }
 
-/** Back before it counted as dead: a note. */
-export function backInTime(
-  state: ResourceState,
-  { sinceMs, cause, by }: Suspect,
+/** How it came back before it counted as dead. */
+export function replacedWords(
+  { sinceMs, cause, by }: Pick<Suspect, 'sinceMs' | 'cause' | 'by'>,
   { atMs, byOrder = false }: SensorInput,
-  ctx: Context,
-): Step<ResourceState> {
-  const resource = state.policy.id;
+): string {
   const away = durationWords(Math.max(0, atMs - sinceMs));
   const isProcess = cause.kind === 'signal' || cause.kind === 'exit';
   const who = by === null ? null : `restarted by ${byOrder ? 'an order to ' : ''}${by}`;
   const how = who ?? (isProcess ? 'replaced' : null);
   const what = how === null ? `it is whole again after ${away}` : `it was ${how} within ${away}`;
-  const detail = `${what}: ${causeWords(cause)}`;
+  return `${what}: ${causeWords(cause)}`;
+}
+
+/** Back before it counted as dead: a note. */
+export function backInTime(
+  state: ResourceState,
+  suspect: Suspect,
+  input: SensorInput,
+  ctx: Context,
+): Step<ResourceState> {
+  const { sinceMs } = suspect;
+  const { atMs, byOrder = false } = input;
+  const resource = state.policy.id;
+  const detail = replacedWords(suspect, input);
   const drill = drillAt(state, sinceMs);
   const noted = { ...state, ...noteReplacement(state, sinceMs, byOrder || drill !== null) };
   // One of many is not told; that there are many is.

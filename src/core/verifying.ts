@@ -9,7 +9,6 @@ import type { Cause } from './model.js';
 import { graceOf, type ResourcePolicy, sensorsWords } from './policy.js';
 import { scheduleNext } from './recovery.js';
 import { runId } from './run.js';
-import { causeWords, durationWords } from './sentence.js';
 import {
   type Context,
   type Dip,
@@ -21,6 +20,7 @@ import {
   record,
   type Step,
 } from './state.js';
+import { replacedWords } from './suspect.js';
 
 export type Verifying = Extract<Phase, { name: 'verifying' }>;
 
@@ -88,7 +88,7 @@ export function verifyingSensor(
   ctx: Context,
 ): Step<ResourceState> {
   const { sensors, policy } = state;
-  if (input.state === 'up') return allUp(state) ? afterDip(state, phase, input.atMs) : { state, effects: [] };
+  if (input.state === 'up') return allUp(state) ? afterDip(state, phase, input) : { state, effects: [] };
   const cause: Cause = input.cause ?? { kind: input.state === 'absent' ? 'unseen' : 'unknown' };
   const graceMs = Math.max(graceOf(policy, input.nature ?? 'exited'), input.grace?.ms ?? 0);
   const by = input.grace?.by ?? null;
@@ -99,11 +99,11 @@ export function verifyingSensor(
 }
 
 /** Replaced in time: a note, as it would be in a resource that is up. */
-function afterDip(state: ResourceState, phase: Verifying, atMs: number): Step<ResourceState> {
+function afterDip(state: ResourceState, phase: Verifying, input: SensorInput): Step<ResourceState> {
   const { dip } = phase;
   if (dip === null) return { state, effects: [] };
-  const away = durationWords(Math.max(0, atMs - dip.sinceMs));
-  const detail = `it was replaced within ${away}: ${causeWords(dip.cause)}`;
+  const { atMs } = input;
+  const detail = replacedWords(dip, input);
   const notice = record({ type: 'notice', resource: state.policy.id, atMs, what: 'replaced', detail });
   return { state: { ...state, phase: { ...phase, sinceMs: atMs, dip: null } }, effects: [notice] };
 }

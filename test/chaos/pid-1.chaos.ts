@@ -10,8 +10,10 @@ if (obstacle !== false && process.env.SOCKMON_TEST_NO_SKIP === '1') throw new Er
 
 const files = {
   'etc/sockmon/sockmon.yaml': `node: box
+# Settled at once, since each story stands for itself: a death soon after a recovery would belong to the same outage.
 resources:
   nap:
+    settle: 0s
     watch: {process: {pidfile: /run/nap.pid}}
     restart: {script: /usr/lib/sockmon/config/sockmon-step, args: [nap]}
   tcpip:

@@ -13,20 +13,25 @@ const unit = (lines: string): string => `[Service]\n${lines}\n`;
 
 const files = {
   'etc/sockmon/sockmon.yaml': `node: box
+# Settled at once, since each story stands for itself: a death soon after a recovery would belong to the same outage.
 resources:
   plain:
+    settle: 0s
     watch: {unit: plain}
     restart: {unit: plain.service}
   again:
+    settle: 0s
     watch: {unit: again.service}
     restart: {unit: again}
   base:
     watch: {unit: base}
   limit:
+    settle: 0s
     watch: {unit: limit}
     restart: {unit: limit, every: 1s}
     needs: [base]
   forking:
+    settle: 0s
     watch: {unit: {name: forking, manager: system}}
     restart: {unit: forking}
 `,
@@ -62,6 +67,7 @@ RestartSec=50ms
   'etc/sockmon/user.yaml': `node: mine
 resources:
   mine:
+    settle: 0s
     watch: {unit: {name: mine, manager: user}}
     restart: {unit: {name: mine, manager: user}}
 `,

@@ -209,6 +209,19 @@ describe('what is back while its script runs', () => {
     assert.equal(world.bootMs, (reopened?.atMs ?? 0) + 2000);
   });
 
+  it('and restarted by an order to another supervisor: the note says so', () => {
+    const world = healed();
+    world.runEnds(0, 'dns');
+    world.sensor('dns', 'down', { cause: term, grace: { ms: 1000, by: 'systemd' } });
+    later(world, 300);
+    world.sensor('dns', 'up', { byOrder: true });
+    assert.deepEqual(
+      world.of('notice').map(({ detail }) => detail),
+      ['it was restarted by an order to systemd within 300 ms: killed by SIGTERM'],
+    );
+    assert.equal(world.of('outage_reopened').length, 0);
+  });
+
   it('is down again while it rises: one end, when it came to stay', () => {
     const world = alive(dns({ riseMs: 5000 }));
     down(world, crash);
