@@ -46,6 +46,10 @@ async function start(ns: Netns, command: string): Promise<number> {
   return Number(await ns.sh(`setsid ${command} >/dev/null 2>&1 </dev/null & echo $!`));
 }
 
+/** It has left setsid(1), which bears the words of what it is about to become. */
+const runs = (pid: number, ...words: string[]): boolean =>
+  readFileSync(`/proc/${pid}/cmdline`, 'utf8') === words.map(word => `${word}\0`).join('');
+
 async function isListening(ns: Netns, port: number, count = 1): Promise<void> {
   let seen = '';
   for (let i = 0; i < 500; i++) {
@@ -194,9 +198,9 @@ describe('a name', { skip }, () => {
     const program = `${folder}/twin${process.pid}`;
     await ns.sh(`cp /bin/sleep ${program}`);
     const first = await start(ns, `${program} 1001`);
-    await until(() => readFileSync(`/proc/${first}/cmdline`, 'utf8').includes('1001'), 'the first');
+    await until(() => runs(first, program, '1001'), 'the first');
     const second = await start(ns, `${program} 1002`);
-    await until(() => readFileSync(`/proc/${second}/cmdline`, 'utf8').includes('1002'), 'the second');
+    await until(() => runs(second, program, '1002'), 'the second');
     const name = `twin${process.pid}`;
     const up = await alive(ns, { kind: 'process', name });
     assert.equal(up.pid, first);
