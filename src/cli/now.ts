@@ -1,5 +1,6 @@
 /** What there is of each resource at this moment. A monitor of its own looks once and is closed: nothing is armed, nothing written. */
 import { readFileSync } from 'node:fs';
+import type { NativeEvent } from '../../native/index.js';
 import { type Addon, loadAddon } from '../addon.js';
 import { SockmonError } from '../core/errors.js';
 import type { Config, ResourcePolicy, Sensor } from '../core/policy.js';
@@ -9,6 +10,7 @@ import { rows } from './table.js';
 
 type Monitor = InstanceType<Addon['Monitor']>;
 type Report = ReturnType<Monitor['watch']>[number];
+type Fault = Extract<NativeEvent, { type: 'fault' }>;
 
 export interface SensorNow {
   readonly kind: string;
@@ -27,6 +29,8 @@ export interface ResourceNow {
   readonly sensors: readonly SensorNow[];
   /** Why it cannot be watched; null: it can. */
   readonly why: string | null;
+  /** What keeps a sensor from seeing all of it, each as a sentence that says what helps. */
+  readonly limits: readonly string[];
 }
 
 /** `why`: nothing can be seen from here at all, in a sentence. */
@@ -44,20 +48,31 @@ export async function lookNow({ policy }: Config): Promise<Now> {
       resource => [resource, watch(monitor.opened, resource, latest)] as const,
     );
     await latest.known(longestLookMs);
+    // What a sensor lacks is told beside its report: it has come when this is answered.
+    await monitor.opened.ping();
     return { resources: whys.map(([resource, why]) => resourceNow(resource, why, latest)) };
   } finally {
     monitor.opened.close();
   }
 }
 
-/** The latest report of each sensor. */
+/** The latest report of each sensor, and what it lacks. */
 class Latest {
   private readonly reports = new Map<string, Report>();
+  private readonly faults: Fault[] = [];
   private whenKnown = (): void => {};
 
   add(report: Report): void {
     this.reports.set(`${report.sensor} ${report.resource}`, report);
     if (this.isKnown()) this.whenKnown();
+  }
+
+  addFault(fault: Fault): void {
+    if (fault.active) this.faults.push(fault);
+  }
+
+  limits(resource: string): readonly string[] {
+    return [...new Set(this.faults.filter(fault => fault.resource === resource).map(({ detail }) => detail))];
   }
 
   of(resource: string, sensor: number): Report | undefined {
@@ -91,7 +106,10 @@ function openMonitor(latest: Latest): { readonly opened: Monitor } | { readonly 
   }
   try {
     const opened = new addon.Monitor(events => {
-      for (const event of events) if (event.type === 'sensor') latest.add(event);
+      for (const event of events) {
+        if (event.type === 'sensor') latest.add(event);
+        else if (event.type === 'fault') latest.addFault(event);
+      }
     });
     return { opened };
   } catch (error) {
@@ -116,7 +134,7 @@ function resourceNow({ id, sensors }: ResourcePolicy, why: string | null, latest
     const report = latest.of(id, index);
     return report === undefined ? [] : [sensorNow(sensor, report)];
   });
-  return { id, sensors: seen, why };
+  return { id, sensors: seen, why, limits: latest.limits(id) };
 }
 
 function sensorNow(sensor: Sensor, report: Report): SensorNow {
@@ -138,7 +156,10 @@ export function nowText(now: Now): string {
     const words = sensors.map(sensor => printable(sensorText(sensor, state === 'up')));
     return [`  ${id}`, state, words.join('; ')];
   });
-  return `Now:\n${rows(lines)}`;
+  const limits = now.resources.flatMap(({ id, limits }) =>
+    limits.map(limit => `  ${id}: degraded detection: ${printable(limit)}\n`),
+  );
+  return `Now:\n${rows(lines)}${limits.join('')}`;
 }
 
 function sensorText({ name, state, detail, pid }: SensorNow, isUp: boolean): string {

@@ -42,6 +42,30 @@ describe('what there is now', () => {
     assert.match(stack ?? '', /^ {2}stack +up +stack: datagrams pass$/);
   });
 
+  it('of several that fit is each of them, and how to say which one is meant', async t => {
+    const folder = scratch(t);
+    const name = `twin${process.pid}`;
+    const program = join(folder, name);
+    cpSync('/bin/sleep', program);
+    const pids = [1001, 1002].map(seconds => start(t, program, [String(seconds)]).pid);
+    const config = configured(t, {
+      twins: { watch: { process: { name } } },
+      one: { watch: { process: { name, command: '1002' } } },
+    });
+    const text = nowText(await lookNow(config));
+    const both = pids.map((pid, index) => `pid ${pid} \\(${program} 100${index + 1}\\)`).join(', ');
+    assert.match(
+      text,
+      new RegExp(`^ {2}twins +up +process ${name}: pid ${pids[0]}, the oldest of several: ${both}`, 'm'),
+    );
+    assert.match(
+      text,
+      /^ {2}twins: degraded detection: Several processes fit: .*; say which one is meant by pidfile, listen, command or user\.$/m,
+    );
+    assert.match(text, new RegExp(`^ {2}one +up +process .*: pid ${pids[1]}, `, 'm'));
+    assert.doesNotMatch(text, /^ {2}one: degraded/m);
+  });
+
   it('shows nothing that a terminal would obey, and no command line to its end', async t => {
     const { pid } = start(t, '/bin/sh', ['-c', 'read line', `\u001b[31m\n${'x'.repeat(500)}`]);
     const text = nowText(await lookNow(configured(t, { there: { watch: byPidfile(t, pid) } })));

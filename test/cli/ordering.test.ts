@@ -116,7 +116,7 @@ describe('what systemd may stop before sockmon', () => {
   it('is told of the others when one cannot be watched', async t => {
     const { now } = await watching(t);
     assert.ok('resources' in now);
-    const broken = { id: 'broken', sensors: [], why: 'too few file descriptors' };
+    const broken = { id: 'broken', sensors: [], limits: [], why: 'too few file descriptors' };
     const both = { resources: [broken, ...now.resources] };
     assert.match(orderingHint(both, machine(dnsmasq)), /^ {2}After=dnsmasq\.service$/m);
     assert.equal(orderingHint({ why: 'no addon' }, machine(dnsmasq)), '');
