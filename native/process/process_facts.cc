@@ -4,15 +4,20 @@
 
 namespace sockmon {
 
-std::optional<ProcessFacts> read_facts(const ProcFs& proc, pid_t pid) {
+std::optional<ProcessFacts> read_living(const ProcFs& proc, pid_t pid) {
   auto stat = proc.stat(pid);
   if (!stat || stat->dead || (stat->exiting && proc.is_exiting(pid))) return std::nullopt;
   ProcessFacts facts;
   facts.stat = std::move(*stat);
   facts.argv = proc.command_line(pid);
   facts.executable = proc.executable(pid);
-  // In the middle of execve(2): it is told what it executes, but has no stack yet. What it will be is seen at the next look.
-  if (!facts.executable.empty() && !facts.stat.image.known()) return std::nullopt;
+  return facts;
+}
+
+std::optional<ProcessFacts> read_facts(const ProcFs& proc, pid_t pid) {
+  auto facts = read_living(proc, pid);
+  // It is told what it executes, but has no stack yet.
+  if (facts && !facts->executable.empty() && !facts->stat.image.known()) return std::nullopt;
   return facts;
 }
 

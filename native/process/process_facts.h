@@ -31,7 +31,9 @@ struct ProcessFacts {
   Identity identity() const { return {stat.pid, stat.start_ticks}; }
 };
 
-/// A living process; nothing for one that is dead, inside do_exit() or in the middle of execve(2).
+/// A living process; nothing for one that is dead or inside do_exit(). In the middle of execve(2) it has no image, and the words of before.
+std::optional<ProcessFacts> read_living(const ProcFs& proc, pid_t pid);
+/// The same, and nothing for one in the middle of execve(2): what it will be is seen at the next look.
 std::optional<ProcessFacts> read_facts(const ProcFs& proc, pid_t pid);
 /// Completes it with its user and its namespaces.
 void read_origin(const ProcFs& proc, ProcessFacts& facts);

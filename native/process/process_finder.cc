@@ -100,8 +100,9 @@ Search ProcessFinder::by_pidfile(const ProcessSpec& spec, const Quest& quest) {
     if (sys_.kill(*word.pid, 0) == 0 || errno == EPERM) return unreadable();
     return nothing(process + " is gone");
   }
-  auto facts = read_facts(proc_, *word.pid);
-  if (!facts) return nothing(process + " is dead, or dying");
+  // A pid alone is true of a process in the middle of execve(2) as well; its words are not yet.
+  auto facts = spec.name || spec.command ? read_facts(proc_, *word.pid) : read_living(proc_, *word.pid);
+  if (!facts) return nothing(process + " is dead, dying or just being started");
   // The number came round again before the pidfile was written anew.
   if (quest.dead != nullptr && facts->stat.pid == quest.dead->watched.identity.pid && quest.dead->watched.pidfile == word.stamp)
     return nothing("only the process that died is found");

@@ -61,7 +61,7 @@ class ProcessFinder {
    */
   Search find_heir(const ProcessSpec& spec, const Quest& quest);
   /// The living process with this pid; nothing for one that is dead or dying.
-  std::optional<ProcessFacts> read(pid_t pid) const { return read_facts(proc_, pid); }
+  std::optional<ProcessFacts> read(pid_t pid) const { return read_living(proc_, pid); }
 
  private:
   Search find_background(const ProcessSpec& spec, const Quest& quest);

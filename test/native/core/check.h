@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "base/error.h"
 #include "base/reactor.h"
 #include "base/sys.h"
 #include "core/sensor.h"
@@ -131,6 +132,16 @@ inline std::function<int()> failing(int error, int times = 1) {
 inline void no_errors(const std::string& code, const std::string& detail) {
   fprintf(stderr, "unexpected error %s: %s\n", code.c_str(), detail.c_str());
   abort();
+}
+
+/// The code of the Error that it throws; "": none.
+inline std::string code_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return "";
 }
 
 /// Turns the loop until the condition holds; fails after 20 s.

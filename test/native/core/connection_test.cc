@@ -359,13 +359,18 @@ void one_that_throws_out_again_and_again_is_broken_and_left_alone() {
   }
 }
 
+/// One connection that nobody accepts: a queue of length 0 holds one.
+UniqueFd fill_the_queue(World& world) {
+  CHECK(listen(world.server->listener.get(), 0) == 0);
+  UniqueFd other(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  CHECK(connect(other.get(), world.spec.to.get(), world.spec.to.size()) == 0);
+  return other;
+}
+
 void a_queue_that_is_full_is_waited_for_and_then_a_death() {
   World world;
   world.start_up();
-  CHECK(listen(world.server->listener.get(), 0) == 0);
-  // The queue holds one.
-  UniqueFd other(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  CHECK(connect(other.get(), world.spec.to.get(), world.spec.to.size()) == 0);
+  const UniqueFd other = fill_the_queue(world);
   world.server->connections.clear();
   world.reactor.run_once();
   CHECK(world.host.order.empty());
@@ -378,9 +383,7 @@ void a_queue_that_is_full_is_waited_for_and_then_a_death() {
 void a_queue_that_is_full_for_a_moment_is_no_death() {
   World world;
   world.start_up();
-  CHECK(listen(world.server->listener.get(), 0) == 0);
-  UniqueFd other(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  CHECK(connect(other.get(), world.spec.to.get(), world.spec.to.size()) == 0);
+  const UniqueFd other = fill_the_queue(world);
   world.server->connections.clear();
   world.reactor.run_once();
   world.until_reports(1);

@@ -90,15 +90,6 @@ void a_callback_may_end_its_watch_and_those_of_others() {
   CHECK(calls == 1);
 }
 
-std::string code_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return "";
-}
-
 void what_the_kernel_refuses_is_an_error() {
   World world;
   CHECK(code_of([&] { world.listen("", "/nowhere"); }) == "ENOENT");

@@ -73,15 +73,6 @@ SensorMaker by_pidfile(const std::string& path) {
   return watch_process(std::move(spec));
 }
 
-std::string code_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return "";
-}
-
 pid_t started_pid(World& world, const std::string& id) {
   world.monitor.run(script(id, "exec sleep 1000"));
   for (const RunStarted& started : world.wait_for<RunStarted>(1)) {

@@ -92,7 +92,17 @@ void a_bad_pidfile_is_refused_with_a_reason() {
   CHECK(says(world.by_pidfile(world.dir.path() + "/none"), "No such file"));
   CHECK(says(world.by_pidfile(world.dir.path()), "directory"));
   world.add(51, 1, "dead", 10'000, 'Z');
-  CHECK(says(world.by_pidfile(world.pidfile("51")), "is dead, or dying"));
+  CHECK(says(world.by_pidfile(world.pidfile("51")), "is dead, dying or just being started"));
+}
+
+void one_in_the_middle_of_execve_is_found_by_its_pid_and_not_by_its_words() {
+  World world;
+  world.add(50, 1, "dnsmasq", 10'000);
+  // It is told what it executes, and has no stack yet.
+  CHECK(symlink("/usr/sbin/dnsmasq", (world.dir.path() + "/proc/50/exe").c_str()) == 0);
+  CHECK(is_found(world.by_pidfile(world.pidfile("50"))));
+  CHECK(says(world.by_pidfile(world.pidfile("50"), "dnsmasq"), "just being started"));
+  CHECK(world.by_name("dnsmasq") == 0);
 }
 
 void a_process_younger_than_the_pidfile_is_a_stranger() {
@@ -150,7 +160,7 @@ void a_dying_process_gives_way_to_its_successor() {
   world.add(95, 1, "slirp4netns", 9'000);
   world.let_die(95, "slirp4netns");
   CHECK(world.by_name("slirp4netns") == 0);
-  CHECK(says(world.by_pidfile(world.pidfile("95")), "is dead, or dying"));
+  CHECK(says(world.by_pidfile(world.pidfile("95")), "is dead, dying or just being started"));
   world.add(96, 1, "slirp4netns", 10);
   CHECK(world.by_name("slirp4netns") == 96);
   // One thread that is not on its way out: a leader may go before the others.
@@ -199,6 +209,7 @@ void a_listening_socket_finds_its_server() {
 void test_process_finder() {
   a_pidfile_is_believed_if_the_process_fits();
   a_bad_pidfile_is_refused_with_a_reason();
+  one_in_the_middle_of_execve_is_found_by_its_pid_and_not_by_its_words();
   a_process_younger_than_the_pidfile_is_a_stranger();
   a_stepped_clock_is_seen_through_on_a_tmpfs_only();
   a_name_finds_the_oldest_that_has_no_such_parent();
