@@ -25,7 +25,7 @@ export type ExitCause =
  * What a sensor says now.
  * `absent`: not there, and not seen alive since `watch` (an interface or process that is not there at start is not a death).
  * After an `up` it means, with a reason, that somebody took it down on purpose.
- * `down`: it was up and is not any more. After a `down` without `graceMs` only `up` can follow.
+ * `down`: it was up and is not any more. After a `down` without `graceMs` only `up` can follow, or another `down` that differs by `servedBy`.
  * `unknown`: only from `watch`, while the first look is still under way (a connection to another machine): a report follows.
  */
 export interface SensorReport {
@@ -61,6 +61,11 @@ export interface SensorReport {
    * off. What becomes of it is told by a further report: `up`, `absent`, or `down` with another grace or none.
    */
   graceMs?: number;
+  /**
+   * With `down`: a worker that the dead process has left behind with its socket, and that still serves there; words for a person. A change of
+   * that alone is a further `down`.
+   */
+  servedBy?: string;
   /** With `up` after such a `down`: true when somebody has ordered it, so that it says nothing about how often it dies. */
   byOrder?: boolean;
 }

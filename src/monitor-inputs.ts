@@ -60,6 +60,7 @@ export function sensorInput(report: SensorReport, sensor: Sensor): Input[] {
     ownRun: report.ownRun ?? false,
     reflex: report.reflex ?? null,
     replaced: report.replaced ?? null,
+    ...(report.servedBy !== undefined && { servedBy: report.servedBy }),
     ...(report.byOrder !== undefined && { byOrder: report.byOrder }),
     ...(report.graceMs !== undefined && { grace: { ms: report.graceMs, by: kind.restarter ?? 'its owner' } }),
   };

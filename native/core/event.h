@@ -39,6 +39,8 @@ struct SensorReport {
   std::optional<std::string> reflex;
   /// With `up` after `up`: what it was has ended, and a living successor had taken its place already. Words for a person.
   std::optional<std::string> replaced;
+  /// With `down`: who has been left behind and still serves, in words for a person. What becomes of that is told by a further `down`.
+  std::optional<std::string> served_by;
   /// With `down`: somebody else is bringing it back, and has so long from `at_ms` on before it counts as a death; the reflex has not been set
   /// off. A further report tells what becomes of it.
   std::optional<double> grace_ms;

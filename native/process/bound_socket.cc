@@ -115,4 +115,10 @@ std::vector<uint64_t> inodes_of(const std::vector<BoundSocket>& sockets) {
   return inodes;
 }
 
+std::string addresses_words(const std::vector<BoundSocket>& sockets) {
+  std::string words;
+  for (const BoundSocket& socket : sockets) words += (words.empty() ? "" : ", ") + address_words(socket);
+  return words;
+}
+
 }  // namespace sockmon

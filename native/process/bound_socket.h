@@ -18,6 +18,8 @@ struct BoundSocket {
   bool v6_only = false;
   /// Index of the interface that it is bound to (SO_BINDTODEVICE), 0: none.
   uint32_t interface = 0;
+  /// Connections that nobody has accepted yet; of UDP, bytes that nobody has read. Only sock_diag tells.
+  uint32_t waiting = 0;
   /// UNIX: as it was bound; an abstract name begins with '@'.
   std::string path;
   /// UNIX: device (as the kernel counts) and inode number of the file, as far as they are known.
@@ -36,6 +38,8 @@ bool is_wildcard(const BoundSocket& socket);
 
 /// "127.0.0.53:53", "[::1]:53", "/run/x.sock"
 std::string address_words(const BoundSocket& socket);
+/// Of several, with commas between them.
+std::string addresses_words(const std::vector<BoundSocket>& sockets);
 
 /// Their inode numbers, ascending.
 std::vector<uint64_t> inodes_of(const std::vector<BoundSocket>& sockets);

@@ -66,6 +66,8 @@ std::vector<const ProcessFacts*> masters(const std::vector<ProcessFacts>& matche
 
 std::string process_words(const ProcessFacts& facts) {
   std::string command = facts.argv.empty() ? facts.stat.comm : joined(facts.argv);
+  // A title that is set over the arguments is padded to the length that they had.
+  command.erase(command.find_last_not_of(' ') + 1);
   if (command.size() > kMostWords) command = command.substr(0, kMostWords) + "…";
   return "pid " + std::to_string(facts.stat.pid) + " (" + command + ")";
 }

@@ -120,10 +120,4 @@ std::string Members::words(const ProcFs& proc) const {
   return words;
 }
 
-std::string addresses_words(const std::vector<BoundSocket>& sockets) {
-  std::string words;
-  for (const BoundSocket& socket : sockets) words += (words.empty() ? "" : ", ") + address_words(socket);
-  return words;
-}
-
 }  // namespace sockmon

@@ -63,7 +63,4 @@ class Members {
   std::list<Member> list_;
 };
 
-/// "127.0.0.1:53, [::1]:53"
-std::string addresses_words(const std::vector<BoundSocket>& sockets);
-
 }  // namespace sockmon

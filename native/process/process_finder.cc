@@ -177,11 +177,14 @@ Search ProcessFinder::choose_server(const ProcessSpec& spec, const Quest& quest,
     anywhere.any_namespace = true;
     auto why = objection_of_origin(anywhere, server->facts, {});
     if (!why && quest.dead != nullptr) why = objection(server->facts, *quest.dead, Claim::socket);
+    auto held = held_by(*server);
     if (why) {
       search.why_not = *why;
+      const bool serves = std::all_of(held.begin(), held.end(), [](const BoundSocket& socket) { return socket.waiting == 0; });
+      if (quest.dead != nullptr && serves && is_worker_of(server->facts, quest.dead->watched))
+        search.served_by = process_words(server->facts) + " at " + addresses_words(held);
       continue;
     }
-    auto held = held_by(*server);
     const bool is_new = std::any_of(held.begin(), held.end(), [&](const BoundSocket& socket) {
       return std::none_of(served.begin(), served.end(), [&](const BoundSocket& one) {
         return one.address == socket.address && one.interface == socket.interface;

@@ -27,6 +27,8 @@ struct Search {
   std::string rivals;
   /// Why nothing was found, for people.
   std::string why_not;
+  /// A worker that the dead one has left behind with its socket, and that lets nobody wait there: for people.
+  std::string served_by;
   /// The search itself cannot work here: an errno name.
   std::string fault;
   /// The pidfile is being written at this moment: it holds no pid, and was opened for writing since it named the dead one.

@@ -45,6 +45,7 @@ bool read_inet(const char* data, size_t size, BoundSocket& socket) {
   socket.inode = message.idiag_inode;
   socket.port = ntohs(message.id.idiag_sport);
   socket.interface = message.id.idiag_if;
+  socket.waiting = message.idiag_rqueue;
   if (message.idiag_family == AF_INET) {
     socket.address = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     memcpy(socket.address.data() + 12, message.id.idiag_src, 4);
@@ -75,6 +76,10 @@ bool read_unix(const char* data, size_t size, BoundSocket& socket, bool& takes) 
              memcpy(&file, value, sizeof file);
              socket.file_device = file.udiag_vfs_dev;
              socket.file_inode = file.udiag_vfs_ino;
+           } else if (type == UNIX_DIAG_RQLEN && length >= sizeof(unix_diag_rqlen)) {
+             unix_diag_rqlen queue;
+             memcpy(&queue, value, sizeof queue);
+             socket.waiting = queue.udiag_rqueue;
            }
          });
 }
@@ -95,7 +100,7 @@ Request request_for(Kind kind, uint8_t family, uint16_t port, uint32_t sequence)
     size = sizeof(unix_diag_req);
     request.body.unix_.sdiag_family = AF_UNIX;
     request.body.unix_.udiag_states = (1U << TCP_LISTEN) | (1U << kTcpClose);
-    request.body.unix_.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS;
+    request.body.unix_.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_RQLEN;
   } else {
     request.body.inet.sdiag_family = family;
     request.body.inet.sdiag_protocol = kind == Kind::tcp ? IPPROTO_TCP : IPPROTO_UDP;

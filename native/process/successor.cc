@@ -37,9 +37,7 @@ std::optional<std::string> objection_by_birth(const ProcessFacts& candidate, con
 }
 
 std::optional<std::string> objection_by_socket(const ProcessFacts& candidate, const Watched& dead) {
-  if (!is_descendant(candidate, dead)) return std::nullopt;
-  const bool executes_the_same = dead.executable != 0 && hash_of(candidate.executable) == dead.executable;
-  if (executes_the_same && candidate.stat.image.known() && !is_fork_of(candidate, dead.image)) return std::nullopt;
+  if (!is_worker_of(candidate, dead)) return std::nullopt;
   return process_words(candidate) + " is a worker that the dead one has left behind with its socket";
 }
 
@@ -66,6 +64,12 @@ double born_ms(const Identity& identity) { return static_cast<double>(identity.s
 
 bool is_fork_of(const ProcessFacts& facts, const Image& parent) {
   return parent.known() && facts.stat.image == parent;
+}
+
+bool is_worker_of(const ProcessFacts& candidate, const Watched& dead) {
+  if (!is_descendant(candidate, dead)) return false;
+  const bool executes_the_same = dead.executable != 0 && hash_of(candidate.executable) == dead.executable;
+  return !executes_the_same || !candidate.stat.image.known() || is_fork_of(candidate, dead.image);
 }
 
 std::optional<std::string> objection(const ProcessFacts& candidate, const Departed& dead, Claim claim) {

@@ -63,6 +63,9 @@ double born_ms(const Identity& identity);
 /// A fork that has not executed a program since: true also long after the parent's end, when all orphans look alike.
 bool is_fork_of(const ProcessFacts& facts, const Image& parent);
 
+/// A child of the dead one that goes on with the socket it inherited: it may still serve, and is not the service.
+bool is_worker_of(const ProcessFacts& candidate, const Watched& dead);
+
 /**
  * Why it is not the successor, for people; nothing if it may be.
  * - By the words alone: it must be born after the death, of the same user (or root's), in the same namespaces, and no child of it.

@@ -93,14 +93,19 @@ void ProcessSensor::search() {
 }
 
 void ProcessSensor::look_for_successors() {
+  std::string served_by;
   for (auto dead = lost_.begin(); dead != lost_.end();) {
     const Search search = context_.finder.find(spec_, quest(&*dead));
     std::string why = search.why_not;
     if (!search.fault.empty()) host_.fault(search.fault, why);
     const bool is_back = !search.found.empty() && adopt(search.found[0], why);
+    if (dead == lost_.begin() && !is_back) served_by = search.served_by;
     dead = is_back ? lost_.erase(dead) : std::next(dead);
   }
-  if (!lost_.empty()) return look_again_soon();
+  if (!lost_.empty()) {
+    serves_on(served_by);
+    return look_again_soon();
+  }
   rivals_are("");
   become_up();
   look_again_later();
@@ -184,7 +189,7 @@ void ProcessSensor::on_end(const Identity& identity) {
   auto member = members_.take(identity);
   if (!member) return;
   const double at_ms = reactor_.now_ms();
-  Ending ending{depart(member->watched, birth_limit_ms(at_ms)), at_ms, member->pidfd->release(), {}};
+  Ending ending{depart(member->watched, birth_limit_ms(at_ms)), at_ms, member->pidfd->release(), {}, {}};
   // Before Linux 6.15 the status is to be had only until the parent reaps: look before the spawn (20 us).
   if (!context_.exit_info) ending.cause = cause_by_proc(context_.proc, identity);
   if (!lost_.empty()) return bury(std::move(ending));
@@ -203,6 +208,7 @@ ProcessSensor::HandOver ProcessSensor::hand_over(Ending& ending) {
   const bool is_young = reactor_.sys().boot_ms() - born_ms(dead.identity) < kForegroundMs;
   quest.background = !spec_.pidfile && !dead.idle && is_young && is_orderly(ending);
   Search search = context_.finder.find_heir(spec_, quest);
+  ending.served_by = search.served_by;
   std::string why;
   // Who forks twice leaves one that ends while it is being looked at.
   for (int tries = 1; !search.found.empty(); tries++) {
@@ -239,7 +245,7 @@ void ProcessSensor::bury(Ending ending) {
   learn_cause(ending);
   // What it was at its end, which its zombie still tells.
   if (const auto user = context_.proc.owner(identity.pid)) ending.dead.watched.last_user = user;
-  die(ending.dead, ending.at_ms, ending.cause);
+  die(ending.dead, ending.at_ms, ending.cause, ending.served_by);
   if (ending.cause.known()) return;
   cause_watches_.add(std::move(ending.pidfd), identity, [this, identity](ExitCause cause) {
     if (cause.known()) host_.cause(identity.pid, cause);
@@ -247,7 +253,7 @@ void ProcessSensor::bury(Ending ending) {
 }
 
 /// The first one of those that are missing is told; of the others only their successors are sought.
-void ProcessSensor::die(const Departed& dead, double at_ms, ExitCause cause) {
+void ProcessSensor::die(const Departed& dead, double at_ms, ExitCause cause, const std::string& served_by) {
   const bool is_first = lost_.empty();
   lost_.push_back(dead);
   rescan_delay_ms_ = kFirstRescanMs;
@@ -259,8 +265,16 @@ void ProcessSensor::die(const Departed& dead, double at_ms, ExitCause cause) {
   current_.reason = &kProcessExit;
   current_.cause = cause;
   current_.pid = dead.watched.identity.pid;
+  if (!served_by.empty()) current_.served_by = served_by;
   if (!members_.empty()) current_.detail = "nobody serves " + addresses_words(dead.watched.sockets) + " any more";
   host_.report(current_);
+}
+
+/// A worker has been left behind that still serves, or does so no more. That one is not the service, and changes nothing else.
+void ProcessSensor::serves_on(const std::string& served_by) {
+  if (served_by == current_.served_by.value_or("")) return;
+  current_.served_by = served_by.empty() ? std::nullopt : std::optional(served_by);
+  if (started_) host_.report(current_);
 }
 
 /// It was taken for an orderly end, with an activator to start the next server. If that has come since, nothing is down either.
@@ -270,7 +284,7 @@ void ProcessSensor::learn_of_idle(const Watched& dead, ExitCause cause) {
   members_.take(idle->watched.identity);
   const double at_ms = reactor_.sys().boot_ms();
   host_.died(kProcessExit.nature);
-  die(depart(dead, birth_limit_ms(at_ms)), at_ms, cause);
+  die(depart(dead, birth_limit_ms(at_ms)), at_ms, cause, "");
 }
 
 void ProcessSensor::learn_cause(Ending& ending) const {

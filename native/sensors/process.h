@@ -53,6 +53,8 @@ class ProcessSensor final : public Sensor {
     double at_ms;
     UniqueFd pidfd;
     ExitCause cause;
+    /// A worker that serves on, for people.
+    std::string served_by;
   };
   enum class HandOver { no, pending, done };
 
@@ -61,7 +63,8 @@ class ProcessSensor final : public Sensor {
   HandOver hand_over(Ending& ending);
   void wait_for_heir(bool may_wait);
   void bury(Ending ending);
-  void die(const Departed& dead, double at_ms, ExitCause cause);
+  void die(const Departed& dead, double at_ms, ExitCause cause, const std::string& served_by);
+  void serves_on(const std::string& served_by);
   void learn_of_idle(const Watched& dead, ExitCause cause);
   bool is_orderly(Ending& ending) const;
   void learn_cause(Ending& ending) const;

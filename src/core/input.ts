@@ -24,6 +24,8 @@ export interface SensorInput {
   readonly reflex: string | null;
   /** With `up` after `up`: a living successor had taken its place already, in words. */
   readonly replaced: string | null;
+  /** With `down`: what the dead one has left behind and still serves, in words. A change of that alone is a further `down`. */
+  readonly servedBy?: string;
   /** With `down`: `by` is bringing it back, and has so long from `atMs` on before it counts as a death. Absent: nobody is. */
   readonly grace?: { readonly ms: number; readonly by: string };
   /** With `up` after a grace: somebody has ordered that restart; it is no sign of one that keeps dying. */

@@ -214,7 +214,19 @@ export function giveUp(state: ResourceState, outage: OpenOutage, ctx: Context): 
   return { state: step.state, effects: [...effects, ...step.effects] };
 }
 
+/** Who still serves in place of what is down, in words; null: nobody does, or another sensor is down as well. */
+export function servedBy({ sensors }: ResourceState): string | null {
+  const down = sensors.filter(({ state }) => state !== 'up');
+  return down.every(sensor => sensor.servedBy !== null) ? (down[0]?.servedBy ?? null) : null;
+}
+
 function afterFailure(state: ResourceState, outage: OpenOutage, ctx: Context): Step<ResourceState> {
+  const server = servedBy(state);
+  if (server !== null) {
+    // A reboot would end that too.
+    const reason = `degraded: its attempts are used up, and ${server} still serves`;
+    return enterHeld(state, outage, { why: 'degraded', reason }, ctx);
+  }
   if (outage.vetoed) {
     return enterHeld(state, outage, { why: 'vetoed', reason: 'a script said: do not reboot' }, ctx);
   }
@@ -222,8 +234,9 @@ function afterFailure(state: ResourceState, outage: OpenOutage, ctx: Context): S
   return enterHeld(state, outage, { why: 'used_up', reason: 'its attempts are used up' }, ctx);
 }
 
-function failedRecord({ policy }: ResourceState, outage: OpenOutage, ctx: Context): Effect[] {
+function failedRecord(state: ResourceState, outage: OpenOutage, ctx: Context): Effect[] {
   if (outage.failed) return [];
+  const { policy } = state;
   const { attempts } = outage;
   const took = durationWords(ctx.now.bootMs - outage.beganMs);
   return [
@@ -233,7 +246,7 @@ function failedRecord({ policy }: ResourceState, outage: OpenOutage, ctx: Contex
       resource: policy.id,
       atMs: ctx.now.bootMs,
       attempts,
-      next: policy.rebootWhenFailed && !outage.vetoed ? 'reboot' : 'stay_down',
+      next: policy.rebootWhenFailed && !outage.vetoed && servedBy(state) === null ? 'reboot' : 'stay_down',
       detail: `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} in ${took}`,
     }),
   ];

@@ -20,7 +20,7 @@ import { relapseDelayMs } from './ladder.js';
 import type { Cause } from './model.js';
 import { beginRecord, endRecord, newOutage } from './outage.js';
 import { everyMs, sensorsWords } from './policy.js';
-import { beginAttempt, enterHeld, scheduleNext } from './recovery.js';
+import { beginAttempt, enterHeld, giveUp, scheduleNext, servedBy } from './recovery.js';
 import { outageId } from './run.js';
 import { durationWords, resultWords } from './sentence.js';
 import {
@@ -48,6 +48,7 @@ export function onSensor(before: ResourceState, input: SensorInput, ctx: Context
     twitches: old.twitches,
     interface: input.interface ?? old.interface,
     ownRun: input.state === 'up' && input.ownRun,
+    servedBy: input.servedBy ?? null,
     diedMs: input.state === 'down' ? input.atMs : old.diedMs,
     waiting: waitingFor(old, input),
   };
@@ -81,6 +82,9 @@ function judge(
   const outage = outageOf(state.phase);
   if (outage !== null) {
     const seenDown = withOutage(fallen, { ...outage, resumed: false });
+    // What went on serving was the only reason not to ask for the last resort.
+    const isLeft = phase.name === 'held' && phase.why === 'degraded' && servedBy(seenDown) === null;
+    if (isLeft) return giveUp(seenDown, { ...outage, resumed: false }, ctx);
     return input.cause === null
       ? { state: seenDown, effects: [] }
       : learnCause(seenDown, input.cause, sensor.name, input.atMs);

@@ -143,6 +143,7 @@ function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
       twitches: noTwitches,
       interface: null,
       ownRun: false,
+      servedBy: null,
       diedMs: null,
       waiting: null,
     })),

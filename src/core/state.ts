@@ -30,6 +30,8 @@ export interface SensorState {
   readonly twitches: Twitches;
   readonly interface: string | null;
   readonly ownRun: boolean;
+  /** Down, but what has been left behind still serves, in words; null: nobody does. */
+  readonly servedBy: string | null;
   /** When it last went down, in ms of CLOCK_BOOTTIME. */
   readonly diedMs: number | null;
   /** Up, but not whole since its carrier came back: a DHCP client needs its time, but not for ever. */
@@ -94,6 +96,8 @@ export interface Running {
 export type HeldFor =
   | 'no_script'
   | 'used_up'
+  /** Used up as well, but something still serves. */
+  | 'degraded'
   | 'vetoed'
   | 'reboot_refused'
   | 'reboot_failed'

@@ -166,11 +166,16 @@ describe('a master and its workers', { skip: skip || needs('nginx', ['-v']) }, (
     await seen(ns, ['down']);
     await isListening(ns, 8081);
     assert.equal((await ns.snapshot('r'))[0]?.state, 'down');
+    const told = () => ns.recorder.all('sensor').map(({ servedBy = '' }) => servedBy);
+    assert.match(told()[0] ?? '', /^pid \d+ \(nginx: worker process\) at 127\.0\.0\.1:8081$/);
     for (const worker of workers) kill(worker);
     await until(() => workers.every(worker => linkOf(String(worker)) === ''), 'the end of the workers');
+    // With the last of them ends what still served.
+    await until(() => told().at(-1) === '', 'nobody to serve');
+    assert.ok(states(ns).every(state => state === 'down'));
     await ns.sh(`rm ${folder}/pid; ${nginx(folder)}`);
-    await seen(ns, ['down', 'up']);
-    assert.equal(ns.recorder.all('sensor')[1]?.pid, pidIn(`${folder}/pid`));
+    await until(() => states(ns).at(-1) === 'up', 'the next master');
+    assert.equal(ns.recorder.all('sensor').at(-1)?.pid, pidIn(`${folder}/pid`));
   });
 
   for (const [what, sensor] of [
