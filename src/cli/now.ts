@@ -1,6 +1,5 @@
 /** What there is of each resource at this moment. A monitor of its own looks once and is closed: nothing is armed, nothing written. */
 import { readFileSync } from 'node:fs';
-import type { NativeEvent } from '../../native/index.js';
 import { type Addon, loadAddon } from '../addon.js';
 import { SockmonError } from '../core/errors.js';
 import type { Config, ResourcePolicy, Sensor } from '../core/policy.js';
@@ -10,6 +9,7 @@ import { rows } from './table.js';
 
 type Monitor = InstanceType<Addon['Monitor']>;
 type Report = ReturnType<Monitor['watch']>[number];
+type NativeEvent = Parameters<ConstructorParameters<Addon['Monitor']>[0]>[0][number];
 type Fault = Extract<NativeEvent, { type: 'fault' }>;
 
 export interface SensorNow {
