@@ -16,9 +16,9 @@ const longestBackoffMs = 600_000;
 /** What a script's exit status may say besides "done" and "failed" (as in s6: 100 = wrong to go on, 125 = permanent). */
 export const exitStatus = { veto: 100, permanent: 125 } as const;
 
-/** The machine is shutting down, so the script was not started. */
+/** The script was not started on purpose: the machine is shutting down, or the resource was alive again. */
 export function isHeldBack(result: RunResult): boolean {
-  return result.kind === 'not_started' && result.error === 'ECANCELED';
+  return result.kind === 'not_needed' || (result.kind === 'not_started' && result.error === 'ECANCELED');
 }
 
 /** Where an outage stands on its ladder. */
