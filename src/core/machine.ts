@@ -7,7 +7,7 @@ import { allUp, calm, stillAtMs, wholeAfterCarrierMs } from './facts.js';
 import { countDueMs, noFlood, takeCounts } from './flood.js';
 import { downBelow, review } from './hindrance.js';
 import type { Effect, Input } from './input.js';
-import { climbAfter } from './ladder.js';
+import { climbAfter, othersStartWithinMs } from './ladder.js';
 import type { RunResult } from './model.js';
 import { isVeto } from './outage-history.js';
 import { cancelReboot, escalate, noteReboot, onRebootFailed } from './reboot.js';
@@ -194,12 +194,12 @@ function afterRun(
   return back ? recover(settled, atMs, ctx) : { state: settled, effects: [] };
 }
 
-/** That it is alive comes next from its sensors. Should it be gone again by then, the next attempt is due as it was. */
+/** That it is alive comes next from its sensors. Should it be gone again by then, whoever has started it gets his time. */
 function notNeeded(resource: ResourceState, outage: OpenOutage, atMs: number): Step<ResourceState> {
   const { state, effects } = scheduleNext(resource, outage, atMs);
   const { phase } = state;
   if (phase.name !== 'settling') return { state, effects };
-  const next = { ...phase.next, atMs: Math.max(phase.next.atMs, atMs + lookAgainMs) };
+  const next = { ...phase.next, atMs: Math.max(phase.next.atMs, atMs + othersStartWithinMs) };
   return { state: { ...state, phase: { ...phase, next } }, effects };
 }
 
@@ -214,7 +214,7 @@ function afterResult(outage: OpenOutage, running: Running, ended: RunEnded): Ope
   if (result.kind === 'not_needed') return { ...outage, ...running.before };
   const vetoed = outage.vetoed || isVeto(result);
   const climb = climbAfter(outage.climb, result);
-  // A status that the kernel did not keep is no failure, which would be repeated after a second.
+  // A status that the kernel did not keep is no failure, which would be repeated soon.
   const lastResult = result.kind === 'unknown' ? null : result;
   return { ...outage, lastResult, lastRunEndMs: ended.atMs, vetoed, climb };
 }
