@@ -104,9 +104,9 @@ class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
     with_monitor(info, [&](Monitor& monitor) { monitor.arm_reflex(resource, std::move(run), natures); });
   }
 
-  void run(const Napi::CallbackInfo& info) {
+  Napi::Value run(const Napi::CallbackInfo& info) {
     RunSpec run = to_run(info[0]);
-    with_monitor(info, [&](Monitor& monitor) { monitor.run(std::move(run)); });
+    return Napi::Boolean::New(info.Env(), with_monitor(info, [&](Monitor& monitor) { return monitor.run(std::move(run)); }));
   }
 
   Napi::Value adopt_run(const Napi::CallbackInfo& info) {

@@ -157,6 +157,7 @@ RunSpec to_run(const Napi::Value& value) {
   spec.timeout_ms = milliseconds(object, "timeoutMs", "run", 0);
   spec.grace_ms = milliseconds(object, "graceMs", "run", 0);
   if (is_given(object.Get("unlessExists"))) spec.unless_exists = to_paths(object.Get("unlessExists"), "run.unlessExists");
+  if (is_given(object.Get("unlessAlive"))) spec.unless_alive = to_string(object.Get("unlessAlive"), "run.unlessAlive");
   if (is_given(object.Get("runFile"))) {
     const Napi::Object file = to_object(object.Get("runFile"), "run.runFile");
     spec.run_file = to_path(file.Get("path"), "run.runFile.path");

@@ -106,6 +106,11 @@ export interface RunSpec {
    */
   unlessExists?: string[];
   /**
+   * A resource. `run()` looks at each of its sensors just before the start, and does not start the script where all of them find it alive:
+   * what has changed is reported then. Has no meaning for a reflex, which is for what has just died.
+   */
+  unlessAlive?: string;
+  /**
    * A file that is there while the script's process lives, for the next sockmon: written by the monitor thread right after the start,
    * mode 0600, and removed when the process has ended. `path` is absolute, in a folder that exists, on a tmpfs. Behind `text` stands a line
    * of decimal numbers: pid, startTicks, start in ms of CLOCK_BOOTTIME, inode of the output pipe.
@@ -191,8 +196,8 @@ export class Monitor {
    * A `down` that has already happened does not set it off, nor does one of another nature than those given (default: all).
    */
   armReflex(resource: string, run: RunSpec | null, natures?: readonly Nature[]): void;
-  /** Starts a script now; the result comes as run_started and run_ended. */
-  run(run: RunSpec): void;
+  /** Starts a script now; the result comes as run_started and run_ended. False: it was held back by `unlessAlive`, and nothing comes of it. */
+  run(run: RunSpec): boolean;
   /**
    * Takes over a script of an earlier monitor. True when its process lives: run_ended follows, with an `exit` of kind `unknown` where the
    * kernel does not keep it (before Linux 6.15), and endRun() ends it as any other. No run_started. False when the process has ended, or

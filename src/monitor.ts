@@ -3,6 +3,7 @@ import type { AdoptedRun, Fault, Monitor, NativeEvent, Question, SensorReport } 
 import type { Addon } from './addon.js';
 import { SockmonError } from './core/errors.js';
 import type { Input } from './core/input.js';
+import type { RunResult } from './core/model.js';
 import type { Nature, Sensor } from './core/policy.js';
 import type { Advice, Adviser, EarlierRun, Log, Run, Watcher } from './core/ports.js';
 import type { Early } from './early.js';
@@ -185,13 +186,23 @@ class NativeWatcher implements Watcher {
     return [{ kind: 'fault', of: { what, resource }, detail: '', active: false }];
   }
 
-  run(run: Run): void {
+  run(run: Run, unlessAlive: boolean): void {
+    const result = this.start(run, unlessAlive);
+    if (result !== null)
+      this.give([{ kind: 'run_ended', run: run.id, atMs: this.bootTimeMs(), result, output: '' }]);
+  }
+
+  /** Why nothing was started; null: it was. */
+  private start(run: Run, unlessAlive: boolean): RunResult | null {
     try {
-      this.monitor.run(this.nativeRun(run));
+      const native = this.nativeRun(run);
+      const isStarted = this.monitor.run(
+        unlessAlive ? { ...native, unlessAlive: run.purpose.resource } : native,
+      );
+      return isStarted ? null : { kind: 'not_needed' };
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      const result = { kind: 'not_started', error: code ?? message } as const;
-      this.give([{ kind: 'run_ended', run: run.id, atMs: this.bootTimeMs(), result, output: '' }]);
+      return { kind: 'not_started', error: code ?? message };
     }
   }
 

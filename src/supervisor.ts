@@ -231,7 +231,7 @@ export class Supervisor implements Telling {
           );
           break;
         case 'run':
-          this.watcher?.run(this.complete(effect.run));
+          this.watcher?.run(this.complete(effect.run), effect.unlessAlive);
           break;
         case 'end_run':
           this.watcher?.endRun(effect.run);

@@ -199,8 +199,26 @@ void Monitor::disarm_reflex(const std::string& name) {
   });
 }
 
-void Monitor::run(RunSpec spec) {
-  call<void>([this, spec = std::move(spec)] { runs_.start(runs_.prepare(spec)).follow(false); });
+bool Monitor::run(RunSpec spec) {
+  return call<bool>([this, spec = std::move(spec)] {
+    // Prepared first: between the look and the start there is nothing but the spawn.
+    auto run = runs_.prepare(spec);
+    if (is_alive(spec.unless_alive)) return false;
+    runs_.start(std::move(run)).follow(false);
+    return true;
+  });
+}
+
+/// A look that fails is no reason to leave something dead alone.
+bool Monitor::is_alive(const std::string& resource) {
+  const auto found = resources_.find(resource);
+  if (found == resources_.end()) return false;
+  try {
+    return found->second->is_alive();
+  } catch (const std::exception& error) {
+    fault("EIO", "Whether " + resource + " is alive cannot be seen: " + error.what());
+    return false;
+  }
 }
 
 bool Monitor::adopt_run(const AdoptSpec& spec) {

@@ -44,7 +44,8 @@ class Monitor final : private RunObserver {
   /// Throws Error ENOENT for an unknown resource, and when the script cannot be made ready.
   void arm_reflex(const std::string& resource, RunSpec spec, Natures natures = Natures::all());
   void disarm_reflex(const std::string& resource);
-  void run(RunSpec spec);
+  /// False: it was not started, because what it is not to be run over is alive.
+  bool run(RunSpec spec);
   /// See Runs::adopt.
   bool adopt_run(const AdoptSpec& spec);
   void end_run(const std::string& id);
@@ -74,6 +75,7 @@ class Monitor final : private RunObserver {
   void run_ended(const RunEnded& ended) override;
   void emit(Event event) { outbox_.push_back(std::move(event)); }
   void fault(const std::string& code, const std::string& detail);
+  bool is_alive(const std::string& resource);
   Resource& find(const std::string& resource);
 
   Deliver deliver_;

@@ -82,6 +82,14 @@ std::vector<SensorReport> Resource::snapshot() {
   return reports;
 }
 
+bool Resource::is_alive() {
+  return std::all_of(slots_.begin(), slots_.end(), [](const auto& slot) {
+    const SensorReport now = slot->snapshot();
+    // With a reason: an interface whose carrier has come back, and that waits for its address.
+    return now.state == SensorState::up && now.reason == nullptr;
+  });
+}
+
 bool Resource::kill() {
   return std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->kill(); });
 }

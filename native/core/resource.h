@@ -20,6 +20,8 @@ class Resource {
 
   std::vector<SensorReport> start();
   std::vector<SensorReport> snapshot();
+  /// Whether every sensor finds it alive, and whole, now. What has changed is reported.
+  bool is_alive();
   /// SIGKILL to the process of the first sensor that watches one. False when none does.
   bool kill();
   /// Its script is over: what that has started is to be found now, and not when the back-off says so.

@@ -20,6 +20,8 @@ struct RunSpec {
   double grace_ms = 0;
   /// Not started, with ECANCELED, when one of these paths exists at that moment.
   std::vector<std::string> unless_exists;
+  /// Not started when every sensor of this resource finds it alive at that moment; empty: started in any case. Of Monitor::run alone.
+  std::string unless_alive;
   /// See runs/run_file.h; an empty path: none is left.
   std::string run_file, run_file_text;
 };

@@ -96,7 +96,8 @@ export type Effect =
       readonly run: Run | null;
       readonly natures: readonly Nature[];
     }
-  | { readonly do: 'run'; readonly run: Run }
+  /** unlessAlive: not over what has come back meanwhile by another hand, unseen; that is answered by `run_ended` with `not_needed`. */
+  | { readonly do: 'run'; readonly run: Run; readonly unlessAlive: boolean }
   | { readonly do: 'end_run'; readonly run: string }
   | {
       readonly do: 'reboot';

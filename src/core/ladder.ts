@@ -8,7 +8,7 @@ const quickFailureMs = 5000;
 /** What a script has started may be seen only after its end: a process sensor looks once a second where nothing is found for long. */
 const seenWithinMs = 1000;
 /** Who supervises it as well has so long to start anew what has been stopped: systemd takes 0.1 s, runit 1 s. */
-const othersStartWithinMs = 2000;
+export const othersStartWithinMs = 2000;
 /** So many deaths in a row are answered at once, the further ones later and later. */
 const immediateRelapses = 3;
 const longestBackoffMs = 600_000;
@@ -16,9 +16,9 @@ const longestBackoffMs = 600_000;
 /** What a script's exit status may say besides "done" and "failed" (as in s6: 100 = wrong to go on, 125 = permanent). */
 export const exitStatus = { veto: 100, permanent: 125 } as const;
 
-/** The machine is shutting down, so the script was not started. */
+/** The script was not started on purpose: the machine is shutting down, or the resource was alive again. */
 export function isHeldBack(result: RunResult): boolean {
-  return result.kind === 'not_started' && result.error === 'ECANCELED';
+  return result.kind === 'not_needed' || (result.kind === 'not_started' && result.error === 'ECANCELED');
 }
 
 /** Where an outage stands on its ladder. */
@@ -63,9 +63,15 @@ export function nextStep(
     for (let attempt = 1; attempt <= step.attempts; attempt++) fullMs += intervalMs(step, attempt);
     return above(steps, climb.step, Math.max(climb.beganMs + fullMs, dueMs));
   }
-  const failed = result !== null && !(result.kind === 'exit' && result.code === 0);
+  // A status that nobody has seen is no failure.
+  const isKnown = result !== null && result.kind !== 'unknown';
+  const failed = isKnown && !(result.kind === 'exit' && result.code === 0);
   if (climb.attempts === 1 && failed && nowMs - lastAttemptMs < quickFailureMs) {
-    return { kind: 'attempt', atMs: nowMs + Math.min(quickRetryMs, step.everyMs), step: climb.step };
+    const { everyMs } = step;
+    // One more within the time that others need would be one too many.
+    const othersMs = lastAttemptMs + Math.min(othersStartWithinMs, everyMs);
+    const atMs = Math.max(nowMs + Math.min(quickRetryMs, everyMs), othersMs);
+    return { kind: 'attempt', atMs, step: climb.step };
   }
   return { kind: 'attempt', atMs: dueMs, step: climb.step };
 }

@@ -7,7 +7,7 @@ import { allUp, calm, stillAtMs, wholeAfterCarrierMs } from './facts.js';
 import { countDueMs, noFlood, takeCounts } from './flood.js';
 import { downBelow, review } from './hindrance.js';
 import type { Effect, Input } from './input.js';
-import { climbAfter } from './ladder.js';
+import { climbAfter, othersStartWithinMs } from './ladder.js';
 import type { RunResult } from './model.js';
 import { isVeto } from './outage-history.js';
 import { cancelReboot, escalate, noteReboot, onRebootFailed } from './reboot.js';
@@ -194,6 +194,15 @@ function afterRun(
   return back ? recover(settled, atMs, ctx) : { state: settled, effects: [] };
 }
 
+/** That it is alive comes next from its sensors. Should it be gone again by then, whoever has started it gets his time. */
+function notNeeded(resource: ResourceState, outage: OpenOutage, atMs: number): Step<ResourceState> {
+  const { state, effects } = scheduleNext(resource, outage, atMs);
+  const { phase } = state;
+  if (phase.name !== 'settling') return { state, effects };
+  const next = { ...phase.next, atMs: Math.max(phase.next.atMs, atMs + othersStartWithinMs) };
+  return { state: { ...state, phase: { ...phase, next } }, effects };
+}
+
 type RunEnded = Extract<Input, { kind: 'run_ended' }>;
 
 function resultOf({ timedOut }: Running, { result }: RunEnded): RunResult {
@@ -202,9 +211,10 @@ function resultOf({ timedOut }: Running, { result }: RunEnded): RunResult {
 
 function afterResult(outage: OpenOutage, running: Running, ended: RunEnded): OpenOutage {
   const result = resultOf(running, ended);
+  if (result.kind === 'not_needed') return { ...outage, ...running.before };
   const vetoed = outage.vetoed || isVeto(result);
   const climb = climbAfter(outage.climb, result);
-  // A status that the kernel did not keep is no failure, which would be repeated after a second.
+  // A status that the kernel did not keep is no failure, which would be repeated soon.
   const lastResult = result.kind === 'unknown' ? null : result;
   return { ...outage, lastResult, lastRunEndMs: ended.atMs, vetoed, climb };
 }
@@ -215,13 +225,17 @@ function onRunEnded(resource: ResourceState, input: RunEnded, ctx: Context): Ste
     attemptEnd(policy.id, running, resultOf(running, input), input.output, input.atMs);
   if (phase.name === 'restarting' && phase.running.run === input.run) {
     const outage = afterResult(phase.outage, phase.running, input);
-    const step = afterRun(resource, outage, input.atMs, ctx);
+    const step =
+      input.result.kind === 'not_needed'
+        ? notNeeded(resource, outage, input.atMs)
+        : afterRun(resource, outage, input.atMs, ctx);
     return { state: step.state, effects: [end(phase.running), ...step.effects] };
   }
   if (phase.name === 'verifying' && phase.run.kind === 'running' && phase.run.running.run === input.run) {
     const { running } = phase.run;
-    const run = { kind: 'over', endedMs: input.atMs } as const;
-    const known = { ...phase, run, outage: afterResult(phase.outage, running, input) };
+    const outage = afterResult(phase.outage, running, input);
+    const run = { kind: 'over', endedMs: outage.lastRunEndMs ?? input.atMs } as const;
+    const known = { ...phase, run, outage };
     return { state: { ...resource, phase: known }, effects: [end(running)] };
   }
   const leftover = resource.leftovers.find(running => running.run === input.run);

@@ -53,6 +53,8 @@ export const runResultShape = tagged('kind', {
   signal: { signal: string },
   timeout: {},
   not_started: { error: string },
+  /** Not started either: at that moment the resource was alive again. No attempt at all. */
+  not_needed: {},
   /** sockmon itself ended before the script did. */
   unknown: {},
 });

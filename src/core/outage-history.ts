@@ -14,6 +14,19 @@ export interface Life {
 /** Of an outage that goes on for weeks so many are kept; of the others their sum. */
 export const keptLives = 20;
 
+/** What an attempt changes in it. */
+type Tried = Pick<
+  OutageHistory,
+  | 'attempts'
+  | 'lastAttemptMs'
+  | 'lastAttemptBootId'
+  | 'lastResult'
+  | 'lastRunEndMs'
+  | 'step'
+  | 'stepAttempts'
+  | 'stepBeganMs'
+>;
+
 export interface OutageHistory {
   readonly id: string;
   readonly resource: string;
@@ -35,6 +48,8 @@ export interface OutageHistory {
   step: string | null;
   stepAttempts: number;
   stepBeganMs: number;
+  /** How it stood before the last attempt, should that turn out to be none. */
+  beforeAttempt: Tried | null;
   /** A script has ended with the status that means: do not reboot. */
   vetoed: boolean;
   /** recovery_failed has been recorded. */
@@ -95,6 +110,7 @@ export function begunOutage(
     step: null,
     stepAttempts: 0,
     stepBeganMs: 0,
+    beforeAttempt: null,
     vetoed: false,
     failed: false,
     failedBootId: null,
@@ -123,6 +139,10 @@ export function addToOutage(outage: OutageHistory, entry: OutageEntry): void {
       addAttempt(outage, entry);
       return;
     case 'attempt_end':
+      if (entry.result.kind === 'not_needed') {
+        if (entry.attempt === outage.attempts) Object.assign(outage, outage.beforeAttempt);
+        return;
+      }
       if (isHeldBack(entry.result)) outage.stepAttempts = Math.max(0, outage.stepAttempts - 1);
       outage.lastResult = entry.result;
       if (entry.attempt === outage.attempts) outage.lastRunEndMs = entry.atMs;
@@ -156,6 +176,9 @@ function reopenOutage(outage: OutageHistory, entry: JournalEntry & RecordOf<'out
 }
 
 function addAttempt(outage: OutageHistory, entry: JournalEntry & RecordOf<'attempt'>): void {
+  const { attempts, lastAttemptMs, lastAttemptBootId, lastResult, lastRunEndMs } = outage;
+  const stood = { step: outage.step, stepAttempts: outage.stepAttempts, stepBeganMs: outage.stepBeganMs };
+  outage.beforeAttempt = { attempts, lastAttemptMs, lastAttemptBootId, lastResult, lastRunEndMs, ...stood };
   const isAnew = outage.stepAttempts === 0 || outage.lastAttemptBootId !== entry.bootId;
   if (isAnew || outage.step !== (entry.step ?? null)) {
     outage.step = entry.step ?? null;

@@ -64,7 +64,11 @@ export interface Watcher {
   unwatch(resource: string): void;
   /** @param natures at which losses it may act. */
   armReflex(resource: string, run: Run | null, natures: readonly Nature[]): void;
-  run(run: Run): void;
+  /**
+   * @param unlessAlive its resource is looked at just before the start: where all sensors find it alive, nothing is started, and the run ends at
+   *   once with `not_needed`, before what they have found is told.
+   */
+  run(run: Run, unlessAlive: boolean): void;
   endRun(id: string): void;
   /** SIGKILLs the process that a sensor of the resource watches, by its pidfd. Words where there is none. */
   kill(resource: string): string | null;

@@ -59,8 +59,11 @@ function factsOfOne(
 function attemptsOf(outage: string, entries: readonly JournalEntry[]): RecordedAttempt[] {
   return entries.flatMap((entry): RecordedAttempt[] => {
     if (entry.type !== 'attempt' || entry.outage !== outage) return [];
-    const end = entries.find(one => one.type === 'attempt_end' && one.run === entry.run);
+    const end = entries.find(
+      one => one.type === 'attempt_end' && one.run === entry.run && one.seq > entry.seq,
+    );
     if (end?.type !== 'attempt_end') return [{ durationMs: null, result: { kind: 'unknown' } }];
+    if (end.result.kind === 'not_needed') return [];
     return [{ durationMs: end.durationMs, result: end.result }];
   });
 }

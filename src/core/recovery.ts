@@ -114,6 +114,8 @@ export function beginAttempt(
   const attempt = outage.attempts + 1;
   const cause = by === 'reflex' ? '' : causeWords(outage.cause);
   const run = attemptRun(rung, { resource: policy.id, outage: outage.id, attempt, cause, by });
+  const { attempts, lastAttemptMs, lastResult, lastRunEndMs } = outage;
+  const before = { attempts, lastAttemptMs, lastResult, lastRunEndMs, climb: outage.climb };
   const running: Running = {
     run: run.id,
     outage: outage.id,
@@ -122,6 +124,7 @@ export function beginAttempt(
     deadlineMs: atMs + rung.timeoutMs,
     timedOut: false,
     graceMs: rung.graceMs,
+    before,
   };
   const { climb: stood } = outage;
   // A late retry of what was given up does not climb the ladder again.
@@ -151,7 +154,9 @@ export function beginAttempt(
   // First: what the script itself kills must not set off the reflex, which would run it once more.
   const disarm: Effect[] =
     state.armed === null ? [] : [{ do: 'arm', resource: policy.id, run: null, natures: [] }];
-  return { state: { ...state, armed: null, phase }, effects: [note, ...disarm, { do: 'run', run }] };
+  // What a person asks for is done to the living too.
+  const start: Effect = { do: 'run', run, unlessAlive: by === 'ladder' };
+  return { state: { ...state, armed: null, phase }, effects: [note, ...disarm, start] };
 }
 
 export function attemptEnd(

@@ -182,15 +182,18 @@ function verify(fresh: ResourceState, ctx: Context): ResourceState {
   const { sensors = sensorsWords(policy), ownRun: isService = false, atMs: sinceMs } = last.end;
   if (sensors !== sensorsWords(policy) || last.lastAttemptBootId !== ctx.now.bootId) return fresh;
   const outage = { ...reopened(policy.steps, last, ctx), resumed: false };
+  const lostMs = lostUntilMs(policy, last, ctx);
+  // Who has ended unseen has done so by now; who was not ended at its time was taken for the service.
+  const endedMs = last.lastRunEndMs ?? (isService ? sinceMs : Math.min(ctx.now.bootMs, lostMs ?? sinceMs));
   const phase: Verifying = {
     name: 'verifying',
     sinceMs,
     // The run that is the service is not waited for, whoever may have lost it.
-    outage: { ...outage, lostRunUntilMs: isService ? null : lostUntilMs(policy, last, ctx) },
-    run: { kind: 'over', endedMs: last.lastRunEndMs ?? sinceMs },
+    outage: { ...outage, lostRunUntilMs: isService ? null : lostMs },
+    run: { kind: 'over', endedMs },
     dip: null,
   };
-  return ctx.now.bootMs < verifyingDueMs(phase, policy) ? { ...fresh, expected: false, phase } : fresh;
+  return ctx.now.bootMs < verifyingDueMs(phase, policy) ? { ...fresh, phase } : fresh;
 }
 
 /** A reload: a script that runs goes on, what keeps dying is still known for it. */

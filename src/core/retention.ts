@@ -180,8 +180,16 @@ function isTry(entry: JournalEntry): entry is Try {
 function lastWords(entries: readonly JournalEntry[]): Set<number> {
   const last = new Map<string, number>();
   const lives = new Map<string, number[]>();
+  const before = new Map<string, number>();
   for (const entry of entries) {
     if (!isTry(entry)) continue;
+    const isNone = entry.type === 'attempt_end' && entry.result.kind === 'not_needed';
+    // What was not started was no attempt: the one before it is the last.
+    if (isNone) {
+      last.set(`attempt ${entry.outage}`, before.get(entry.outage) ?? 0);
+      continue;
+    }
+    if (entry.type === 'attempt') before.set(entry.outage, last.get(`attempt ${entry.outage}`) ?? 0);
     last.set(`${entry.type} ${entry.outage}`, entry.seq);
     if (entry.type === 'attempt_end' && isVeto(entry.result)) last.set(`veto ${entry.outage}`, entry.seq);
     if (entry.type !== 'outage_reopened') continue;

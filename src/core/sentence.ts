@@ -44,6 +44,8 @@ export function resultWords(result: RunResult): string {
       return isHeldBack(result)
         ? 'was not started: the machine is shutting down'
         : `could not be started (${result.error})`;
+    case 'not_needed':
+      return 'was not started: it is alive again';
     case 'unknown':
       return 'ended unseen';
   }
@@ -191,12 +193,15 @@ function goingOnWords(running: NonNullable<RecordOf<'stop'>['running']>): string
 type EntryOf<T extends JournalEntry['type']> = Extract<JournalEntry, { type: T }>;
 
 function describeAttemptEnd(entry: EntryOf<'attempt_end'>): { level: Level; text: string } {
-  const failed = entry.result.kind !== 'exit' || entry.result.code !== 0;
+  const { result } = entry;
+  if (result.kind === 'not_needed')
+    return { level: 'info', text: `${entry.resource}: attempt ${entry.attempt} ${resultWords(result)}` };
+  const failed = result.kind !== 'exit' || result.code !== 0;
   const said =
     failed && entry.output ? `; it said: ${entry.output.trim().split('\n').slice(-3).join(' | ')}` : '';
   return {
     level: failed ? 'warn' : 'info',
-    text: `${entry.resource}: attempt ${entry.attempt} ${resultWords(entry.result)} after ${durationWords(entry.durationMs)}${said}`,
+    text: `${entry.resource}: attempt ${entry.attempt} ${resultWords(result)} after ${durationWords(entry.durationMs)}${said}`,
   };
 }
 

@@ -81,6 +81,9 @@ export interface OpenOutage {
   readonly blamedRun: string | null;
 }
 
+/** What an attempt changes in its outage. */
+export type Tried = Pick<OpenOutage, 'attempts' | 'lastAttemptMs' | 'lastResult' | 'lastRunEndMs' | 'climb'>;
+
 export interface Running {
   readonly run: string;
   readonly outage: string;
@@ -90,6 +93,8 @@ export interface Running {
   readonly deadlineMs: number | null;
   readonly timedOut: boolean;
   readonly graceMs: number;
+  /** How it stood before, should it not be started after all; null: it is known to have been. */
+  readonly before: Tried | null;
 }
 
 /** Why a resource is held: it is down, watched, and nothing is done about it for now. */

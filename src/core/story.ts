@@ -123,11 +123,12 @@ function belongs(entry: JournalEntry, outage: OutageHistory, entries: readonly J
 }
 
 function viewAttempt(
-  { attempt, by, step, script, run }: RecordOf<'attempt'>,
-  ends: readonly RecordOf<'attempt_end'>[],
+  { attempt, by, step, script, run, seq }: JournalEntry & RecordOf<'attempt'>,
+  ends: readonly (JournalEntry & RecordOf<'attempt_end'>)[],
   began_at: string,
 ): AttemptView {
-  const end = ends.find(one => one.run === run);
+  // What was not needed has left its number to the next.
+  const end = ends.find(one => one.run === run && one.seq > seq);
   return {
     attempt,
     by,

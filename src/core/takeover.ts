@@ -123,7 +123,7 @@ function attemptRecord({ outage, resource, attempt, run, script, step, startedMs
 }
 
 function runningOf({ run, outage, attempt, startedMs, deadlineMs, graceMs }: EarlierRun): Running {
-  return { run, outage, attempt, startedMs, deadlineMs, timedOut: false, graceMs };
+  return { run, outage, attempt, startedMs, deadlineMs, timedOut: false, graceMs, before: null };
 }
 
 /** For a sockmon that starts in the middle of it, should the runtime folder be lost. */

@@ -4,7 +4,7 @@
  */
 import { allUp, networkEffect } from './facts.js';
 import { flappingNotice, noteReopening } from './flapping.js';
-import type { SensorInput } from './input.js';
+import type { Effect, SensorInput } from './input.js';
 import type { Cause } from './model.js';
 import { graceOf, type ResourcePolicy, sensorsWords } from './policy.js';
 import { scheduleNext } from './recovery.js';
@@ -69,7 +69,7 @@ export function verified(state: ResourceState, phase: Verifying, atMs: number): 
   // Restored from the journal, and a sensor has never spoken.
   const isUnseen = state.sensors.some(sensor => sensor.state === 'absent');
   const next: Phase = isUnseen ? { name: 'absent', sinceMs: atMs } : { name: 'up', sinceMs };
-  return { ...state, expected: false, leftovers, phase: next };
+  return { ...state, expected: isUnseen && state.expected, leftovers, phase: next };
 }
 
 /** What has been alive for long enough at a moment, whether a tick has come since or not. */
@@ -88,7 +88,11 @@ export function verifyingSensor(
   ctx: Context,
 ): Step<ResourceState> {
   const { sensors, policy } = state;
-  if (input.state === 'up') return allUp(state) ? afterDip(state, phase, input) : { state, effects: [] };
+  if (input.state === 'up') {
+    if (!allUp(state)) return { state, effects: [] };
+    const step = afterDip(state, phase, input);
+    return { state: step.state, effects: [...sighting(state, input.atMs, ctx), ...step.effects] };
+  }
   const cause: Cause = input.cause ?? { kind: input.state === 'absent' ? 'unseen' : 'unknown' };
   const graceMs = Math.max(graceOf(policy, input.nature ?? 'exited'), input.grace?.ms ?? 0);
   const by = input.grace?.by ?? null;
@@ -96,6 +100,14 @@ export function verifyingSensor(
   const dip: Dip = { sinceMs: input.atMs, untilMs: input.atMs + graceMs, cause, sensor, by };
   if (graceMs === 0) return reopen(state, phase, dip, ctx);
   return { state: { ...state, phase: { ...phase, dip: phase.dip ?? dip } }, effects: [] };
+}
+
+/** After a stop in order nothing is known to live: what this sockmon has seen does. */
+function sighting({ policy }: ResourceState, atMs: number, ctx: Context): Effect[] {
+  const sensors = sensorsWords(policy);
+  const known = ctx.history.seen.get(policy.id);
+  if (known?.bootId === ctx.now.bootId && known.sensors === sensors) return [];
+  return [record({ type: 'seen', resource: policy.id, atMs, sensors })];
 }
 
 /** Replaced in time: a note, as it would be in a resource that is up. */

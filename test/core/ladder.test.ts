@@ -28,7 +28,9 @@ type Case = [
 describe('the ladder', () => {
   const cases: Case[] = [
     ['a success that is none: after `every`', seed, on(1), 0, good, 100, attempt(30_000)],
-    ['a first failure at once: soon', seed, on(1), 0, bad, 100, attempt(1100)],
+    ['a first failure at once: soon, with time for others', seed, on(1), 0, bad, 100, attempt(2000)],
+    ['a first failure soon: a second later', seed, on(1), 0, bad, 1500, attempt(2500)],
+    ['an end that nobody saw is no failure', seed, on(1), 0, { kind: 'unknown' }, 100, attempt(30_000)],
     ['a first failure late: after `every`', seed, on(1), 0, bad, 6000, attempt(30_000)],
     ['a second failure: after `every`', seed, on(2), 1100, bad, 1200, attempt(31_100)],
     [

@@ -325,7 +325,7 @@ describe('an outage', () => {
     world.advance(50);
     world.runEnded(`${world.outage(1)}#1`, 1, 'tap0: device or resource busy');
     world.wait();
-    assert.equal(world.of('attempt')[1]?.atMs, (world.of('attempt')[0]?.atMs ?? 0) + 1050);
+    assert.equal(world.of('attempt')[1]?.atMs, (world.of('attempt')[0]?.atMs ?? 0) + 2000);
     assert.equal(world.of('attempt_end')[0]?.output, 'tap0: device or resource busy');
   });
 

@@ -46,7 +46,13 @@ function sayings(entries: readonly JournalEntry[], nows: readonly Instant[], com
     runs: nows.map(now => history.openRuns(now)),
     resources: ['tcpip', 'dns'].map(id => {
       const open = history.openOutage(id);
-      const { begin, evidence: _, ...rest } = open ?? { begin: undefined, evidence: null };
+      // What stood before an attempt is asked for within its own turn only.
+      const {
+        begin,
+        evidence: _,
+        beforeAttempt: __,
+        ...rest
+      } = open ?? { begin: undefined, evidence: null, beforeAttempt: null };
       return { rest, begin: begin?.seq, number: history.outagesOf(id) };
     }),
     verdicts: nows.map(now => ({

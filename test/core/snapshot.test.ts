@@ -72,7 +72,7 @@ describe('the snapshot', () => {
     assert.equal(during.status, 'recovering');
     assert.equal(
       during.resources.tcpip?.reason,
-      'interface tap0 disappeared; attempt 1 failed with status 2; the next attempt in 1.0 s unless it comes back',
+      'interface tap0 disappeared; attempt 1 failed with status 2; the next attempt in 1.5 s unless it comes back',
     );
     world.advance(500);
     world.up();

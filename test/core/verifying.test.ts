@@ -438,6 +438,47 @@ describe('a restart of sockmon before it is verified', () => {
     assert.equal(world.phase('dns').name, 'up');
   });
 
+  it('after a stop in order is known to be alive once it has been seen: what dies while sockmon is away then has died', () => {
+    const world = healed();
+    world.runEnds(0, 'dns');
+    world.append({ type: 'stop', reason: 'SIGTERM' });
+    world.restart();
+    world.up('dns');
+    assert.equal(world.phase('dns').name, 'verifying');
+    world.advance(minuteMs);
+    world.restart();
+    world.sensor('dns', 'absent');
+    assert.deepEqual(
+      world.of('outage_begin').map(({ cause }) => cause.kind),
+      ['signal', 'unseen'],
+    );
+  });
+
+  it('is verified by time alone, and was alive: who is not there then has died', () => {
+    const world = healed();
+    world.runEnds(0, 'dns');
+    world.advance(9000);
+    world.restart();
+    world.advance(2000);
+    world.sensor('dns', 'absent');
+    assert.equal(world.of('outage_begin').length, 2);
+  });
+
+  it('waits `settle` for what a script has left in the background that has ended meanwhile, and not again and again', () => {
+    const steps = [step('restart', { timeoutMs: 22_000, graceMs: 1000 })];
+    const world = healed(dns({ steps }));
+    world.advance(20_000);
+    world.restart();
+    world.up('dns');
+    later(world, 9999);
+    down(world);
+    assert.equal(world.of('outage_begin').length, 1);
+    world.up('dns');
+    world.advance(10 * minuteMs);
+    world.restart();
+    assert.equal(world.phase('dns').name, 'absent');
+  });
+
   it('begins nothing anew when the time has passed, in another boot, or by other sensors', () => {
     const late = healed();
     late.runEnds(0, 'dns');

@@ -25,6 +25,7 @@ type Move =
   | { move: 'burst'; sensors: SensorMove[] }
   | { move: 'all_up'; id: string }
   | { move: 'run_ended'; id: string; code: number }
+  | { move: 'not_needed'; id: string }
   | { move: 'wait' }
   | { move: 'advance'; ms: number }
   | { move: 'command'; action: Action; target: string; retained: boolean; id: string }
@@ -57,6 +58,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
       code: fc.constantFrom(0, 1, 2, exitStatus.veto, exitStatus.permanent),
     }),
   },
+  fc.record({ move: fc.constant('not_needed' as const), id: anId }),
   { weight: 3, arbitrary: fc.constant({ move: 'wait' as const }) },
   fc.record({ move: fc.constant('advance' as const), ms: fc.nat(600_000) }),
   {
@@ -133,6 +135,9 @@ function apply(world: World, move: Move, boots: { count: number }): void {
     case 'run_ended':
       world.runEnded(world.currentRun(move.id) ?? 'nobody#1', move.code);
       return;
+    case 'not_needed':
+      notNeeded(world, move.id);
+      return;
     case 'wait':
       world.wait();
       return;
@@ -167,6 +172,17 @@ function apply(world: World, move: Move, boots: { count: number }): void {
       world.input({ kind: 'configure' });
       return;
   }
+}
+
+/** Only what was asked for so, and is not believed to be back already. */
+function notNeeded(world: World, id: string): void {
+  const phase = world.phase(id);
+  const isLadders = world
+    .did('run')
+    .some(
+      ({ run, unlessAlive }) => unlessAlive && phase.name === 'restarting' && run.id === phase.running.run,
+    );
+  if (isLadders) world.notNeeded(id);
 }
 
 function walk(moves: readonly Move[]): World {
@@ -208,9 +224,14 @@ describe('the machine on a random walk', () => {
           if (effect.do === 'run') assert.ok(recorded.has(effect.run.id));
         }
         const last = new Map<string, number>();
-        for (const { outage, attempt } of world.of('attempt')) {
-          assert.equal(attempt, (last.get(outage) ?? 0) + 1);
-          last.set(outage, attempt);
+        for (const entry of world.entries) {
+          if (entry.type === 'attempt') {
+            assert.equal(entry.attempt, (last.get(entry.outage) ?? 0) + 1);
+            last.set(entry.outage, entry.attempt);
+          }
+          // What was not needed was none.
+          if (entry.type === 'attempt_end' && entry.result.kind === 'not_needed')
+            last.set(entry.outage, entry.attempt - 1);
         }
       }),
       runs,

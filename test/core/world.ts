@@ -199,6 +199,14 @@ export class World {
     }
   }
 
+  /** The attempt that is due was held back: its resource was found alive. */
+  notNeeded(id = 'tcpip'): readonly Effect[] {
+    const run = this.currentRun(id);
+    assert.ok(run !== null, 'no attempt is due');
+    const result = { kind: 'not_needed' } as const;
+    return this.input({ kind: 'run_ended', run, atMs: this.bootMs, result, output: '' });
+  }
+
   /** The script that runs now ends; nothing happens where none does. */
   runEnds(code: number, id = 'tcpip'): void {
     const run = this.currentRun(id);

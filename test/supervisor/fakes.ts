@@ -44,8 +44,8 @@ export class FakeWatcher implements Watcher {
   armReflex(resource: string, run: Run | null): void {
     this.armed.set(resource, run);
   }
-  run(run: Run): void {
-    this.calls.push(`run ${run.id}`);
+  run(run: Run, unlessAlive: boolean): void {
+    this.calls.push(`run ${run.id}${unlessAlive ? ' unless alive' : ''}`);
     this.runs.push(run);
   }
   endRun(id: string): void {

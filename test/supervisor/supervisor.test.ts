@@ -66,9 +66,9 @@ describe('the supervisor', () => {
     bench.up();
     const run = bench.watcher.run.bind(bench.watcher);
     let onDisk = '';
-    bench.watcher.run = started => {
+    bench.watcher.run = (started, unlessAlive) => {
       onDisk = fs.readFileSync(`${bench.dir}/journal`, 'utf8');
-      run(started);
+      run(started, unlessAlive);
     };
     bench.sensor('down');
     assert.match(onDisk, /"type":"attempt"/);
@@ -135,8 +135,8 @@ describe('the supervisor', () => {
     const bench = new Bench(t, policy());
     bench.up();
     const run = bench.watcher.run.bind(bench.watcher);
-    bench.watcher.run = started => {
-      run(started);
+    bench.watcher.run = (started, unlessAlive) => {
+      run(started, unlessAlive);
       bench.supervisor.dispatch({
         kind: 'run_ended',
         run: started.id,

@@ -120,6 +120,28 @@ void the_reflex_is_one_shot_and_told_after_the_death() {
   CHECK(!world.wait_for<SensorReport>(3)[2].reflex);
 }
 
+void a_script_is_not_run_over_what_is_alive() {
+  World world;
+  const TempDir dir;
+  const pid_t pid = started_pid(world, "victim");
+  const std::string file = dir.write("x.pid", std::to_string(pid));
+  world.monitor.watch("r", {by_pidfile(file), watch_stack({})});
+  RunSpec spec = script("run", "exec sleep 1000");
+  spec.unless_alive = "r";
+  CHECK(!world.monitor.run(spec));
+  kill(pid, SIGKILL);
+  CHECK(world.wait_for<SensorReport>(1)[0].state == SensorState::down);
+  CHECK(world.monitor.run(spec));
+  const auto starts = world.wait_for<RunStarted>(2);
+  CHECK(starts[1].id == "run" && !starts[1].reflex);
+  // What is not watched is not known to live.
+  spec.id = "next";
+  spec.unless_alive = "other";
+  CHECK(world.monitor.run(spec));
+  for (const RunStarted& started : world.wait_for<RunStarted>(3)) kill(started.pid, SIGKILL);
+  world.wait_for<RunEnded>(3);
+}
+
 void a_disarmed_reflex_stays_quiet() {
   World world;
   const TempDir dir;
@@ -259,6 +281,7 @@ void test_monitor() {
   a_thread_that_hangs_holds_up_nobody();
   commands_are_refused_with_a_code();
   the_reflex_is_one_shot_and_told_after_the_death();
+  a_script_is_not_run_over_what_is_alive();
   a_disarmed_reflex_stays_quiet();
   a_reflex_acts_only_at_the_losses_that_it_is_armed_for();
   a_reflex_that_cannot_start_is_told();
