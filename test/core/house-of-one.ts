@@ -17,6 +17,9 @@ export interface ScriptPlan {
   /** daemon: leaves the script's session. child: stays in it, and dies where the script is ended. exec: the script itself is the service. */
   readonly as: 'daemon' | 'child' | 'exec';
   readonly status: number;
+  /** So many of the first executions do nothing but fail, so long after their begin. */
+  readonly failures: number;
+  readonly failsAfterMs: number;
 }
 
 export interface HousePlan {
@@ -264,7 +267,9 @@ export class House {
 
   private leave(awayMs: number, how: HousePlan['restarts'][number]['how']): void {
     if (!this.isAwake) return;
-    if (how === 'at_death' && this.plan.script.startAtMs <= this.plan.script.lengthMs) {
+    const { startAtMs, lengthMs, failures } = this.plan.script;
+    // What has ended without a trace, and without having brought anything back, nobody can know of.
+    if (how === 'at_death' && startAtMs <= lengthMs && failures === 0) {
       this.diesWithNext = awayMs;
       return;
     }
@@ -370,7 +375,7 @@ export class House {
   // --- the script ---
 
   private work(run: Run): void {
-    const { lengthMs, stopAtMs, startAtMs, as, status } = this.plan.script;
+    const { lengthMs, stopAtMs, startAtMs, as, status, failures, failsAfterMs } = this.plan.script;
     const needed = this.life === null && !this.isSomebodyAboutToStart();
     this.note(`run ${run.id} by ${run.purpose.by}${needed ? '' : ', not needed'}`);
     this.runs.push({ atMs: this.nowMs, needed });
@@ -393,6 +398,10 @@ export class House {
         this.quietSinceMs = this.nowMs;
         what();
       });
+    if (this.runs.length <= failures) {
+      does(failsAfterMs, () => this.finish(work, { kind: 'exit', code: 1 }));
+      return;
+    }
     if (stopAtMs !== null) does(stopAtMs, () => this.die('the script', term));
     const startsMs = work.startedMs + startAtMs;
     this.startsMs.add(startsMs);
