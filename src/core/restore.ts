@@ -261,6 +261,7 @@ function reopened(steps: readonly RestartStep[], open: OutageHistory, { history,
     command: null,
     reopenedMs: open.reopenedMs,
     aliveMs: open.aliveMs,
+    isReopenedOnce: open.lives.length === 1,
     blamedRun: open.blamedRun,
   };
 }
