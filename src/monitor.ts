@@ -88,18 +88,21 @@ class NativeWatcher implements Watcher {
   takeOver(recorded: readonly EarlierRun[]): readonly EarlierRun[] {
     const { early, runFolder } = this.options;
     // Those of the early start are taken over already; one that has ended since has left its end among what is held.
-    const living = new Map((early?.runs ?? []).map(file => [file.run, this.earlierRun(file)]));
+    const runs = new Map((early?.runs ?? []).map(file => [file.run, this.earlierRun(file)]));
+    const note = (run: EarlierRun, isAdopted: boolean | null) => {
+      if (isAdopted !== null) runs.set(run.run, isAdopted ? run : { ...run, isOver: true });
+    };
     for (const file of runFolder.read()) {
-      if (living.has(file.run)) continue;
+      if (runs.has(file.run)) continue;
       const isAdopted = this.adopt(adoptedRun(file));
-      if (isAdopted) living.set(file.run, this.earlierRun(file));
+      note(this.earlierRun(file), isAdopted);
       if (isAdopted === false) runFolder.remove(file.path);
     }
     for (const run of recorded) {
       const { run: id, resource, pid, startTicks, graceMs } = run;
-      if (!living.has(id) && this.adopt({ id, resource, pid, startTicks, graceMs })) living.set(id, run);
+      if (!runs.has(id)) note(run, this.adopt({ id, resource, pid, startTicks, graceMs }));
     }
-    return [...living.values()];
+    return [...runs.values()];
   }
 
   /** null: it is not known whether it lives. */

@@ -68,11 +68,11 @@ export class Supervisor implements Telling {
     this.watcher = watcher;
     const resources = this.policy.resources.map(resource => resource.id);
     this.ledger.record([{ type: 'start', version: this.options.version, pid: process.pid, resources }]);
-    const living = watcher.takeOver(this.ledger.history.openRuns(this.options.clock.now()));
-    for (const { resource, attempt, pid, run } of living)
-      if (!resources.includes(resource))
+    const earlier = watcher.takeOver(this.ledger.history.openRuns(this.options.clock.now()));
+    for (const { resource, attempt, pid, run, isOver = false } of earlier)
+      if (!isOver && !resources.includes(resource))
         this.options.log.warn({ run }, unwatchedWords(resource, attempt, pid));
-    this.dispatch({ kind: 'configure', living });
+    this.dispatch({ kind: 'configure', earlier });
   }
 
   /** What is given at once is committed to the disk at once: 1,000 deaths are one fdatasync, not 1,000. */

@@ -83,8 +83,8 @@ export type Input =
     }
   /** The journal has taken the records of the last input: what depends on it is looked at again. */
   | { readonly kind: 'review' }
-  /** The policy of the context is to be taken up: at start and at a reload. living: at start, the scripts of before that go on. */
-  | { readonly kind: 'configure'; readonly living?: readonly EarlierRun[] };
+  /** The policy of the context is to be taken up: at start and at a reload. earlier: at start, the scripts of before. */
+  | { readonly kind: 'configure'; readonly earlier?: readonly EarlierRun[] };
 
 export type Effect =
   | { readonly do: 'journal'; readonly record: JournalRecord }

@@ -79,16 +79,28 @@ export function nextStep(
 /**
  * What follows when it was back and is down again: however its script ended, the whole wait since the last attempt began, and time for
  * others to start it.
+ * @param isFirst it may have died by a stranger's hand, of which its ladder knows nothing: one attempt, after `every` at the latest.
  */
 export function nextStepAgain(
   steps: readonly RestartStep[],
   climb: Climb,
   lastAttemptMs: number,
-  reopenedMs: number,
+  { reopenedMs, isFirst }: { readonly reopenedMs: number; readonly isFirst: boolean },
   nowMs: number,
 ): NextStep {
+  const step = steps[climb.step];
+  if (step === undefined) return { kind: 'give_up', atMs: nowMs };
+  const othersMs = reopenedMs + Math.min(othersStartWithinMs, step.everyMs);
+  if (isFirst) {
+    const dueMs = Math.max(
+      lastAttemptMs + step.everyMs,
+      othersMs,
+      nowMs + Math.min(seenWithinMs, step.everyMs),
+    );
+    return { kind: 'attempt', atMs: dueMs, step: climb.step };
+  }
   const next = nextStep(steps, climb, lastAttemptMs, null, nowMs);
-  return { ...next, atMs: Math.max(next.atMs, reopenedMs + othersStartWithinMs) };
+  return { ...next, atMs: Math.max(next.atMs, othersMs) };
 }
 
 function above(steps: readonly RestartStep[], step: number, atMs: number): NextStep {

@@ -76,7 +76,7 @@ function route(state: MachineState, input: Input, ctx: Context): Step<MachineSta
     case 'review':
       return onReview(withPauseEnd(state, ctx), ctx);
     case 'configure':
-      return configure(state, ctx, input.living);
+      return configure(state, ctx, input.earlier);
   }
 }
 

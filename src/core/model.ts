@@ -228,6 +228,8 @@ export const recordShape = tagged('type', {
     aliveMs: number,
     /** The run of ours that was at work, or had been a moment before. */
     run: optional(string),
+    /** It was over, or nobody knows whether it was: what it may have left in the background has stopped it, or somebody else. */
+    inDoubt: optional(boolean),
     quiet: optional(boolean),
   },
   recovery_failed: {

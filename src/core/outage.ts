@@ -31,6 +31,7 @@ export function newOutage(id: string, beganMs: number, cause: Cause, sensor: str
     command: null,
     reopenedMs: null,
     aliveMs: 0,
+    isReopenedOnce: false,
     blamedRun: null,
   };
 }

@@ -39,6 +39,8 @@ export interface EarlierRun extends RunPurpose {
   /** When its session is ended; null: never. */
   readonly deadlineMs: number | null;
   readonly graceMs: number;
+  /** Its process has ended while nobody looked. */
+  readonly isOver?: true;
 }
 
 /** A script to run. The id comes back in every input about it. */
@@ -57,7 +59,7 @@ export interface Run {
 export interface Watcher {
   /**
    * Takes over the scripts of an earlier sockmon that still run: those that it has left run files of, and those of `recorded`. Their ends
-   * are told as of any other run. To be called before anything is watched: a script must not be taken for the service that it starts.
+   * are told as of any other run; those that have ended meanwhile are among the answer too. To be called before anything is watched: a script must not be taken for the service that it starts.
    */
   takeOver(recorded: readonly EarlierRun[]): readonly EarlierRun[];
   watch(resource: string, sensors: readonly Sensor[]): void;

@@ -199,7 +199,7 @@ function nextOf(steps: readonly RestartStep[], outage: OpenOutage, atMs: number)
   if (outage.lastAttemptMs === null) return { kind: 'attempt', atMs, step: 0 };
   const { climb, lastAttemptMs, lastResult, reopenedMs } = outage;
   if (reopenedMs !== null && reopenedMs >= lastAttemptMs)
-    return nextStepAgain(steps, climb, lastAttemptMs, reopenedMs, atMs);
+    return nextStepAgain(steps, climb, lastAttemptMs, { reopenedMs, isFirst: outage.isReopenedOnce }, atMs);
   return nextStep(steps, climb, lastAttemptMs, lastResult, atMs);
 }
 

@@ -27,7 +27,7 @@ import { type Verifying, verifyingDueMs } from './verifying.js';
 export function configure(
   state: MachineState,
   ctx: Context,
-  living: readonly EarlierRun[] = [],
+  earlier: readonly EarlierRun[] = [],
 ): Step<MachineState> {
   const isStart = state.resources.size === 0;
   const effects: Effect[] = isStart ? closePastReboot(ctx) : [];
@@ -50,7 +50,7 @@ export function configure(
       continue;
     }
     if (known === undefined) {
-      const own = living.filter(({ resource }) => resource === policy.id);
+      const own = earlier.filter(({ resource }) => resource === policy.id);
       const restored = takeOver(restore(policy, ctx), own, ctx);
       resources.set(policy.id, restored.state);
       effects.push(...restored.effects);
@@ -262,6 +262,7 @@ function reopened(steps: readonly RestartStep[], open: OutageHistory, { history,
     command: null,
     reopenedMs: open.reopenedMs,
     aliveMs: open.aliveMs,
+    isReopenedOnce: open.lives.length === 1,
     blamedRun: open.blamedRun,
   };
 }

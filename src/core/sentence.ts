@@ -226,14 +226,22 @@ function describeOutageEnd(entry: EntryOf<'outage_end'>): { level: Level; text: 
 
 function describeReopened(entry: EntryOf<'outage_reopened'>): { level: Level; text: string } {
   return {
-    level: entry.run === undefined ? 'warn' : 'info',
+    level: entry.run === undefined || entry.inDoubt === true ? 'warn' : 'info',
     text: `${entry.resource} ${reopenedWords(entry)}`,
   };
 }
 
 /** What has happened to it; its name goes before. */
-export function reopenedWords({ run, atMs, backMs, cause }: RecordOf<'outage_reopened'>): string {
+export function reopenedWords({
+  run,
+  inDoubt = false,
+  atMs,
+  backMs,
+  cause,
+}: RecordOf<'outage_reopened'>): string {
   const after = `${durationWords(Math.max(0, atMs - backMs))} after it was back`;
+  if (inDoubt)
+    return `died again ${after}, soon after our own restart: ${causeWords(cause)}; the same outage goes on`;
   return run === undefined
     ? `is down again ${after}: ${causeWords(cause)}; the same outage goes on`
     : `was stopped by our own restart ${after}: ${causeWords(cause)}`;

@@ -77,6 +77,8 @@ export interface OpenOutage {
   /** When it was last down again after it had been back; how long it has been alive since it began, in all. */
   readonly reopenedMs: number | null;
   readonly aliveMs: number;
+  /** That was the only time. */
+  readonly isReopenedOnce: boolean;
   /** The last run of ours that is taken to have stopped it: each does so once. */
   readonly blamedRun: string | null;
 }

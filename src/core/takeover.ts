@@ -5,12 +5,14 @@ import type { RecordOf } from './model.js';
 import { beginRecord, newOutage } from './outage.js';
 import { sensorsWords } from './policy.js';
 import type { EarlierRun } from './ports.js';
+import { attemptEnd, scheduleNext } from './recovery.js';
 import {
   type Context,
   type MachineState,
   type OpenOutage,
   outageOf,
   type Phase,
+  phaseOutage,
   type ResourceState,
   type Running,
   record,
@@ -19,18 +21,19 @@ import {
 
 /**
  * Taken up beside what the journal says of a resource. The script of the latest attempt at its open outage is waited for, and ended at the
- * time that it was given; no second one is run beside it. All others are leftovers: nothing but their end is told.
- * @param living of this resource alone.
+ * time that it was given; no second one is run beside it. All others are leftovers: nothing but their end is told. Of one that has ended
+ * meanwhile the end is noted, where it is the latest attempt.
+ * @param earlier of this resource alone.
  */
 export function takeOver(
   fresh: ResourceState,
-  living: readonly EarlierRun[],
+  earlier: readonly EarlierRun[],
   ctx: Context,
 ): Step<ResourceState> {
   const effects: Effect[] = [];
   let state = fresh;
-  for (const run of living.toSorted((a, b) => a.startedMs - b.startedMs)) {
-    const step = takeOverOne(state, run, ctx);
+  for (const run of earlier.toSorted((a, b) => a.startedMs - b.startedMs)) {
+    const step = run.isOver ? isOver(state, run, ctx) : takeOverOne(state, run, ctx);
     state = step.state;
     effects.push(...step.effects);
   }
@@ -92,7 +95,7 @@ function unrecorded(state: ResourceState, run: EarlierRun): Step<ResourceState> 
 function goOn(state: ResourceState, open: OpenOutage, run: EarlierRun): Step<ResourceState> {
   const isRecorded = run.attempt === open.attempts;
   const effects: Effect[] = isRecorded ? [] : [attemptRecord(run)];
-  effects.push(takenOver(run));
+  if (!run.isOver) effects.push(takenOver(run));
   const counted = isRecorded ? open : counting(state, open, run);
   const phase = {
     name: 'restarting',
@@ -124,6 +127,33 @@ function attemptRecord({ outage, resource, attempt, run, script, step, startedMs
 
 function runningOf({ run, outage, attempt, startedMs, deadlineMs, graceMs }: EarlierRun): Running {
   return { run, outage, attempt, startedMs, deadlineMs, timedOut: false, graceMs, before: null };
+}
+
+/**
+ * It has ended while nobody looked: at the latest by now, and nobody knows how. That of a reflex of which the journal has not heard is all
+ * that is left of its death.
+ */
+function isOver(state: ResourceState, run: EarlierRun, ctx: Context): Step<ResourceState> {
+  const { policy, phase } = state;
+  const endedMs = ctx.now.bootMs;
+  const ended = attemptEnd(policy.id, runningOf(run), { kind: 'unknown' }, '', endedMs);
+  const known = ctx.history.outages.findLast(({ id }) => id === run.outage);
+  if (known === undefined) {
+    if (outageOf(phase) !== null || !state.expected || !isNumberOfNext(run, state))
+      return { state, effects: [] };
+    const step = unrecorded(state, run);
+    const begun = step.state.phase;
+    if (begun.name !== 'restarting') return step;
+    const outage = { ...begun.outage, lastRunEndMs: endedMs };
+    const settled = scheduleNext(step.state, outage, endedMs);
+    return { state: settled.state, effects: [...step.effects, ended] };
+  }
+  const isLatest = known.attempts === run.attempt && known.lastRunEndMs === null;
+  if (!isLatest) return { state, effects: [] };
+  const outage = phaseOutage(phase);
+  if (outage?.id !== run.outage) return { state, effects: [ended] };
+  const told = { ...outage, lastRunEndMs: endedMs, lostRunUntilMs: null };
+  return { state: { ...state, phase: { ...phase, outage: told } as Phase }, effects: [ended] };
 }
 
 /** For a sockmon that starts in the middle of it, should the runtime folder be lost. */

@@ -128,15 +128,16 @@ export function reopen(
   ctx: Context,
 ): Step<ResourceState> {
   const { policy } = before;
-  const run = blamed(phase, cause, atMs, policy.settleMs);
-  const state = run === null ? { ...before, ...noteReopening(before, atMs) } : before;
+  const blame = blamed(phase, cause, atMs, policy.settleMs);
+  const state = blame === null ? { ...before, ...noteReopening(before, atMs) } : before;
   const outage: OpenOutage = {
     ...phase.outage,
     resumed: false,
     quiet: state.flapping,
     reopenedMs: atMs,
     aliveMs: phase.outage.aliveMs + Math.max(0, atMs - phase.sinceMs),
-    blamedRun: run ?? phase.outage.blamedRun,
+    isReopenedOnce: phase.outage.reopenedMs === null,
+    blamedRun: blame?.run ?? phase.outage.blamedRun,
   };
   const reopened = record({
     type: 'outage_reopened',
@@ -147,7 +148,7 @@ export function reopen(
     sensor,
     backMs: phase.sinceMs,
     aliveMs: outage.aliveMs,
-    ...(run !== null && { run }),
+    ...blame,
     ...(outage.quiet && { quiet: true }),
   });
   const told = [reopened, ...flappingNotice(before, state, atMs), ...networkEffect(state.policy, 'lost')];
@@ -177,13 +178,20 @@ function withRun(leftovers: readonly Running[], run: LastRun): readonly Running[
 const stopping = ['SIGTERM', 'SIGKILL', 'SIGINT', 'SIGHUP', 'SIGQUIT'];
 
 /**
- * The run of ours that is taken to have stopped it: at work, or so lately that what it has left in the background may be. Each stops it
- * once; a crash is nobody's order.
+ * The run of ours that may have stopped it: at work, or so lately that what it has left in the background may be, which nobody knows. Each
+ * stops it once; a crash is nobody's order.
  */
-function blamed({ run, outage }: Verifying, cause: Cause, atMs: number, settleMs: number): string | null {
+function blamed(
+  { run, outage }: Verifying,
+  cause: Cause,
+  atMs: number,
+  settleMs: number,
+): { run: string; inDoubt?: true } | null {
   const isCrash = cause.kind === 'signal' && (cause.coreDumped || !stopping.includes(cause.signal));
+  const isAtWork = run.kind === 'running' && !run.isService;
+  const isRecent = run.kind === 'over' && atMs < run.endedMs + settleMs;
   const isLost = atMs < (outage.lostRunUntilMs ?? 0);
-  const isAtWork = run.kind === 'over' ? isLost || atMs < run.endedMs + settleMs : isLost || !run.isService;
   const id = runId(outage.id, outage.attempts);
-  return isAtWork && !isCrash && id !== outage.blamedRun ? id : null;
+  if (isCrash || id === outage.blamedRun || !(isAtWork || isRecent || isLost)) return null;
+  return isAtWork ? { run: id } : { run: id, inDoubt: true };
 }

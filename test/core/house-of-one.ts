@@ -17,6 +17,9 @@ export interface ScriptPlan {
   /** daemon: leaves the script's session. child: stays in it, and dies where the script is ended. exec: the script itself is the service. */
   readonly as: 'daemon' | 'child' | 'exec';
   readonly status: number;
+  /** So many of the first executions do nothing but fail, so long after their begin. */
+  readonly failures: number;
+  readonly failsAfterMs: number;
 }
 
 export interface HousePlan {
@@ -52,6 +55,8 @@ interface Work {
   readonly run: Run;
   readonly startedMs: number;
   isService: boolean;
+  /** The service was its child. */
+  hasServed: boolean;
   /** Ended before its own end: what it was to do next is not done. */
   isCut: boolean;
 }
@@ -96,6 +101,8 @@ export class House {
   private isAwake = true;
   /** Of this sockmon: what was meant for an earlier one is dropped. */
   private epoch = 0;
+  /** Ended while no sockmon was there. */
+  private readonly overUnseen: Work[] = [];
   /** What the loop has not heard yet. */
   private readonly inbox: Input[] = [];
   private armed: Run | null = null;
@@ -264,7 +271,7 @@ export class House {
 
   private leave(awayMs: number, how: HousePlan['restarts'][number]['how']): void {
     if (!this.isAwake) return;
-    if (how === 'at_death' && this.plan.script.startAtMs <= this.plan.script.lengthMs) {
+    if (how === 'at_death') {
       this.diesWithNext = awayMs;
       return;
     }
@@ -291,11 +298,17 @@ export class House {
     this.quietSinceMs = this.nowMs;
     this.isNobodysBusiness = (this.isStoppedInOrder || this.isNobodysBusiness) && this.life === null;
     this.isStoppedInOrder = false;
-    const living = [...this.works].map(({ run, startedMs }) => this.world.earlierRun(run, startedMs));
-    const count = this.world.effects.length;
-    this.world.restart(this.world.bootId, living);
+    const { world } = this;
+    const living = [...this.works].map(({ run, startedMs }) => world.earlierRun(run, startedMs));
+    // Their run files are left, or they stand in the journal.
+    const files = this.overUnseen.splice(0).map(({ run, startedMs }) => world.earlierRun(run, startedMs));
+    const known = new Set([...living, ...files].map(({ run }) => run));
+    const recorded = world.history.openRuns(world.now()).filter(({ run }) => !known.has(run));
+    const over = [...files, ...recorded].map(run => ({ ...run, isOver: true as const }));
+    const count = world.effects.length;
+    world.restart(world.bootId, [...living, ...over]);
     this.note(`sockmon starts, ${living.length} runs go on: ${this.world.phase(id).name}`);
-    this.follow(this.world.effects.slice(count));
+    this.follow(world.effects.slice(count));
     if (this.life !== null) this.see(true);
     else this.tell(this.world.report(id, 'absent'));
   }
@@ -307,6 +320,7 @@ export class House {
     this.note(`${by} starts the service`);
     this.life = ++this.lives;
     this.server = server;
+    if (server !== null) server.hasServed = true;
     this.otherStartsMs = null;
     const { life, epoch } = this;
     const { scansMs } = this.plan;
@@ -370,16 +384,16 @@ export class House {
   // --- the script ---
 
   private work(run: Run): void {
-    const { lengthMs, stopAtMs, startAtMs, as, status } = this.plan.script;
+    const { lengthMs, stopAtMs, startAtMs, as, status, failures, failsAfterMs } = this.plan.script;
     const needed = this.life === null && !this.isSomebodyAboutToStart();
     this.note(`run ${run.id} by ${run.purpose.by}${needed ? '' : ', not needed'}`);
     this.runs.push({ atMs: this.nowMs, needed });
-    for (const { startedMs, run: other } of this.works) {
-      // Who outlives its time beside a living service is taken for the service, and so is who has it for a child.
-      if (this.nowMs - startedMs < this.plan.timeoutMs && this.plan.script.as !== 'child')
+    for (const { startedMs, run: other, hasServed } of this.works) {
+      // Who outlives its time beside a living service is taken for the service, and so is who has had it for a child.
+      if (this.nowMs - startedMs < this.plan.timeoutMs && !hasServed)
         assert.fail(`run ${run.id} begins beside ${other.id}`);
     }
-    const work: Work = { run, startedMs: this.nowMs, isService: false, isCut: false };
+    const work: Work = { run, startedMs: this.nowMs, isService: false, hasServed: false, isCut: false };
     this.works.add(work);
     const { epoch } = this;
     this.at(this.nowMs, () => {
@@ -393,6 +407,10 @@ export class House {
         this.quietSinceMs = this.nowMs;
         what();
       });
+    if (this.runs.length <= failures) {
+      does(failsAfterMs, () => this.finish(work, { kind: 'exit', code: 1 }));
+      return;
+    }
     if (stopAtMs !== null) does(stopAtMs, () => this.die('the script', term));
     const startsMs = work.startedMs + startAtMs;
     this.startsMs.add(startsMs);
@@ -422,6 +440,7 @@ export class House {
   private over(work: Work, result: RunResult): void {
     this.note(`run ${work.run.id} ends`);
     this.quietSinceMs = this.nowMs;
+    if (!this.isAwake) this.overUnseen.push(work);
     // A resource is looked for at once where its script has ended.
     this.tell({ kind: 'run_ended', run: work.run.id, atMs: this.nowMs, result, output: '' });
     if (this.life !== null) this.see(true);

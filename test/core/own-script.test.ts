@@ -44,8 +44,10 @@ function aScript(settleMs: number, everyMs: number): fc.Arbitrary<ScriptPlan> {
     doesStop: fc.oneof({ weight: 3, arbitrary: fc.constant(true) }, fc.constant(false)),
     as: fc.constantFrom('daemon' as const, 'daemon' as const, 'child' as const, 'exec' as const),
     status: fc.constantFrom(0, 0, 1),
+    failures: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, ms(1, 3)),
+    failsAfterMs: spread(0, 1000, 6000),
   });
-  return raw.map(({ length: lengthMs, isBackground, at, doesStop, as, status }) => {
+  return raw.map(({ length: lengthMs, isBackground, at, doesStop, as, status, ...fails }) => {
     const lastMs = isBackground
       ? Math.max(lengthMs, Math.min(lengthMs + settleMs - 300, everyMs - 300))
       : lengthMs;
@@ -57,6 +59,7 @@ function aScript(settleMs: number, everyMs: number): fc.Arbitrary<ScriptPlan> {
       stopAtMs: doesStop ? stopAtMs : null,
       startAtMs,
       as,
+      ...fails,
       // Who says that it has failed has left nothing behind that goes on.
       status: startAtMs > lengthMs ? 0 : status,
     };

@@ -164,6 +164,64 @@ describe('a script that the reflex had started before the journal heard of the d
   });
 });
 
+describe('a script that has ended while no sockmon was there', () => {
+  const over = (run: EarlierRun): EarlierRun => ({ ...run, isOver: true });
+
+  it('of the reflex, before the journal heard of the death: one outage, whose script is over', () => {
+    const { world, run } = restarting('reflex', false);
+    away(world, over(run));
+    world.up();
+    assert.equal(world.of('run_taken_over').length, 0, 'nothing runs');
+    const [begin] = world.of('outage_begin');
+    assert.deepEqual([begin?.outage, begin?.atMs], [run.outage, run.startedMs]);
+    const [ended] = world.of('attempt_end');
+    assert.deepEqual([ended?.result, ended?.atMs], [{ kind: 'unknown' }, world.bootMs]);
+    const [end] = world.of('outage_end');
+    assert.deepEqual([end?.attempts, end?.timeUncertain], [1, true]);
+    // What it has left in the background stops it once more.
+    world.advance(9000);
+    world.die();
+    assert.equal(world.of('outage_begin').length, 1);
+    assert.equal(world.of('outage_reopened')[0]?.inDoubt, true);
+  });
+
+  it('and has brought nothing back: the next attempt comes after `every`, not at once', () => {
+    const { world, run } = restarting('reflex', false);
+    away(world, over(run));
+    world.sensor('tcpip', 'absent');
+    assert.equal(world.did('run').length, 0);
+    world.wait();
+    assert.equal(world.bootMs - run.startedMs, 30_000);
+    assert.equal(world.did('run')[0]?.run.id, `${world.outage(1)}#2`);
+  });
+
+  it('of an attempt in the journal: its end is noted, once', () => {
+    const { world, run } = restarting('ladder');
+    world.runStarted(run.run, 4711);
+    away(world, over(run));
+    away(world, over(run));
+    assert.deepEqual(
+      world.of('attempt_end').map(({ result }) => result.kind),
+      ['unknown'],
+    );
+    assert.deepEqual(world.history.openRuns(world.now()), []);
+    assert.equal(world.phase().name, 'settling');
+  });
+
+  it('is nothing where nobody knows that anything was alive, or it is of an outage of long ago', () => {
+    const { run } = restarting('reflex', false);
+    const lost = new World();
+    lost.restart(lost.bootId, [over(run)]);
+    const { world } = restarting('reflex', false);
+    away(world, over({ ...run, outage: world.outage(7), run: `${world.outage(7)}#1` }));
+    for (const one of [lost, world]) {
+      assert.equal(one.phase().name, 'absent');
+      assert.equal(one.of('outage_begin').length, 0);
+      assert.equal(one.of('attempt_end').length, 0);
+    }
+  });
+});
+
 describe('a script that means no attempt at an open outage', () => {
   it('is a leftover: its outage is over, or has left the journal', () => {
     const { world, run } = restarting('reflex');

@@ -250,6 +250,85 @@ describe('what is back while its script runs', () => {
   });
 });
 
+describe('what is killed soon after its recovery, nobody knows by whom', () => {
+  const kill: Cause = { kind: 'signal', signal: 'SIGKILL', coreDumped: false };
+  /** Its script is over, and it has been back for 8 s. */
+  const recovered = (more: Partial<ResourcePolicy> = {}) => {
+    const world = healed(dns(more));
+    world.runEnds(0, 'dns');
+    later(world, 8000);
+    return world;
+  };
+  /** From the death to the next attempt. */
+  const waitedMs = (world: World): number => {
+    const [atMs, count] = [world.bootMs, world.of('attempt').length];
+    while (world.of('attempt').length === count) assert.ok(world.wait());
+    return world.bootMs - atMs;
+  };
+
+  it('is the same outage, and is not told as the doing of a script that is over', () => {
+    const world = recovered();
+    down(world, kill);
+    const [reopened] = world.of('outage_reopened');
+    assert.ok(reopened);
+    assert.equal(world.of('outage_begin').length, 1);
+    assert.equal(reopened.inDoubt, true);
+    const { level, text } = sentenceOf(reopened);
+    assert.deepEqual(
+      [level, text],
+      [
+        'warn',
+        'dns died again 8.0 s after it was back, soon after our own restart: killed by SIGKILL; the same outage goes on',
+      ],
+    );
+  });
+
+  it('is told as its doing while it is at work, as its own death when it crashes', () => {
+    const atWork = healed();
+    down(atWork, kill);
+    assert.equal(atWork.of('outage_reopened')[0]?.inDoubt, undefined);
+    assert.notEqual(atWork.of('outage_reopened')[0]?.run, undefined);
+    const crashed = recovered();
+    down(crashed, crash);
+    assert.equal(crashed.of('outage_reopened')[0]?.run, undefined);
+  });
+
+  it('has its attempt within `every`, also where the waits grow, or the only attempt has been made', () => {
+    const patient = step('restart', { everyMs: 5000, backoff: 10 });
+    const steep = recovered({ steps: [patient] });
+    down(steep, kill);
+    assert.equal(waitedMs(steep), 2000);
+    const often = step('restart', { everyMs: 12_000, attempts: 1 });
+    for (const cause of [kill, crash]) {
+      const once = recovered({ steps: [often] });
+      down(once, cause);
+      assert.equal(waitedMs(once), 3000);
+      assert.equal(once.of('attempt').at(-1)?.step, 'restart');
+    }
+    const quick = recovered({ steps: [step('restart', { everyMs: 1000 })] });
+    down(quick, kill);
+    assert.equal(waitedMs(quick), 1000);
+  });
+
+  it('once: what dies again and again is given up as the ladder says, also over a restart of sockmon', () => {
+    for (const isRestarted of [false, true]) {
+      const world = recovered({ steps: [step('restart', { everyMs: 5000, attempts: 1 })] });
+      down(world, kill);
+      waitedMs(world);
+      world.up('dns');
+      world.runEnds(0, 'dns');
+      later(world, 8000);
+      if (isRestarted) {
+        world.restart();
+        world.up('dns');
+      }
+      down(world, kill);
+      while (world.of('recovery_failed').length === 0) assert.ok(world.wait());
+      assert.equal(world.of('attempt').length, 2);
+    }
+  });
+});
+
 describe('what dies again before it is verified, of itself', () => {
   it('climbs the ladder of one outage, an attempt each `every`, to its end', () => {
     const world = alive(resource('dns', { sensors }));

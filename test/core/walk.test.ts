@@ -334,8 +334,8 @@ describe('the machine on a random walk', () => {
             const { phase } = world.state.resources.get(id) ?? {};
             const outage = phase === undefined ? null : outageOf(phase);
             const { name } = world.phase(id);
-            const { quiet, reopenedMs, aliveMs, blamedRun } = outage ?? {};
-            const again = [quiet, reopenedMs, aliveMs, blamedRun];
+            const { quiet, reopenedMs, aliveMs, isReopenedOnce, blamedRun } = outage ?? {};
+            const again = [quiet, reopenedMs, aliveMs, isReopenedOnce, blamedRun];
             return [
               outage?.id,
               outage?.attempts,

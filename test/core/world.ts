@@ -258,16 +258,16 @@ export class World {
 
   /**
    * sockmon ends without a word and starts again; in another boot if so wished.
-   * @param living the scripts that go on: by the run's id, where the journal knows its attempt.
+   * @param earlier the scripts of before: by the run's id, where the journal knows its attempt.
    */
-  restart(bootId = this.bootId, living: readonly (EarlierRun | string)[] = []): void {
+  restart(bootId = this.bootId, earlier: readonly (EarlierRun | string)[] = []): void {
     if (bootId !== this.bootId) {
       this.bootId = bootId;
       this.bootMs = 20_000;
     }
     this.state = emptyState;
     this.history = new History(this.entries);
-    this.input({ kind: 'configure', living: living.map(run => this.asEarlier(run)) });
+    this.input({ kind: 'configure', earlier: earlier.map(run => this.asEarlier(run)) });
   }
 
   look(journalFault: string | null = null): Snapshot {

@@ -114,6 +114,34 @@ scenario('killed by the very script that its reflex has started: one outage, one
 });
 
 scenario(
+  'killed by a script that is over before the next sockmon starts: told all the same, one run',
+  async lab => {
+    const isNoted = `set -- '${runFilesOf(lab)}'/*; [ -s "$1" ]`;
+    const first = `echo $$ >'${lab.directory}/script.pid'; until ${isNoted}; do :; done; kill -9 $PPID`;
+    const script = lab.restartScript({ first });
+    const daemon = start(lab, script);
+    await daemon.watching();
+    lab.killStack('SIGKILL');
+    await daemon.ended;
+    const pid = await until('the script', () => Number(readFileSync(`${lab.directory}/script.pid`, 'utf8')));
+    await until('the end of the script', () => !isAlive(pid));
+    assert.notEqual(lab.stack.pid(), null, 'it has repaired everything');
+
+    const next = start(lab, script);
+    const { outage, attempts } = await next.entry('outage_end');
+    assert.equal(attempts, 1);
+    assert.deepEqual(
+      next.entries('attempt_end').map(end => [end.outage, end.result.kind]),
+      [[outage, 'unknown']],
+    );
+    assert.equal(next.entries('outage_begin').length, 1);
+    assert.equal(next.entries('run_taken_over').length, 0);
+    assert.equal(script.calls().length, 1);
+    assert.deepEqual(readdirSync(runFilesOf(lab)), []);
+  },
+);
+
+scenario(
   'a script that has ended meanwhile is not taken over, and neither is who has its number',
   async lab => {
     const { script, go } = slowScript(lab);

@@ -114,6 +114,11 @@ describe('events from entries', () => {
         'tcpip was stopped by our own restart 5.0 s after it was back: exited with status 3',
       ],
     );
+    const doubtful = eventOf(reopened({ run: 'o-1#1', inDoubt: true }), context);
+    assert.match(
+      doubtful?.detail ?? '',
+      /^tcpip died again 5.0 s after it was back, soon after our own restart: /,
+    );
     const other = eventOf(reopened(), context);
     assert.match(other?.detail ?? '', /^tcpip is down again 5.0 s after it was back: .*the same outage/);
     assert.equal(eventOf(reopened({ quiet: true }), context), null);

@@ -231,7 +231,11 @@ describe('the taking over', () => {
     const live = write(folder);
     const dead = write(folder, { run: 'b0000001-dns-1#1', attempt: 1, pid: 4000 });
     const { watcher, adopted, log } = watcherOf(folder, [4711]);
-    assert.deepEqual(watcher.takeOver([]), [recorded()]);
+    const gone = { run: 'b0000001-dns-1#1', outage: 'b0000001-dns-1', attempt: 1, pid: 4000 };
+    assert.deepEqual(
+      watcher.takeOver([]).toSorted((a, b) => b.attempt - a.attempt),
+      [recorded(), recorded({ ...gone, isOver: true })],
+    );
     assert.deepEqual(
       adopted.find(({ pid }) => pid === 4711),
       {
@@ -259,7 +263,11 @@ describe('the taking over', () => {
     const folder = folderOf(t);
     write(folder);
     const { watcher, adopted } = watcherOf(folder, [4711, 5000]);
-    assert.deepEqual(watcher.takeOver([recorded(), other, gone]), [recorded(), other]);
+    assert.deepEqual(watcher.takeOver([recorded(), other, gone]), [
+      recorded(),
+      other,
+      { ...gone, isOver: true },
+    ]);
     assert.equal(adopted.filter(({ id }) => id === run.id).length, 1);
     const nowhere = watcherOf(null, [4711]);
     assert.deepEqual(nowhere.watcher.takeOver([recorded()]), [recorded()]);
