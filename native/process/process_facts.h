@@ -33,6 +33,8 @@ struct ProcessFacts {
 
 /// A living process; nothing for one that is dead, inside do_exit() or in the middle of execve(2).
 std::optional<ProcessFacts> read_facts(const ProcFs& proc, pid_t pid);
+/// Whether it lives and is in the middle of execve(2): what it will be is seen at the next look.
+bool is_executing(const ProcFs& proc, pid_t pid);
 /// Completes it with its user and its namespaces.
 void read_origin(const ProcFs& proc, ProcessFacts& facts);
 

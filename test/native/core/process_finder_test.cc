@@ -32,6 +32,7 @@ struct World {
     dir.write(base + "stat", std::to_string(pid) + " (" + comm + ") " + state + " " + std::to_string(parent) + " 1 " +
                                  std::to_string(session) + " 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 " + std::to_string(ticks) +
                                  " 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0");
+    dir.write(base + "comm", comm + "\n");
     dir.write(base + "cmdline", (argv0.empty() ? comm : argv0) + std::string("\0-d", 3));
   }
   /// Its threads are inside do_exit, but its pidfd has not fired yet.
