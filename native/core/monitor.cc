@@ -1,8 +1,6 @@
 #include "core/monitor.h"
 
 #include <fcntl.h>
-#include <signal.h>
-
 #include <atomic>
 #include <future>
 #include <optional>
@@ -12,12 +10,11 @@
 #include "base/error.h"
 #include "base/fd_budget.h"
 #include "base/priority.h"
+#include "base/thread.h"
 #include "process/exit_cause.h"
 
 namespace sockmon {
 namespace {
-
-constexpr size_t kStackSize = 256 << 10;
 
 UniqueFd duplicate(int fd) {
   UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
@@ -33,25 +30,15 @@ Monitor::Monitor(Sys& sys, ProcFs proc, Deliver deliver, Patience patience)
       reactor_(sys, [this](const std::string& code, const std::string& detail) { fault(code, detail); }),
       proc_(std::move(proc)),
       runs_(reactor_, proc_, *this),
+      census_(reactor_, sys, proc_),
       finder_(sys, proc_, [this](pid_t session) { return runs_.is_script(session); }),
-      processes_{finder_, proc_, has_exit_info(sys), [this] { return runs_.last_start_ms(); }},
+      processes_{finder_, proc_, has_exit_info(sys), [this] { return runs_.last_start_ms(); }, &census_, &folders_},
       hub_(reactor_),
       folders_(reactor_),
       commands_watch_(std::make_unique<FdWatch>(reactor_, duplicate(wakeup_.fd()), EPOLLIN,
                                                 [this](uint32_t) { run_commands(); })) {
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, kStackSize);
-  // Blocked before the thread exists, so that no signal of the process is ever delivered to it.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int error = pthread_create(&thread_, &attributes, thread_main, this);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_attr_destroy(&attributes);
-  if (error != 0) throw Error::from_errno(error, "Cannot start the monitor thread");
+  thread_ = start_thread("sockmon", thread_main, this);
   joinable_ = true;
-  pthread_setname_np(thread_, "sockmon");
 }
 
 Monitor::~Monitor() { stop(); }
@@ -150,6 +137,12 @@ void Monitor::run_commands() {
   for (const Command& command : commands) command();
 }
 
+void Monitor::run_started(const RunStarted& started) {
+  emit(started);
+  // What it starts will come soon, also where the script never ends because it becomes the service.
+  census_.encourage();
+}
+
 void Monitor::run_ended(const RunEnded& ended) {
   emit(ended);
   const auto resource = resources_.find(ended.resource);
@@ -166,8 +159,14 @@ Resource& Monitor::find(const std::string& resource) {
   return *found->second;
 }
 
+/// Made while the monitor thread goes on watching.
+std::shared_ptr<const Roll> Monitor::roll_for(const RollNeeds& needs) { return needs.any() ? census_.fresh(needs) : nullptr; }
+
 std::vector<SensorReport> Monitor::watch(const std::string& name, const std::vector<SensorMaker>& sensors) {
-  return call<std::vector<SensorReport>>([this, name, sensors] {
+  RollNeeds needs;
+  for (const SensorMaker& sensor : sensors) needs.add(sensor.needs);
+  return call<std::vector<SensorReport>>([this, name, sensors, roll = roll_for(needs)] {
+    const Census::Loan loan(census_, roll);
     if (resources_.count(name) != 0) throw Error("EEXIST", "A resource " + name + " is watched already");
     // A pidfd each, the sockets of the network and the reflex with its pipe.
     if (near_fd_limit(static_cast<int>(sensors.size()) + 4))
@@ -186,7 +185,10 @@ void Monitor::unwatch(const std::string& name) {
 }
 
 std::vector<SensorReport> Monitor::snapshot(const std::string& name) {
-  return call<std::vector<SensorReport>>([this, name] { return find(name).snapshot(); });
+  return call<std::vector<SensorReport>>([this, name, roll = roll_for(census_.needs())] {
+    const Census::Loan loan(census_, roll);
+    return find(name).snapshot();
+  });
 }
 
 void Monitor::arm_reflex(const std::string& name, RunSpec spec, Natures natures) {
@@ -252,6 +254,7 @@ bool Monitor::stop() {
   }
   pthread_join(thread_, nullptr);
   joinable_ = false;
+  census_.stop();
   return true;
 }
 

@@ -15,6 +15,7 @@
 #include "base/wakeup.h"
 #include "core/resource.h"
 #include "network/link_hub.h"
+#include "process/census.h"
 #include "process/process_finder.h"
 
 namespace sockmon {
@@ -69,9 +70,10 @@ class Monitor final : private RunObserver {
   /// given up, so it must own what it uses. Throws Error ESHUTDOWN, or ETIMEDOUT when the thread hangs.
   template <typename Result>
   Result call(std::function<Result()> command);
+  std::shared_ptr<const Roll> roll_for(const RollNeeds& needs);
   void run_commands();
   void flush();
-  void run_started(const RunStarted& started) override { emit(started); }
+  void run_started(const RunStarted& started) override;
   void run_ended(const RunEnded& ended) override;
   void emit(Event event) { outbox_.push_back(std::move(event)); }
   void fault(const std::string& code, const std::string& detail);
@@ -85,6 +87,7 @@ class Monitor final : private RunObserver {
   Reactor reactor_;
   const ProcFs proc_;
   Runs runs_;
+  Census census_;
   ProcessFinder finder_;
   const ProcessContext processes_;
   LinkHub hub_;

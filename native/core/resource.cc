@@ -10,8 +10,8 @@ namespace sockmon {
 /// One sensor and its place in the resource.
 class Resource::Slot final : public SensorHost {
  public:
-  Slot(Resource& resource, int index, const SensorMaker& make)
-      : resource_(resource), index_(index), sensor_(make(resource.world_, *this)) {}
+  Slot(Resource& resource, int index, const SensorMaker& maker)
+      : resource_(resource), index_(index), sensor_(maker.make(resource.world_, *this)) {}
 
   SensorReport start() { return addressed(sensor_->start()); }
   SensorReport snapshot() { return addressed(sensor_->snapshot()); }
@@ -64,8 +64,8 @@ class Resource::Slot final : public SensorHost {
 
 Resource::Resource(SensorWorld world, std::string name, const std::vector<SensorMaker>& sensors, Emit emit)
     : world_(world), name_(std::move(name)), emit_(std::move(emit)) {
-  for (const SensorMaker& make : sensors)
-    slots_.push_back(std::make_unique<Slot>(*this, static_cast<int>(slots_.size()), make));
+  for (const SensorMaker& maker : sensors)
+    slots_.push_back(std::make_unique<Slot>(*this, static_cast<int>(slots_.size()), maker));
 }
 
 Resource::~Resource() = default;

@@ -3,10 +3,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "core/event.h"
 #include "core/fields.h"
+#include "process/roll.h"
 
 namespace sockmon {
 
@@ -59,8 +61,18 @@ class Sensor {
   virtual bool kill() { return false; }
 };
 
-/// Makes a sensor whose settings have been read; called on the monitor thread.
-using SensorMaker = std::function<std::unique_ptr<Sensor>(const SensorWorld&, SensorHost&)>;
+/// Makes a sensor whose settings have been read.
+struct SensorMaker {
+  using Make = std::function<std::unique_ptr<Sensor>(const SensorWorld&, SensorHost&)>;
+
+  template <typename Call, typename = std::enable_if_t<std::is_invocable_v<Call&, const SensorWorld&, SensorHost&>>>
+  SensorMaker(Call make, RollNeeds needs = {}) : make(std::move(make)), needs(needs) {}
+
+  /// Called on the monitor thread.
+  Make make;
+  /// What it looks through in `start`, made ready before on the thread of whoever asks: so the monitor thread does not wait for /proc.
+  RollNeeds needs;
+};
 
 /// One kind of sensor.
 struct SensorKind {

@@ -16,13 +16,15 @@ constexpr double kRetryMs = 1000;
 LinkHub::LinkHub(Reactor& reactor) : reactor_(reactor), retry_(reactor, [this] { refresh(); }) {}
 
 void LinkHub::subscribe(LinkObserver* observer) {
-  if (!events_) {
-    UniqueFd fd = open_network_events(reactor_.sys());
-    state_ = dump_network(reactor_.sys());
-    buffer_.reset(new char[kBufferSize]);
-    events_ = std::make_unique<FdWatch>(reactor_, std::move(fd), EPOLLIN, [this](uint32_t) { on_ready(); });
-  }
   observers_.push_back(observer);
+  if (knows_) return;
+  try {
+    read();
+  } catch (const Error& error) {
+    // The others have heard of it already.
+    observer->on_hub_fault(error.code(), error.what());
+    retry_.arm(kRetryMs);
+  }
 }
 
 void LinkHub::unsubscribe(LinkObserver* observer) {
@@ -30,6 +32,18 @@ void LinkHub::unsubscribe(LinkObserver* observer) {
   if (!observers_.empty()) return;
   events_.reset();
   retry_.cancel();
+  knows_ = false;
+}
+
+void LinkHub::read() {
+  if (!events_) {
+    UniqueFd fd = open_network_events(reactor_.sys());
+    if (!buffer_) buffer_.reset(new char[kBufferSize]);
+    events_ = std::make_unique<FdWatch>(reactor_, std::move(fd), EPOLLIN, [this](uint32_t) { on_ready(); });
+  }
+  // Listening already: what changes during the dump is heard of.
+  state_ = dump_network(reactor_.sys());
+  knows_ = true;
 }
 
 void LinkHub::on_ready() {
@@ -57,7 +71,7 @@ bool LinkHub::drain() {
 
 void LinkHub::refresh() {
   try {
-    state_ = dump_network(reactor_.sys());
+    read();
   } catch (const Error& error) {
     for (LinkObserver* observer : observers_) observer->on_hub_fault(error.code(), error.what());
     retry_.arm(kRetryMs);

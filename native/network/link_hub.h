@@ -23,16 +23,20 @@ class LinkHub {
  public:
   explicit LinkHub(Reactor& reactor);
 
-  /// Opens the socket at the first call. Throws Error.
+  /// Opens the socket and reads the state at the first call. Where that fails the observer hears of the fault before this returns, it is
+  /// tried again every second, and `on_network` tells when it has worked.
   void subscribe(LinkObserver* observer);
   void unsubscribe(LinkObserver* observer);
   /// Reads the state anew and tells every observer.
   void refresh();
   /// Messages, or the loss of some, are waiting on the socket.
   void on_ready();
+  /// The state has been read since somebody subscribed.
+  bool knows() const { return knows_; }
   const NetworkState& state() const { return state_; }
 
  private:
+  void read();
   bool drain();
 
   Reactor& reactor_;
@@ -40,6 +44,7 @@ class LinkHub {
   std::unique_ptr<char[]> buffer_;
   Timer retry_;
   NetworkState state_;
+  bool knows_ = false;
   std::vector<LinkObserver*> observers_;
 };
 

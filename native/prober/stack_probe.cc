@@ -4,12 +4,12 @@
 
 #include <cstring>
 
-#include "base/unique_fd.h"
+#include "base/error.h"
 
 namespace sockmon {
 namespace {
 
-constexpr int kPatienceMs = 200;
+constexpr double kPatienceMs = 200;
 
 bool connect_to_itself(int fd) {
   // Without it a machine whose `lo` is down would send the datagram out over its default route, and wait in vain.
@@ -25,23 +25,54 @@ bool connect_to_itself(int fd) {
 
 }  // namespace
 
-int probe_stack(Sys& sys) {
+StackProbe::StackProbe(Reactor& reactor, Answer answer)
+    : reactor_(reactor), answer_(std::move(answer)), patience_(reactor, [this] { finish(ETIMEDOUT); }) {}
+
+void StackProbe::ask() {
+  if (waiting()) return;
+  const int error = send();
+  if (error != EAGAIN) finish(error);
+}
+
+int StackProbe::send() {
+  Sys& sys = reactor_.sys();
   UniqueFd fd(sys.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd || !connect_to_itself(fd.get())) return errno;
-  const double token = sys.boot_ms();
-  if (retry_eintr([&] { return sys.send(fd.get(), &token, sizeof token, 0); }) < 0) return errno;
-  double got = 0;
-  for (;;) {
-    const ssize_t size = retry_eintr([&] { return sys.recv(fd.get(), &got, sizeof got, 0); });
-    if (size == static_cast<ssize_t>(sizeof got) && memcmp(&got, &token, sizeof got) == 0) return 0;
-    if (size >= 0) continue;  // somebody else's datagram
-    if (errno != EAGAIN) return errno;
-    // Loopback delivers within send(2), so this is the rare case: a busy softirq, or a packet filter.
-    pollfd poll{fd.get(), POLLIN, 0};
-    const int ready = retry_eintr([&] { return sys.poll(&poll, 1, kPatienceMs); });
-    if (ready == 0) return ETIMEDOUT;
-    if (ready < 0) return errno;
+  token_ = sys.boot_ms();
+  if (retry_eintr([&] { return sys.send(fd.get(), &token_, sizeof token_, 0); }) < 0) return errno;
+  const int error = receive(fd.get());
+  if (error != EAGAIN) return error;
+  // The rare case: a busy softirq, or a packet filter.
+  try {
+    wait(std::move(fd));
+  } catch (const Error&) {
+    return ENOSPC;  // the epoll set is full
   }
+  return EAGAIN;
+}
+
+int StackProbe::receive(int fd) {
+  for (;;) {
+    double got = 0;
+    const ssize_t size = retry_eintr([&] { return reactor_.sys().recv(fd, &got, sizeof got, 0); });
+    if (size < 0) return errno;
+    if (size == static_cast<ssize_t>(sizeof got) && memcmp(&got, &token_, sizeof got) == 0) return 0;
+    // Somebody else's datagram.
+  }
+}
+
+void StackProbe::wait(UniqueFd fd) {
+  socket_ = std::make_unique<FdWatch>(reactor_, std::move(fd), EPOLLIN, [this](uint32_t) {
+    const int error = receive(socket_->fd());
+    if (error != EAGAIN) finish(error);
+  });
+  patience_.arm(kPatienceMs);
+}
+
+void StackProbe::finish(int error) {
+  socket_.reset();
+  patience_.cancel();
+  answer_(error);
 }
 
 }  // namespace sockmon

@@ -36,12 +36,10 @@ bool activates(const Holder& holder, const Holder& server, bool is_named) {
 
 }  // namespace
 
-bool find_holders(const ProcFs& proc, const std::vector<BoundSocket>& sockets, std::vector<Holder>& holders) {
+std::vector<Holder> find_holders(const ProcFs& proc, const std::vector<BoundSocket>& sockets, const std::vector<pid_t>& pids) {
+  std::vector<Holder> holders;
   const auto inodes = inodes_of(sockets);
-  if (inodes.empty()) return true;
-  const auto pids = proc.pids();
-  if (!pids) return false;
-  for (const pid_t pid : *pids) {
+  for (const pid_t pid : pids) {
     if (pid == getpid()) continue;
     auto owned = proc.sockets_of(pid, inodes);
     if (owned.empty()) continue;
@@ -53,7 +51,7 @@ bool find_holders(const ProcFs& proc, const std::vector<BoundSocket>& sockets, s
         std::any_of(owned.begin(), owned.end(), is_input) || proc.has_variable(pid, "LISTEN_PID", std::to_string(pid));
     holders.push_back({std::move(*facts), std::move(owned), activated});
   }
-  return true;
+  return holders;
 }
 
 Roles roles_of(const std::vector<Holder>& holders, bool is_named, const std::function<bool(const ProcessFacts&)>& fits,

@@ -17,9 +17,8 @@ struct Holder {
   bool is_activated = false;
 };
 
-/// Every living process but the monitor itself that has one of the sockets open. Sets errno and returns false if the directory of processes
-/// cannot be read.
-bool find_holders(const ProcFs& proc, const std::vector<BoundSocket>& sockets, std::vector<Holder>& holders);
+/// Those of the processes that live and have one of the sockets open; the monitor itself is none.
+std::vector<Holder> find_holders(const ProcFs& proc, const std::vector<BoundSocket>& sockets, const std::vector<pid_t>& pids);
 
 /// Into `holders`, which must outlive it.
 struct Roles {

@@ -1,6 +1,7 @@
 #include "process/listeners.h"
 
 #include <cstring>
+#include <initializer_list>
 #include <sstream>
 
 #include "process/sock_diag.h"
@@ -71,12 +72,20 @@ void scan_unix(const std::string& table, std::vector<BoundSocket>& sockets) {
   }
 }
 
+std::vector<BoundSocket> sockets_of_kinds(Sys& sys, const ProcFs& proc, std::initializer_list<Kind> kinds) {
+  std::vector<BoundSocket> all;
+  for (const Kind kind : kinds) {
+    for (BoundSocket& socket : sockets_of_kind(sys, proc, kind, 0)) all.push_back(std::move(socket));
+  }
+  return all;
+}
+
+}  // namespace
+
 std::vector<BoundSocket> sockets_of_kind(Sys& sys, const ProcFs& proc, Kind kind, uint16_t port) {
   if (auto sockets = diagnose_sockets(sys, kind, port)) return std::move(*sockets);
   return read_net_tables(proc, kind);
 }
-
-}  // namespace
 
 std::vector<BoundSocket> read_net_tables(const ProcFs& proc, Kind kind) {
   std::vector<BoundSocket> sockets;
@@ -94,12 +103,10 @@ std::vector<BoundSocket> find_listeners(Sys& sys, const ProcFs& proc, const List
   return serving(spec, sockets_of_kind(sys, proc, spec.kind, spec.port));
 }
 
-std::vector<BoundSocket> all_listeners(Sys& sys, const ProcFs& proc) {
-  std::vector<BoundSocket> all;
-  for (const Kind kind : {Kind::tcp, Kind::udp}) {
-    for (BoundSocket& socket : sockets_of_kind(sys, proc, kind, 0)) all.push_back(std::move(socket));
-  }
-  return all;
+std::vector<BoundSocket> all_listeners(Sys& sys, const ProcFs& proc) { return sockets_of_kinds(sys, proc, {Kind::tcp, Kind::udp}); }
+
+std::vector<BoundSocket> all_sockets(Sys& sys, const ProcFs& proc) {
+  return sockets_of_kinds(sys, proc, {Kind::tcp, Kind::udp, Kind::unix_path});
 }
 
 }  // namespace sockmon

@@ -10,8 +10,12 @@ namespace sockmon {
 
 /// In the calling thread's network namespace.
 std::vector<BoundSocket> find_listeners(Sys& sys, const ProcFs& proc, const ListenSpec& spec);
-/// All that take what comes by TCP and UDP.
+/// All of one kind that take what comes; of a port (0: of any).
+std::vector<BoundSocket> sockets_of_kind(Sys& sys, const ProcFs& proc, ListenSpec::Kind kind, uint16_t port = 0);
+/// All by TCP and UDP.
 std::vector<BoundSocket> all_listeners(Sys& sys, const ProcFs& proc);
+/// The UNIX sockets as well.
+std::vector<BoundSocket> all_sockets(Sys& sys, const ProcFs& proc);
 
 /// The same from the text of /proc/thread-self/net, which tells neither IPV6_V6ONLY nor which file a UNIX socket is.
 std::vector<BoundSocket> read_net_tables(const ProcFs& proc, ListenSpec::Kind kind);

@@ -17,8 +17,11 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
-/// Blanks of any kind and number stand for one.
-std::string plain(const std::string& text) {
+bool is_another(uint64_t one, uint64_t other) { return one != 0 && other != 0 && one != other; }
+
+}  // namespace
+
+std::string plain_command(const std::string& text) {
   std::string words = " ";
   for (const char c : text) {
     const bool blank = c == ' ' || c == '\t' || c == '\n';
@@ -29,13 +32,11 @@ std::string plain(const std::string& text) {
   return words;
 }
 
-bool is_another(uint64_t one, uint64_t other) { return one != 0 && other != 0 && one != other; }
-
-}  // namespace
+std::string plain_command(const ProcessFacts& facts) { return plain_command(joined(facts.argv)); }
 
 bool fits_words(const ProcessSpec& spec, const ProcessFacts& facts, bool in_script) {
   if (spec.name && !(in_script ? has_name_in_script(facts, *spec.name) : has_name(facts, *spec.name))) return false;
-  return !spec.command || plain(joined(facts.argv)).find(plain(*spec.command)) != std::string::npos;
+  return !spec.command || plain_command(facts).find(plain_command(*spec.command)) != std::string::npos;
 }
 
 bool is_elsewhere(const Namespaces& one, const Namespaces& other) {

@@ -12,6 +12,10 @@ namespace sockmon {
 /// Whether its name and its command line are those that are wanted; what is not given asks for nothing.
 bool fits_words(const ProcessSpec& spec, const ProcessFacts& facts, bool in_script);
 
+/// Words as `command` is compared: between single blanks, and with one at each end.
+std::string plain_command(const std::string& text);
+std::string plain_command(const ProcessFacts& facts);
+
 /// Why a process that fits is not the one all the same, for people: it belongs to another user than the one that is configured, or to
 /// another namespace than ours. Nothing: it may be.
 std::optional<std::string> objection_of_origin(const ProcessSpec& spec, const ProcessFacts& facts, const Namespaces& own);

@@ -137,6 +137,12 @@ std::optional<ProcessStat> ProcFs::stat(pid_t pid) const {
   return parse_stat(*line);
 }
 
+std::string ProcFs::comm(pid_t pid) const {
+  std::string name = read_file(path(pid, "/comm"), kStatLimit).value_or("");
+  if (!name.empty() && name.back() == '\n') name.pop_back();
+  return name;
+}
+
 bool ProcFs::is_exiting(pid_t pid) const {
   const std::string tasks = path(pid, "/task");
   std::unique_ptr<DIR, CloseDir> dir(opendir(tasks.c_str()));

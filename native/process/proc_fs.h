@@ -58,6 +58,8 @@ class ProcFs {
   /// All pids; sets errno and returns nothing if the directory cannot be read.
   std::optional<std::vector<pid_t>> pids() const;
   std::optional<ProcessStat> stat(pid_t pid) const;
+  /// Its name as the kernel has it, 15 bytes at most; empty if it is gone. A fifth of what `stat` costs.
+  std::string comm(pid_t pid) const;
   /// Whether every thread is inside do_exit(). The kernel sets the flag before it closes the files: who sees a socket or a tap of the
   /// process go finds it set, while pidfd and waitid(2) speak only when the memory has been torn down (20 ms for slirp4netns).
   bool is_exiting(pid_t pid) const;

@@ -3,10 +3,22 @@
 #include <unistd.h>
 
 namespace sockmon {
+namespace {
 
-std::optional<ProcessFacts> read_living(const ProcFs& proc, pid_t pid) {
+std::optional<ProcessStat> living_stat(const ProcFs& proc, pid_t pid) {
   auto stat = proc.stat(pid);
   if (!stat || stat->dead || (stat->exiting && proc.is_exiting(pid))) return std::nullopt;
+  return stat;
+}
+
+/// It is told what it executes, but has no stack yet.
+bool is_halfway(const ProcessStat& stat, const std::string& executable) { return !executable.empty() && !stat.image.known(); }
+
+}  // namespace
+
+std::optional<ProcessFacts> read_living(const ProcFs& proc, pid_t pid) {
+  auto stat = living_stat(proc, pid);
+  if (!stat) return std::nullopt;
   ProcessFacts facts;
   facts.stat = std::move(*stat);
   facts.argv = proc.command_line(pid);
@@ -16,9 +28,13 @@ std::optional<ProcessFacts> read_living(const ProcFs& proc, pid_t pid) {
 
 std::optional<ProcessFacts> read_facts(const ProcFs& proc, pid_t pid) {
   auto facts = read_living(proc, pid);
-  // It is told what it executes, but has no stack yet.
-  if (facts && !facts->executable.empty() && !facts->stat.image.known()) return std::nullopt;
+  if (facts && is_halfway(facts->stat, facts->executable)) return std::nullopt;
   return facts;
+}
+
+bool is_executing(const ProcFs& proc, pid_t pid) {
+  const auto stat = living_stat(proc, pid);
+  return stat && is_halfway(*stat, proc.executable(pid));
 }
 
 void read_origin(const ProcFs& proc, ProcessFacts& facts) {

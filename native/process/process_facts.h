@@ -35,6 +35,8 @@ struct ProcessFacts {
 std::optional<ProcessFacts> read_living(const ProcFs& proc, pid_t pid);
 /// The same, and nothing for one in the middle of execve(2): what it will be is seen at the next look.
 std::optional<ProcessFacts> read_facts(const ProcFs& proc, pid_t pid);
+/// Whether it lives and is in the middle of execve(2): what it will be is seen at the next look.
+bool is_executing(const ProcFs& proc, pid_t pid);
 /// Completes it with its user and its namespaces.
 void read_origin(const ProcFs& proc, ProcessFacts& facts);
 

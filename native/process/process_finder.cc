@@ -42,8 +42,9 @@ ProcessFinder::ProcessFinder(Sys& sys, ProcFs proc, std::function<bool(pid_t)> i
 Search ProcessFinder::find(const ProcessSpec& spec, const Quest& quest) {
   if (spec.pidfile) {
     Search search = by_pidfile(spec, quest);
-    if (!search.found.empty() || !spec.listen) return search;
+    if (!search.found.empty() || !spec.listen || quest.pidfile_only) return search;
   }
+  if (quest.pidfile_only) return nothing("");
   if (spec.listen) return by_listen(spec, quest);
   if (spec.name || spec.command) return by_words(spec, quest);
   return nothing("neither a pidfile, a name, a command line nor a listening socket is given");
@@ -102,7 +103,12 @@ Search ProcessFinder::by_pidfile(const ProcessSpec& spec, const Quest& quest) {
   }
   // A pid alone is true of a process in the middle of execve(2) as well; its words are not yet.
   auto facts = spec.name || spec.command ? read_facts(proc_, *word.pid) : read_living(proc_, *word.pid);
-  if (!facts) return nothing(process + " is dead, dying or just being started");
+  if (!facts) {
+    const bool is_new = is_executing(proc_, *word.pid);
+    Search search = nothing(process + (is_new ? " is just executing its program" : " is dead, or dying"));
+    search.unsettled = is_new;
+    return search;
+  }
   // The number came round again before the pidfile was written anew.
   if (quest.dead != nullptr && facts->stat.pid == quest.dead->watched.identity.pid && quest.dead->watched.pidfile == word.stamp)
     return nothing("only the process that died is found");
@@ -142,12 +148,10 @@ std::vector<BoundSocket> ProcessFinder::missing_sockets(const ProcessSpec& spec,
 Search ProcessFinder::by_listen(const ProcessSpec& spec, const Quest& quest) {
   const auto sockets = missing_sockets(spec, quest);
   if (sockets.empty()) return nothing("nothing listens on " + spec.listen->text);
-  std::vector<Holder> holders;
-  if (!find_holders(proc_, sockets, holders)) {
-    Search search = nothing(proc_.root() + ": " + strerrordesc_np(errno));
-    search.fault = errno_name(errno);
-    return search;
-  }
+  const auto pids = quest.roll == nullptr ? proc_.pids() : quest.roll->holders_of(sockets);
+  if (!pids) return not_readable(errno);
+  if (quest.roll != nullptr && quest.roll->error() != 0) return not_readable(quest.roll->error());
+  std::vector<Holder> holders = find_holders(proc_, sockets, *pids);
   const auto is_watched = [&](const Holder& holder) { return is_among(quest.watched, holder.facts.identity()); };
   if (quest.dead != nullptr) holders.erase(std::remove_if(holders.begin(), holders.end(), is_watched), holders.end());
   return choose_server(spec, quest, sockets, holders);
@@ -218,26 +222,23 @@ Search ProcessFinder::choose_server(const ProcessSpec& spec, const Quest& quest,
 }
 
 Search ProcessFinder::by_words(const ProcessSpec& spec, const Quest& quest) {
+  Roll now;
+  if (quest.roll == nullptr) now.read_words(proc_);
+  const Roll& roll = quest.roll == nullptr ? now : *quest.roll;
+  if (roll.error() != 0) return not_readable(roll.error());
   const Namespaces own = proc_.namespaces(0);
   std::vector<ProcessFacts> matches;
   std::string refused;
-  Resemblance nearest;
-  const bool readable = walk_processes(proc_, [&](ProcessFacts&& facts) {
-    if (!fits(spec, facts)) {
-      const Resemblance one = spec.name ? resemblance(facts, *spec.name) : Resemblance();
-      if (one.score > nearest.score) nearest = {one.score, one.name + ", " + process_words(facts)};
-      return;
-    }
-    read_origin(proc_, facts);
-    auto why = objection_of_origin(spec, facts, own);
-    if (!why && quest.dead != nullptr) why = objection(facts, *quest.dead, Claim::words);
+  bool unsettled = false;
+  for (const pid_t pid : roll.matching(spec)) {
+    auto facts = read_facts(proc_, pid);
+    unsettled = unsettled || (!facts && is_executing(proc_, pid));
+    if (!facts || !fits(spec, *facts)) continue;
+    read_origin(proc_, *facts);
+    auto why = objection_of_origin(spec, *facts, own);
+    if (!why && quest.dead != nullptr) why = objection(*facts, *quest.dead, Claim::words);
     if (why) refused = *why;
-    else matches.push_back(std::move(facts));
-  });
-  if (!readable) {
-    Search search = nothing(proc_.root() + ": " + strerrordesc_np(errno));
-    search.fault = errno_name(errno);
-    return search;
+    else matches.push_back(std::move(*facts));
   }
   auto candidates = masters(matches);
   std::stable_partition(candidates.begin(), candidates.end(), [](const auto* facts) { return !is_person(*facts); });
@@ -249,12 +250,17 @@ Search ProcessFinder::by_words(const ProcessSpec& spec, const Quest& quest) {
     if (quest.dead == nullptr && rivals.size() > 1) search.rivals = rivals_words(rivals);
     return search;
   }
-  // Pid 1 always exists: not to see it means not to see the processes of others.
-  if (!proc_.stat(1)) return unreadable();
+  if (roll.hides_others()) return unreadable();
   std::string why = "no process" + wanted_words(spec);
-  if (!refused.empty()) why = refused;
-  else if (nearest.score > 0) why += "; did you mean " + nearest.name + "?";
-  return nothing(std::move(why));
+  if (!refused.empty()) {
+    why = refused;
+  } else if (spec.name) {
+    const std::string nearest = roll.nearest(*spec.name);
+    if (!nearest.empty()) why += "; did you mean " + nearest + "?";
+  }
+  Search search = nothing(std::move(why));
+  search.unsettled = unsettled;
+  return search;
 }
 
 bool ProcessFinder::fits(const ProcessSpec& spec, const ProcessFacts& facts) const {
@@ -280,6 +286,12 @@ std::string ProcessFinder::rivals_words(const std::vector<ProcessFacts>& rivals)
 
 Found ProcessFinder::found(const ProcessFacts& facts) const {
   return {remember(facts, proc_.namespaces(0)), process_words(facts)};
+}
+
+Search ProcessFinder::not_readable(int error) const {
+  Search search = nothing(proc_.root() + ": " + strerrordesc_np(error));
+  search.fault = errno_name(error);
+  return search;
 }
 
 Search ProcessFinder::unreadable() const {

@@ -80,20 +80,6 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-int likeness(std::string_view name, std::string_view wanted) {
-  constexpr size_t kFewest = 3, kMost = 64;
-  if (name.size() < kFewest || wanted.size() < kFewest || name.size() > kMost || wanted.size() > kMost) return 0;
-  if (name.size() == wanted.size() && strncasecmp(name.data(), wanted.data(), name.size()) == 0) return 4;
-  const std::string_view shorter = name.size() < wanted.size() ? name : wanted;
-  const std::string_view longer = name.size() < wanted.size() ? wanted : name;
-  if (longer.substr(0, shorter.size()) == shorter) return 3;
-  if (shorter.size() >= 5 && longer.find(shorter) != longer.npos) return 2;
-  // One wrong letter in four, two in eight.
-  const size_t bearable = shorter.size() / 4;
-  if (bearable == 0 || longer.size() - shorter.size() > bearable) return 0;
-  return edit_distance(name, wanted) <= std::min<size_t>(bearable, 2) ? 2 : 0;
-}
-
 }  // namespace
 
 std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
@@ -135,15 +121,18 @@ bool has_name_in_script(const ProcessFacts& facts, const std::string& name) {
   return script_name(facts) == name || is_executable_named(facts, name);
 }
 
-Resemblance resemblance(const ProcessFacts& facts, const std::string& wanted) {
-  Resemblance best;
-  const std::string script = script_name(facts);
-  const std::string_view program = is_interpreter(facts) ? "" : base_name(facts.executable);
-  for (const std::string_view name : {std::string_view(facts.stat.comm), argv0(facts), std::string_view(script), program}) {
-    const int score = likeness(name, wanted);
-    if (score > best.score || (score == best.score && score > 0 && name.size() > best.name.size())) best = {score, std::string(name)};
-  }
-  return best;
+int likeness(std::string_view name, std::string_view wanted) {
+  constexpr size_t kFewest = 3, kMost = 64;
+  if (name.size() < kFewest || wanted.size() < kFewest || name.size() > kMost || wanted.size() > kMost) return 0;
+  if (name.size() == wanted.size() && strncasecmp(name.data(), wanted.data(), name.size()) == 0) return 4;
+  const std::string_view shorter = name.size() < wanted.size() ? name : wanted;
+  const std::string_view longer = name.size() < wanted.size() ? wanted : name;
+  if (longer.substr(0, shorter.size()) == shorter) return 3;
+  if (shorter.size() >= 5 && longer.find(shorter) != longer.npos) return 2;
+  // One wrong letter in four, two in eight.
+  const size_t bearable = shorter.size() / 4;
+  if (bearable == 0 || longer.size() - shorter.size() > bearable) return 0;
+  return edit_distance(name, wanted) <= std::min<size_t>(bearable, 2) ? 2 : 0;
 }
 
 }  // namespace sockmon

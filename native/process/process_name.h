@@ -25,11 +25,7 @@ bool has_name(const ProcessFacts& facts, const std::string& name);
 /// The same in the session of a running restart script, where what is named x by a shell is the script and not the daemon x that it starts.
 bool has_name_in_script(const ProcessFacts& facts, const std::string& name);
 
-/// The name of the process that is most like the wanted one, and how much: 0 is not at all.
-struct Resemblance {
-  int score = 0;
-  std::string name;
-};
-Resemblance resemblance(const ProcessFacts& facts, const std::string& wanted);
+/// How much a name looks like the wanted one: 4 but for upper and lower case, 0 not at all.
+int likeness(std::string_view name, std::string_view wanted);
 
 }  // namespace sockmon

@@ -37,18 +37,14 @@ LinkSensor::LinkSensor(Reactor& reactor, LinkHub& hub, SensorHost& host, LinkSpe
 LinkSensor::~LinkSensor() { hub_.unsubscribe(this); }
 
 SensorReport LinkSensor::start() {
-  try {
-    hub_.subscribe(this);
-    judge_.next(hub_.state());
-  } catch (const Error& error) {
-    failure_ = error.what();
-    host_.fault(error.code(), failure_);
-  }
+  hub_.subscribe(this);
+  if (hub_.knows()) judge_.next(hub_.state());
+  started_ = true;
   return report(reactor_.sys().boot_ms());
 }
 
 SensorReport LinkSensor::snapshot() {
-  if (failure_.empty()) hub_.refresh();
+  hub_.refresh();
   return report(reactor_.sys().boot_ms());
 }
 
@@ -72,6 +68,8 @@ const Reason* LinkSensor::flags_tell_loss() const {
 
 void LinkSensor::on_network(const NetworkState& state) {
   host_.works();
+  const bool is_first = is_blind();
+  failure_.clear();
   if (unreported_loss_) {
     const Interface* interface = state.find(judge_.verdict().interface);
     if (interface == nullptr) unreported_loss_ = &kInterfaceGone;
@@ -79,10 +77,12 @@ void LinkSensor::on_network(const NetworkState& state) {
   }
   const LinkVerdict before = judge_.verdict();
   judge_.next(state);
-  tell_change(before);
+  if (is_first) host_.report(report(reactor_.now_ms()));
+  else tell_change(before);
 }
 
 void LinkSensor::on_hub_fault(const std::string& code, const std::string& detail) {
+  if (!started_ || is_blind()) failure_ = detail;
   host_.fault(code, detail);
   if (unreported_loss_) report_loss();
 }
@@ -104,10 +104,10 @@ void LinkSensor::tell_change(const LinkVerdict& before) {
 SensorReport LinkSensor::report(double at_ms) const {
   const LinkVerdict& verdict = judge_.verdict();
   SensorReport report;
-  report.state = verdict.state;
+  report.state = is_blind() ? SensorState::unknown : verdict.state;
   report.at_ms = at_ms;
   report.reason = verdict.reason;
-  report.detail = failure_.empty() ? verdict.detail : failure_;
+  report.detail = is_blind() ? failure_ : verdict.detail;
   if (verdict.interface.empty()) return report;
   report.interface = verdict.interface;
   report.carrier = verdict.carrier;

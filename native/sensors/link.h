@@ -23,6 +23,8 @@ class LinkSensor final : public Sensor, private LinkObserver {
   void on_hint(const NetworkState& before) override;
   void on_network(const NetworkState& state) override;
   void on_hub_fault(const std::string& code, const std::string& detail) override;
+  /// It has never been told what there is, which must not look like an interface that is missing.
+  bool is_blind() const { return !failure_.empty(); }
   const Reason* flags_tell_loss() const;
   void report_loss();
   void tell_change(const LinkVerdict& before);
@@ -34,7 +36,8 @@ class LinkSensor final : public Sensor, private LinkObserver {
   LinkJudge judge_;
   /// The reflex has been set off, the report waits for the dump that tells the true reason.
   const Reason* unreported_loss_ = nullptr;
-  /// Why it cannot work at all; empty: it can.
+  bool started_ = false;
+  /// Why the state of the network has not been read yet; empty: it has.
   std::string failure_;
 };
 

@@ -4,12 +4,13 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "process/exit_cause.h"
 
 namespace sockmon {
 namespace {
 
-constexpr double kFirstRescanMs = 5;
+/// Looks that follow each other ever slower, from the first sight of a death on; afterwards the census tells what comes.
+constexpr double kQuickRescansMs = 1000;
+/// Where there is no census, and for what was found but cannot be watched.
 constexpr double kSlowestRescanMs = 1000;
 /// While nobody serves, and an activator would start a server: a crash of one that lives for less is not seen.
 constexpr double kIdleRescanMs = 5000;
@@ -17,18 +18,6 @@ constexpr double kIdleRescanMs = 5000;
 constexpr double kFirstReviewMs = 1000;
 constexpr int kReviewFactor = 4;
 constexpr int kMostReviews = 5;
-/// Within which the sights of one death come, and the end of what a restart script has killed without waiting for it.
-constexpr double kOneDeathMs = 2000;
-constexpr double kRestartMs = 10'000;
-/// How long a daemon may take until it goes into the background.
-constexpr double kForegroundMs = 10'000;
-constexpr int kMostHeirs = 5;
-/// How long a pidfile may be empty between two writers.
-constexpr double kHandOverMs = 250;
-
-bool is_crash(const ExitCause& cause) {
-  return cause.known() && !(cause.kind == ExitCause::Kind::exit && cause.value == 0);
-}
 
 }  // namespace
 
@@ -38,20 +27,22 @@ ProcessSensor::ProcessSensor(Reactor& reactor, SensorHost& host, const ProcessCo
       context_(context),
       spec_(std::move(spec)),
       members_(reactor, context.finder, [this](const Identity& identity) { on_end(identity); }),
-      rescan_(reactor, [this] { search(); }),
+      rescan_(reactor, [this] { on_alarm(); }),
       rescan_delay_ms_(kFirstRescanMs),
       cause_watches_(reactor, context.proc) {}
 
 SensorReport ProcessSensor::start() {
-  search();
+  const bool is_found = search(everything());
   started_ = true;
+  if (!is_found && (must_retry_ || !waits_for_the_seeker())) look_again_soon();
+  else if (!is_found) seek();
   return current_;
 }
 
 SensorReport ProcessSensor::snapshot() {
   find_the_dead();
   if (ending_) wait_for_heir(true);
-  if (current_.state != SensorState::up && !searching_) search();
+  if (current_.state != SensorState::up && !searching_) search(everything());
   SensorReport now = current_;
   now.at_ms = reactor_.sys().boot_ms();
   now.replaced.reset();
@@ -66,7 +57,7 @@ void ProcessSensor::doubt() {
   if (searching_ || current_.state == SensorState::up) return;
   // The interface is back, so its process is: now, and not when the back-off says so (it made 14 to 59 ms of 10).
   rescan_delay_ms_ = kFirstRescanMs;
-  search();
+  look_around();
 }
 
 bool ProcessSensor::kill() {
@@ -78,58 +69,112 @@ bool ProcessSensor::kill() {
   throw Error::from_errno(errno, "Cannot kill process " + std::to_string(server->watched.identity.pid));
 }
 
-void ProcessSensor::search() {
-  // An exception must leave neither the flag set nor the timer unarmed: that would end the search for good.
+void ProcessSensor::on_alarm() {
+  // An exception must not leave the timer unarmed: that would end the search for good.
+  rescan_.arm(kSlowestRescanMs);
+  if (ending_) return wait_for_heir(true);
+  look_around();
+}
+
+/// What takes long is left to the census.
+void ProcessSensor::look_around() {
+  Quest at_hand = everything();
+  // One that was found by its name or its pidfile is looked at, and no other is looked for.
+  const bool is_settled = lost_.empty() && members_.server() != nullptr && !spec_.listen;
+  if (waits_for_the_seeker() && !is_settled) {
+    seek();
+    at_hand.pidfile_only = true;
+    const bool is_found = spec_.pidfile && search(at_hand);
+    if (is_found) return;
+    const bool is_review = lost_.empty() && !members_.empty();
+    if (is_review) rescan_.arm(kSlowestRescanMs);
+    else look_again_soon();
+    if (!spec_.pidfile || spec_.listen) seeker_->look();
+  } else if (!search(at_hand)) {
+    look_again_soon();
+  }
+}
+
+/// From now on it is told what may have come.
+void ProcessSensor::seek() {
+  if (seeker_ || !waits_for_the_seeker()) return;
+  seeker_ = std::make_unique<Seeker>(*context_.census, context_.folders, spec_, [this](const Roll* roll) {
+    if (searching_ || ending_) return;
+    if (roll == nullptr) {
+      rescan_delay_ms_ = kFirstRescanMs;
+      return look_around();
+    }
+    Quest scope;
+    scope.roll = roll;
+    if (search(scope) || !must_retry_) return;
+    // execve(2) takes a moment only, while who cannot be watched now can hardly be so in 5 ms.
+    if (is_unsettled_) rescan_delay_ms_ = kFirstRescanMs;
+    look_again_soon();
+  });
+}
+
+bool ProcessSensor::search(const Quest& scope) {
+  // An exception must not leave the flag set: that would end the search for good.
   struct Flag {
     explicit Flag(bool& flag) : flag(flag) { flag = true; }
     ~Flag() { flag = false; }
     bool& flag;
   } searching(searching_);
-  rescan_.arm(kSlowestRescanMs);
-  if (ending_) return wait_for_heir(true);
+  must_retry_ = is_unsettled_ = false;
   if (spec_.user && !spec_.user->id) spec_.user->id = find_user(spec_.user->text);
-  if (lost_.empty()) look_for_more();
-  else look_for_successors();
+  return lost_.empty() ? look_for_more(scope) : look_for_successors(scope);
 }
 
-void ProcessSensor::look_for_successors() {
+bool ProcessSensor::look_for_successors(const Quest& scope) {
   std::string served_by;
   for (auto dead = lost_.begin(); dead != lost_.end();) {
-    const Search search = context_.finder.find(spec_, quest(&*dead));
+    const Search search = context_.finder.find(spec_, quest(&*dead, scope));
     std::string why = search.why_not;
     if (!search.fault.empty()) host_.fault(search.fault, why);
+    is_unsettled_ = is_unsettled_ || search.unsettled;
+    must_retry_ = must_retry_ || search.unsettled;
     const bool is_back = !search.found.empty() && adopt(search.found[0], why);
     if (dead == lost_.begin() && !is_back) served_by = search.served_by;
     dead = is_back ? lost_.erase(dead) : std::next(dead);
   }
   if (!lost_.empty()) {
-    serves_on(served_by);
-    return look_again_soon();
+    // In the pidfile nobody sees who holds the socket.
+    if (!scope.pidfile_only) serves_on(served_by);
+    return false;
   }
   rivals_are("");
   become_up();
   look_again_later();
   if (started_) host_.report(current_);
+  return true;
 }
 
-void ProcessSensor::look_for_more() {
+bool ProcessSensor::look_for_more(const Quest& scope) {
   members_.renew_origin(context_.proc);
-  // One that was found by its name or its pidfile is watched, and no other is looked for.
-  if (members_.server() != nullptr && !spec_.listen) return look_again_later();
+  if (members_.server() != nullptr && !spec_.listen) {
+    look_again_later();
+    return true;
+  }
   const SensorReport before = current_;
-  const Search search = context_.finder.find(spec_, quest(nullptr));
+  const Search search = context_.finder.find(spec_, quest(nullptr, scope));
+  must_retry_ = is_unsettled_ = search.unsettled;
+  // Among the living only the socket counts, and in the pidfile nobody looks for that.
+  if (scope.pidfile_only && search.found.empty() && !members_.empty()) return false;
   for (const Found& found : search.found) merge(found);
   if (members_.empty()) {
+    // Where the pidfile does not help the socket may.
+    if (scope.pidfile_only && spec_.listen && search.found.empty()) return false;
     if (!search.fault.empty()) host_.fault(search.fault, search.why_not);
     else if (search.found.empty()) host_.works();
     if (search.found.empty()) become_absent(search.why_not);
-    return look_again_soon();
+    return false;
   }
   rivals_are(search.rivals);
   become_up();
   look_again_later();
   const bool is_news = before.state != current_.state || before.pid != current_.pid || before.detail != current_.detail;
   if (started_ && is_news) host_.report(current_);
+  return true;
 }
 
 /// What a look at the living has found: one that is known, the server that an activator has started meanwhile, or one more.
@@ -147,6 +192,7 @@ bool ProcessSensor::adopt(const Found& found, std::string& why) {
   Adoption adoption = members_.adopt(found);
   if (!adoption.done) {
     why = std::move(adoption.why);
+    must_retry_ = true;
     if (!adoption.fault.empty()) host_.fault(adoption.fault, adoption.fault_detail);
     return false;
   }
@@ -165,145 +211,36 @@ void ProcessSensor::rivals_are(const std::string& rivals) {
 }
 
 void ProcessSensor::look_again_soon() {
-  rescan_.arm(rescan_delay_ms_);
-  rescan_delay_ms_ = std::min(rescan_delay_ms_ * 2, kSlowestRescanMs);
+  seek();
+  const bool is_over = rescan_delay_ms_ > kQuickRescansMs;
+  if (is_over && waits_for_the_seeker() && !must_retry_) return rescan_.cancel();
+  rescan_.arm(std::min(rescan_delay_ms_, kSlowestRescanMs));
+  if (!is_over) rescan_delay_ms_ *= 2;
 }
 
 void ProcessSensor::look_again_later() {
   rescan_delay_ms_ = kFirstRescanMs;
   rescan_.cancel();
+  seeker_.reset();
   const bool may_be_joined = spec_.listen && !spec_.listen->address && spec_.listen->kind != ListenSpec::Kind::unix_path;
   if (reviews_ < (may_be_joined ? kMostReviews : 1)) rescan_.arm(kFirstReviewMs * std::pow(kReviewFactor, reviews_));
   else if (members_.idle() != nullptr) rescan_.arm(kIdleRescanMs);
   reviews_++;
 }
 
-Quest ProcessSensor::quest(const Departed* dead) const { return {dead, members_.servers(), activators_, false}; }
-
-void ProcessSensor::find_the_dead() {
-  while (const Member* member = members_.ended(reactor_.sys(), context_.proc)) on_end(member->watched.identity);
+/// Through all processes: by what the census has lent, or else at once.
+Quest ProcessSensor::everything() const {
+  Quest scope;
+  if (context_.census != nullptr) scope.roll = context_.census->lent();
+  return scope;
 }
 
-void ProcessSensor::on_end(const Identity& identity) {
-  if (ending_) wait_for_heir(false);
-  auto member = members_.take(identity);
-  if (!member) return;
-  const double at_ms = reactor_.now_ms();
-  Ending ending{depart(member->watched, birth_limit_ms(at_ms)), at_ms, member->pidfd->release(), {}, {}};
-  // Before Linux 6.15 the status is to be had only until the parent reaps: look before the spawn (20 us).
-  if (!context_.exit_info) ending.cause = cause_by_proc(context_.proc, identity);
-  if (!lost_.empty()) return bury(std::move(ending));
-  const HandOver state = hand_over(ending);
-  if (state == HandOver::no) return bury(std::move(ending));
-  if (state == HandOver::done) return;
-  ending_ = std::move(ending);
-  rescan_.arm(kFirstRescanMs);
-}
-
-/// Whether somebody has taken over, so that nothing is down. The cause is asked for only where it decides.
-ProcessSensor::HandOver ProcessSensor::hand_over(Ending& ending) {
-  const Watched& dead = ending.dead.watched;
-  Quest quest = this->quest(&ending.dead);
-  // A daemon that has gone into the background is its fork. Its pidfile names that one, or none yet.
-  const bool is_young = reactor_.sys().boot_ms() - born_ms(dead.identity) < kForegroundMs;
-  quest.background = !spec_.pidfile && !dead.idle && is_young && is_orderly(ending);
-  Search search = context_.finder.find_heir(spec_, quest);
-  ending.served_by = search.served_by;
-  std::string why;
-  // Who forks twice leaves one that ends while it is being looked at.
-  for (int tries = 1; !search.found.empty(); tries++) {
-    if (search.found[0].watched.idle && !is_orderly(ending)) return HandOver::no;
-    if (adopt(search.found[0], why)) break;
-    if (tries == kMostHeirs) return HandOver::no;
-    search = context_.finder.find_heir(spec_, quest);
-  }
-  if (search.found.empty()) return search.pending && is_orderly(ending) ? HandOver::pending : HandOver::no;
-  const Found& heir = search.found[0];
-  become_up();
-  if (!search.in_background && !heir.watched.idle && !dead.idle)
-    current_.replaced = "pid " + std::to_string(dead.identity.pid) + " has ended, after " + heir.words + " had taken over; nothing was down";
-  look_again_later();
-  if (heir.watched.idle && !ending.cause.known())
-    cause_watches_.add(std::move(ending.pidfd), dead.identity, [this, dead](ExitCause cause) { learn_of_idle(dead, cause); });
-  host_.report(current_);
-  return HandOver::done;
-}
-
-void ProcessSensor::wait_for_heir(bool may_wait) {
-  Ending ending = *std::exchange(ending_, std::nullopt);
-  const HandOver state = hand_over(ending);
-  if (state == HandOver::done) return;
-  may_wait = may_wait && state == HandOver::pending && reactor_.sys().boot_ms() - ending.at_ms < kHandOverMs;
-  if (!may_wait) return bury(std::move(ending));
-  ending_ = std::move(ending);
-  rescan_.arm(kFirstRescanMs);
-}
-
-void ProcessSensor::bury(Ending ending) {
-  const Identity identity = ending.dead.watched.identity;
-  if (lost_.empty()) host_.died(kProcessExit.nature);
-  learn_cause(ending);
-  // What it was at its end, which its zombie still tells.
-  if (const auto user = context_.proc.owner(identity.pid)) ending.dead.watched.last_user = user;
-  die(ending.dead, ending.at_ms, ending.cause, ending.served_by);
-  if (ending.cause.known()) return;
-  cause_watches_.add(std::move(ending.pidfd), identity, [this, identity](ExitCause cause) {
-    if (cause.known()) host_.cause(identity.pid, cause);
-  });
-}
-
-/// The first one of those that are missing is told; of the others only their successors are sought.
-void ProcessSensor::die(const Departed& dead, double at_ms, ExitCause cause, const std::string& served_by) {
-  const bool is_first = lost_.empty();
-  lost_.push_back(dead);
-  rescan_delay_ms_ = kFirstRescanMs;
-  rescan_.arm(rescan_delay_ms_);
-  if (!is_first) return;
-  current_ = {};
-  current_.state = SensorState::down;
-  current_.at_ms = at_ms;
-  current_.reason = &kProcessExit;
-  current_.cause = cause;
-  current_.pid = dead.watched.identity.pid;
-  if (!served_by.empty()) current_.served_by = served_by;
-  if (!members_.empty()) current_.detail = "nobody serves " + addresses_words(dead.watched.sockets) + " any more";
-  host_.report(current_);
-}
-
-/// A worker has been left behind that still serves, or does so no more. That one is not the service, and changes nothing else.
-void ProcessSensor::serves_on(const std::string& served_by) {
-  if (served_by == current_.served_by.value_or("")) return;
-  current_.served_by = served_by.empty() ? std::nullopt : std::optional(served_by);
-  if (started_) host_.report(current_);
-}
-
-/// It was taken for an orderly end, with an activator to start the next server. If that has come since, nothing is down either.
-void ProcessSensor::learn_of_idle(const Watched& dead, ExitCause cause) {
-  const Member* idle = members_.idle();
-  if (!is_crash(cause) || idle == nullptr || !lost_.empty()) return;
-  members_.take(idle->watched.identity);
-  const double at_ms = reactor_.sys().boot_ms();
-  host_.died(kProcessExit.nature);
-  die(depart(dead, birth_limit_ms(at_ms)), at_ms, cause, "");
-}
-
-void ProcessSensor::learn_cause(Ending& ending) const {
-  if (!ending.cause.known()) ending.cause = cause_by_pidfd(reactor_.sys(), ending.pidfd.get());
-  if (!ending.cause.known()) ending.cause = cause_by_proc(context_.proc, ending.dead.watched.identity);
-}
-
-bool ProcessSensor::is_orderly(Ending& ending) const {
-  learn_cause(ending);
-  return !is_crash(ending.cause);
-}
-
-/// Who is born later does not count as one that lived at the death.
-double ProcessSensor::birth_limit_ms(double at_ms) const {
-  double limit_ms = at_ms;
-  if (at_ms - doubted_ms_ <= kOneDeathMs) limit_ms = std::min(limit_ms, doubted_ms_);
-  const double run_ms = context_.last_run_ms ? context_.last_run_ms() : 0;
-  if (at_ms - run_ms <= kRestartMs) limit_ms = std::min(limit_ms, run_ms);
-  return limit_ms;
+Quest ProcessSensor::quest(const Departed* dead, const Quest& scope) const {
+  Quest quest = scope;
+  quest.dead = dead;
+  quest.watched = members_.servers();
+  quest.activators = activators_;
+  return quest;
 }
 
 void ProcessSensor::become_up() {

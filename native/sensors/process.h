@@ -9,6 +9,7 @@
 #include "core/sensor.h"
 #include "process/cause_watch.h"
 #include "process/members.h"
+#include "process/seeker.h"
 
 namespace sockmon {
 
@@ -36,16 +37,26 @@ class ProcessSensor final : public Sensor {
   bool kill() override;
 
  private:
-  void search();
-  void look_for_successors();
-  void look_for_more();
+  static constexpr double kFirstRescanMs = 5;
+  /// Within which the sights of one death come.
+  static constexpr double kOneDeathMs = 2000;
+
+  void on_alarm();
+  void look_around();
+  bool waits_for_the_seeker() const { return context_.census != nullptr; }
+  void seek();
+  /// False if what is sought has not been found.
+  bool search(const Quest& scope);
+  bool look_for_successors(const Quest& scope);
+  bool look_for_more(const Quest& scope);
   void merge(const Found& found);
   /// False, with `why`, if it cannot be watched or has ended meanwhile.
   bool adopt(const Found& found, std::string& why);
   void rivals_are(const std::string& rivals);
   void look_again_soon();
   void look_again_later();
-  Quest quest(const Departed* dead) const;
+  Quest everything() const;
+  Quest quest(const Departed* dead, const Quest& scope = {}) const;
 
   /// A process that has ended, until it is known what that means.
   struct Ending {
@@ -78,6 +89,9 @@ class ProcessSensor final : public Sensor {
   const ProcessContext& context_;
   ProcessSpec spec_;
   bool started_ = false;
+  /// What was found by the last look could not be taken, or is in the middle of execve(2): nobody tells when it can be.
+  bool must_retry_ = false;
+  bool is_unsettled_ = false;
   /// A find is reported from within the search, and the siblings answer it with a doubt.
   bool searching_ = false;
   SensorReport current_;
@@ -89,6 +103,8 @@ class ProcessSensor final : public Sensor {
   std::string rivals_;
   /// When another sensor of the resource was the first to see something, within `kOneDeathMs`.
   double doubted_ms_ = 0;
+  /// As long as something is sought, from the first look at it on.
+  std::unique_ptr<Seeker> seeker_;
   Timer rescan_;
   double rescan_delay_ms_;
   /// How often it was looked at anew since the last process was found.

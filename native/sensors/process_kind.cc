@@ -27,9 +27,11 @@ SensorKind process_kind() {
 }
 
 SensorMaker watch_process(ProcessSpec spec) {
-  return [spec = std::move(spec)](const SensorWorld& world, SensorHost& host) -> std::unique_ptr<Sensor> {
-    return std::make_unique<ProcessSensor>(world.reactor, host, world.processes, spec);
-  };
+  const RollNeeds needs = needs_of(spec);
+  return {[spec = std::move(spec)](const SensorWorld& world, SensorHost& host) -> std::unique_ptr<Sensor> {
+            return std::make_unique<ProcessSensor>(world.reactor, host, world.processes, spec);
+          },
+          needs};
 }
 
 }  // namespace sockmon

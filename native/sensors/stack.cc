@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "prober/stack_probe.h"
 
 namespace sockmon {
 namespace {
@@ -11,8 +10,8 @@ namespace {
 /// While it does not answer, so that its return is soon noticed.
 constexpr double kMissingProbeMs = 1000;
 
-/// Our own lack of descriptors says nothing about the stack.
-bool is_our_own_trouble(int error) { return error == EMFILE || error == ENFILE; }
+/// Our own lack of descriptors, or of places in the epoll set, says nothing about the stack.
+bool is_our_own_trouble(int error) { return error == EMFILE || error == ENFILE || error == ENOSPC; }
 
 }  // namespace
 
@@ -29,44 +28,53 @@ SensorMaker watch_stack(StackSpec spec) {
 }
 
 StackSensor::StackSensor(Reactor& reactor, LinkHub& hub, SensorHost& host, StackSpec spec)
-    : reactor_(reactor), hub_(hub), host_(host), spec_(spec), timer_(reactor, [this] { probe(); }) {}
+    : reactor_(reactor),
+      hub_(hub),
+      host_(host),
+      spec_(spec),
+      probe_(reactor, [this](int error) { on_answer(error); }),
+      timer_(reactor, [this] { probe_.ask(); }) {}
 
 StackSensor::~StackSensor() { hub_.unsubscribe(this); }
 
 SensorReport StackSensor::start() {
-  try {
-    hub_.subscribe(this);
-  } catch (const Error& error) {
-    host_.fault(error.code(), std::string("The stack is probed by the clock only. ") + error.what());
-  }
-  probe();
+  hub_.subscribe(this);
+  probe_.ask();
+  if (probe_.waiting()) current_.state = SensorState::unknown;
   started_ = true;
   return current_;
 }
 
 SensorReport StackSensor::snapshot() {
-  probe();
+  probe_.ask();
   SensorReport now = current_;
   now.at_ms = reactor_.sys().boot_ms();
   return now;
 }
 
 void StackSensor::on_network(const NetworkState&) {
-  // A probe that times out holds up the thread for 200 ms: not for every message of a flood.
-  if (last_error_ != ETIMEDOUT) probe();
+  if (hub_fault_) {
+    hub_fault_ = false;
+    if (!own_trouble_) host_.works();
+  }
+  probe_.ask();
 }
 
-void StackSensor::on_hub_fault(const std::string& code, const std::string& detail) { host_.fault(code, detail); }
+void StackSensor::on_hub_fault(const std::string& code, const std::string& detail) {
+  hub_fault_ = true;
+  host_.fault(code, "The stack is probed by the clock only. " + detail);
+}
 
-void StackSensor::probe() {
-  int error = probe_stack(reactor_.sys());
-  if (error != 0 && current_.state == SensorState::up) error = probe_stack(reactor_.sys());
-  last_error_ = error;
+void StackSensor::on_answer(int error) {
+  // One that is lost may have met a busy moment: a second one decides.
+  const bool may_be_chance = error != 0 && current_.state == SensorState::up && !asked_twice_;
+  asked_twice_ = may_be_chance;
+  if (may_be_chance) return probe_.ask();
   if (is_our_own_trouble(error)) {
     host_.fault(errno_name(error), std::string("The stack cannot be probed: ") + strerrordesc_np(error) +
                                        ". Raise LimitNOFILE of the service.");
   } else {
-    if (own_trouble_) host_.works();
+    if (own_trouble_ && !hub_fault_) host_.works();
     judge(error);
   }
   own_trouble_ = is_our_own_trouble(error);
@@ -87,6 +95,7 @@ void StackSensor::judge(int error) {
     current_.reason = &kProbeFailed;
     current_.detail = detail;
   } else {
+    if (before == SensorState::unknown) current_.state = SensorState::absent;
     current_.detail = detail;
   }
   current_.at_ms = at_ms;

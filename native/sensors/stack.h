@@ -3,6 +3,7 @@
 #include "base/reactor.h"
 #include "core/sensor.h"
 #include "network/link_hub.h"
+#include "prober/stack_probe.h"
 
 namespace sockmon {
 
@@ -26,7 +27,7 @@ class StackSensor final : public Sensor, private LinkObserver {
  private:
   void on_network(const NetworkState& state) override;
   void on_hub_fault(const std::string& code, const std::string& detail) override;
-  void probe();
+  void on_answer(int error);
   void judge(int error);
 
   Reactor& reactor_;
@@ -34,9 +35,11 @@ class StackSensor final : public Sensor, private LinkObserver {
   SensorHost& host_;
   const StackSpec spec_;
   bool started_ = false;
-  int last_error_ = 0;
+  bool asked_twice_ = false;
   bool own_trouble_ = false;
+  bool hub_fault_ = false;
   SensorReport current_;
+  StackProbe probe_;
   Timer timer_;
 };
 

@@ -38,6 +38,7 @@ struct World {
                                  " 0 -1 " + std::to_string(flags) + " 0 0 0 0 0 0 0 0 20 0 1 0 " + std::to_string(ticks) +
                                  " 0 0 0 " + std::to_string(1000 + pid) + " 0 " + std::to_string(2000 + pid) +
                                  " 0 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0");
+    dir.write(base + "comm", comm + "\n");
     dir.write(base + "cmdline", comm + std::string(1, '\0') + arguments);
     in_namespaces(pid, 100, 200);
   }

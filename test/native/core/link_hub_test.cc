@@ -62,7 +62,7 @@ void a_failed_dump_is_told_and_tried_again() {
   run_until(world.reactor, [&] { return world.counter.states == 1; });
 }
 
-void a_sensor_without_netlink_says_so() {
+void a_sensor_without_netlink_says_so_and_is_not_taken_for_absent() {
   FakeSys sys;
   sys.on_socket = [](int domain) { return domain == AF_NETLINK ? fail(EPERM) : FakeSys::kReal; };
   Reactor reactor(sys, no_errors);
@@ -70,9 +70,31 @@ void a_sensor_without_netlink_says_so() {
   RecordingHost host;
   LinkSensor sensor(reactor, hub, host, loopback());
   const SensorReport report = sensor.start();
-  CHECK(report.state == SensorState::absent && !report.detail.empty());
+  CHECK(report.state == SensorState::unknown && !report.detail.empty());
   CHECK(host.faults.size() == 1 && host.faults[0].code == "EPERM");
-  CHECK(sensor.snapshot().state == SensorState::absent);
+  CHECK(sensor.snapshot().state == SensorState::unknown && host.reports.empty());
+}
+
+/// Refuses the socket of events, or the dump, at the start of each of two sensors.
+void what_is_refused_at_start_is_tried_again(int allowed) {
+  FakeSys sys;
+  int sockets = 0;
+  bool refuses = true;
+  sys.on_socket = [&](int domain) {
+    return domain == AF_NETLINK && refuses && sockets++ >= allowed ? fail(EMFILE) : FakeSys::kReal;
+  };
+  Reactor reactor(sys, no_errors);
+  LinkHub hub(reactor);
+  RecordingHost hosts[2];
+  LinkSensor first(reactor, hub, hosts[0], loopback()), second(reactor, hub, hosts[1], loopback());
+  CHECK(first.start().state == SensorState::unknown && second.start().state == SensorState::unknown);
+  CHECK(hosts[0].faults[0].active && hosts[1].faults[0].active);
+  refuses = false;
+  run_until(reactor, [&] { return !hosts[0].reports.empty() && !hosts[1].reports.empty(); });
+  for (const RecordingHost& host : hosts) {
+    CHECK(host.reports.size() == 1 && host.reports[0].state != SensorState::unknown);
+    CHECK(host.reports[0].interface == "lo" && !host.faults.back().active);
+  }
 }
 
 void a_sensor_reads_the_real_network() {
@@ -91,7 +113,9 @@ void test_link_hub() {
   lost_messages_make_it_read_anew();
   a_flood_of_nothing_is_not_read_anew();
   a_failed_dump_is_told_and_tried_again();
-  a_sensor_without_netlink_says_so();
+  a_sensor_without_netlink_says_so_and_is_not_taken_for_absent();
+  what_is_refused_at_start_is_tried_again(0);
+  what_is_refused_at_start_is_tried_again(1);
   a_sensor_reads_the_real_network();
 }
 

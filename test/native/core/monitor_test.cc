@@ -76,7 +76,10 @@ SensorMaker by_pidfile(const std::string& path) {
 pid_t started_pid(World& world, const std::string& id) {
   world.monitor.run(script(id, "exec sleep 1000"));
   for (const RunStarted& started : world.wait_for<RunStarted>(1)) {
-    if (started.id == id) return started.pid;
+    if (started.id != id) continue;
+    // Until it has executed its program the shell, or nobody, is found under this pid.
+    while (ProcFs().command_line(started.pid) != std::vector<std::string>{"sleep", "1000"}) usleep(1000);
+    return started.pid;
   }
   CHECK(false);
   return 0;

@@ -32,6 +32,7 @@ struct World {
     dir.write(base + "stat", std::to_string(pid) + " (" + comm + ") " + state + " " + std::to_string(parent) + " 1 " +
                                  std::to_string(session) + " 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 " + std::to_string(ticks) +
                                  " 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0");
+    dir.write(base + "comm", comm + "\n");
     dir.write(base + "cmdline", (argv0.empty() ? comm : argv0) + std::string("\0-d", 3));
   }
   /// Its threads are inside do_exit, but its pidfd has not fired yet.
@@ -92,7 +93,7 @@ void a_bad_pidfile_is_refused_with_a_reason() {
   CHECK(says(world.by_pidfile(world.dir.path() + "/none"), "No such file"));
   CHECK(says(world.by_pidfile(world.dir.path()), "directory"));
   world.add(51, 1, "dead", 10'000, 'Z');
-  CHECK(says(world.by_pidfile(world.pidfile("51")), "is dead, dying or just being started"));
+  CHECK(says(world.by_pidfile(world.pidfile("51")), "is dead, or dying"));
 }
 
 void one_in_the_middle_of_execve_is_found_by_its_pid_and_not_by_its_words() {
@@ -101,7 +102,7 @@ void one_in_the_middle_of_execve_is_found_by_its_pid_and_not_by_its_words() {
   // It is told what it executes, and has no stack yet.
   CHECK(symlink("/usr/sbin/dnsmasq", (world.dir.path() + "/proc/50/exe").c_str()) == 0);
   CHECK(is_found(world.by_pidfile(world.pidfile("50"))));
-  CHECK(says(world.by_pidfile(world.pidfile("50"), "dnsmasq"), "just being started"));
+  CHECK(says(world.by_pidfile(world.pidfile("50"), "dnsmasq"), "just executing its program"));
   CHECK(world.by_name("dnsmasq") == 0);
 }
 
@@ -160,7 +161,7 @@ void a_dying_process_gives_way_to_its_successor() {
   world.add(95, 1, "slirp4netns", 9'000);
   world.let_die(95, "slirp4netns");
   CHECK(world.by_name("slirp4netns") == 0);
-  CHECK(says(world.by_pidfile(world.pidfile("95")), "is dead, dying or just being started"));
+  CHECK(says(world.by_pidfile(world.pidfile("95")), "is dead, or dying"));
   world.add(96, 1, "slirp4netns", 10);
   CHECK(world.by_name("slirp4netns") == 96);
   // One thread that is not on its way out: a leader may go before the others.

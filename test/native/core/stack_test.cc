@@ -1,6 +1,8 @@
 #include "prober/stack_probe.h"
 #include "sensors/stack.h"
 
+#include <utility>
+
 #include "base/error.h"
 #include "check.h"
 
@@ -11,27 +13,67 @@ std::function<ssize_t(int)> on_any_fd(std::function<int()> hook) {
   return [hook = std::move(hook)](int) -> ssize_t { return hook(); };
 }
 
-void a_living_stack_answers() { CHECK(probe_stack(real_sys()) == 0); }
+/// Asks once; fails if the answer does not come from within.
+int answer_at_once(Sys& sys) {
+  Reactor reactor(sys, no_errors);
+  int answer = -1;
+  StackProbe probe(reactor, [&](int error) { answer = error; });
+  probe.ask();
+  CHECK(!probe.waiting());
+  return answer;
+}
 
-void interruptions_and_delays_are_no_failure() {
+/// Leaves netlink alone.
+std::function<ssize_t(int)> on_udp(std::function<int()> hook) {
+  return [hook = std::move(hook)](int fd) -> ssize_t {
+    int domain = 0;
+    socklen_t size = sizeof domain;
+    CHECK(getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0);
+    return domain == AF_INET ? hook() : FakeSys::kReal;
+  };
+}
+
+void a_living_stack_answers() { CHECK(answer_at_once(real_sys()) == 0); }
+
+void interruptions_are_no_failure() {
   FakeSys sys;
   sys.on_send = on_any_fd(failing(EINTR, 2));
   sys.on_recv = on_any_fd(failing(EINTR, 2));
-  sys.on_poll = failing(EINTR, 2);
-  CHECK(probe_stack(sys) == 0);
-  sys.on_recv = on_any_fd(failing(EAGAIN, 1));
-  CHECK(probe_stack(sys) == 0);
+  CHECK(answer_at_once(sys) == 0);
 }
 
 void each_failure_has_its_errno() {
   FakeSys sys;
-  sys.on_recv = on_any_fd(failing(EAGAIN, 9));
-  sys.on_poll = [] { return 0; };
-  CHECK(probe_stack(sys) == ETIMEDOUT);
   sys.on_send = on_any_fd(failing(ENETUNREACH, 9));
-  CHECK(probe_stack(sys) == ENETUNREACH);
+  CHECK(answer_at_once(sys) == ENETUNREACH);
   sys.on_socket = [](int) { return fail(EAFNOSUPPORT); };
-  CHECK(probe_stack(sys) == EAFNOSUPPORT);
+  CHECK(answer_at_once(sys) == EAFNOSUPPORT);
+}
+
+void a_late_answer_is_taken_without_waiting() {
+  FakeSys sys;
+  Reactor reactor(sys, no_errors);
+  std::vector<int> answers;
+  StackProbe probe(reactor, [&](int error) { answers.push_back(error); });
+  sys.on_recv = on_any_fd(failing(EAGAIN, 1));
+  probe.ask();
+  CHECK(probe.waiting() && answers.empty());
+  probe.ask();
+  run_until(reactor, [&] { return !probe.waiting(); });
+  CHECK(answers == std::vector<int>{0});
+}
+
+void no_answer_is_a_timeout_that_keeps_nobody_waiting() {
+  FakeSys sys;
+  Reactor reactor(sys, no_errors);
+  std::vector<int> answers;
+  StackProbe probe(reactor, [&](int error) { answers.push_back(error); });
+  sys.on_recv = on_any_fd([] { return fail(EAGAIN); });
+  const double asked_ms = sys.boot_ms();
+  probe.ask();
+  CHECK(probe.waiting() && sys.boot_ms() - asked_ms < 100);
+  run_until(reactor, [&] { return !answers.empty(); });
+  CHECK(answers == std::vector<int>{ETIMEDOUT} && sys.boot_ms() - asked_ms >= 200);
 }
 
 struct World {
@@ -82,6 +124,38 @@ void our_own_lack_of_descriptors_is_not_its_death() {
   CHECK(world.host.reports.empty() && world.host.faults.size() == 1 && world.host.faults[0].code == "EMFILE");
 }
 
+void an_answer_that_is_awaited_is_unknown_until_it_comes() {
+  for (const int error : {0, ENETUNREACH}) {
+    World world;
+    world.sys.on_recv = on_udp([waits = true, error]() mutable {
+      if (std::exchange(waits, false)) return fail(EAGAIN);
+      return error == 0 ? FakeSys::kReal : fail(error);
+    });
+    CHECK(world.sensor.start().state == SensorState::unknown);
+    run_until(world.reactor, [&] { return world.host.reports.size() == 1; });
+    CHECK(world.host.reports[0].state == (error == 0 ? SensorState::up : SensorState::absent));
+  }
+}
+
+void a_living_one_that_falls_silent_is_dead_after_two_timeouts() {
+  World world;
+  CHECK(world.sensor.start().state == SensorState::up);
+  world.sys.on_recv = on_udp([] { return fail(EAGAIN); });
+  const double asked_ms = world.sys.boot_ms();
+  CHECK(world.sensor.snapshot().state == SensorState::up && world.sys.boot_ms() - asked_ms < 100);
+  run_until(world.reactor, [&] { return world.host.reports.size() == 1; });
+  CHECK(world.host.reports[0].detail == "ETIMEDOUT" && world.sys.boot_ms() - asked_ms >= 400);
+}
+
+void netlink_that_is_refused_at_start_is_tried_again() {
+  World world;
+  int left = 1;
+  world.sys.on_socket = [&](int domain) { return domain == AF_NETLINK && left-- > 0 ? fail(EMFILE) : FakeSys::kReal; };
+  world.sensor.start();
+  CHECK(world.host.faults.size() == 1 && world.host.faults[0].active && world.host.faults[0].code == "EMFILE");
+  run_until(world.reactor, [&] { return !world.host.faults[0].active; });
+}
+
 void without_netlink_it_probes_by_the_clock() {
   World world(5);
   world.sys.on_socket = [](int domain) { return domain == AF_NETLINK ? fail(EPERM) : FakeSys::kReal; };
@@ -95,12 +169,17 @@ void without_netlink_it_probes_by_the_clock() {
 
 void test_stack() {
   a_living_stack_answers();
-  interruptions_and_delays_are_no_failure();
+  interruptions_are_no_failure();
   each_failure_has_its_errno();
+  a_late_answer_is_taken_without_waiting();
+  no_answer_is_a_timeout_that_keeps_nobody_waiting();
   one_failure_is_tried_again_at_once();
   two_failures_are_a_death_and_an_answer_is_its_end();
   a_stack_that_never_answered_is_absent();
   our_own_lack_of_descriptors_is_not_its_death();
+  an_answer_that_is_awaited_is_unknown_until_it_comes();
+  a_living_one_that_falls_silent_is_dead_after_two_timeouts();
+  netlink_that_is_refused_at_start_is_tried_again();
   without_netlink_it_probes_by_the_clock();
 }
 

@@ -1,0 +1,324 @@
+#include "process/census.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "base/folder_hub.h"
+#include "base/unique_fd.h"
+#include "check.h"
+#include "sensors/process.h"
+
+extern char** environ;
+
+namespace sockmon {
+namespace {
+
+/// Never looks by itself within a test.
+constexpr CensusCadence kOnlyIfAsked{3'600'000, 60'000, 3'600'000, 3'600'000};
+constexpr CensusCadence kQuick{20, 60'000, 20, 5};
+
+const std::string kLongTime(200, '9');
+
+/// A process of a name that nobody else bears, ended with the test.
+class Sleeper {
+ public:
+  /// Who is to succeed another needs a longer time: where addresses are not random, as under "setarch -R", only the size of the command line
+  /// tells it from a fork of that one.
+  explicit Sleeper(std::string name, std::string time = "1000") {
+    char* const argv[] = {name.data(), time.data(), nullptr};
+    CHECK(::posix_spawn(&pid_, "/bin/sleep", nullptr, nullptr, argv, environ) == 0);
+  }
+  ~Sleeper() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  pid_t pid() const { return pid_; }
+
+ private:
+  pid_t pid_ = 0;
+};
+
+struct World {
+  TempDir dir;
+  FakeSys sys;
+  Reactor reactor{sys, no_errors};
+  ProcFs proc;
+  Census census;
+  const std::string name = "census" + std::to_string(getpid());
+
+  explicit World(CensusCadence cadence = kQuick) : census(reactor, real_sys(), proc, cadence) {}
+  World(CensusCadence cadence, const std::string& root) : proc(root), census(reactor, real_sys(), proc, cadence) {}
+
+  ProcessSpec named(const std::string& suffix = "") const {
+    ProcessSpec spec;
+    spec.name = name + suffix;
+    return spec;
+  }
+  /// Until a look that begins now is over and told.
+  void look_once() {
+    bool is_over = false;
+    ProcessSpec nobody;
+    nobody.name = "nobody-bears-this-name";
+    Census::Search search(census, nobody, [&](const Roll&) { is_over = true; });
+    search.look();
+    run_until(reactor, [&] { return is_over; });
+  }
+};
+
+void who_comes_is_told_and_who_does_not_wakes_nobody() {
+  World world;
+  std::vector<pid_t> found;
+  int others = 0;
+  Census::Search search(world.census, world.named(), [&](const Roll& roll) { found = roll.matching(world.named()); });
+  Census::Search other(world.census, world.named("x"), [&](const Roll&) { others++; });
+  world.look_once();
+  CHECK(found.empty() && others == 0);
+  const Sleeper sleeper(world.name);
+  run_until(world.reactor, [&] { return !found.empty(); });
+  CHECK(found == std::vector<pid_t>{sleeper.pid()} && others == 0);
+}
+
+void who_asks_is_told_also_that_there_is_nothing() {
+  World world(kOnlyIfAsked);
+  std::vector<const Roll*> rolls;
+  const auto keep = [&](const Roll& roll) {
+    CHECK(roll.matching(world.named()).empty());
+    rolls.push_back(&roll);
+  };
+  Census::Search first(world.census, world.named(), keep), second(world.census, world.named(), keep);
+  first.look();
+  second.look();
+  run_until(world.reactor, [&] { return rolls.size() >= 2; });
+  world.look_once();
+  CHECK(rolls.size() == 2);
+}
+
+void a_pidfile_counts_when_its_process_lives() {
+  World world;
+  const std::string path = world.dir.write("x.pid", "4194304\n");
+  ProcessSpec spec;
+  spec.pidfile = path;
+  int told = 0;
+  Census::Search search(world.census, spec, [&](const Roll&) { told++; });
+  world.look_once();
+  CHECK(told == 0);
+  world.dir.write("x.pid", std::to_string(getpid()));
+  run_until(world.reactor, [&] { return told > 0; });
+}
+
+void a_socket_counts_when_somebody_listens() {
+  World world;
+  int port[2], order[2];
+  CHECK(pipe(port) == 0 && pipe(order) == 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0) _exit(1);
+    getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+    char go = 0;
+    [[maybe_unused]] ssize_t done = write(port[1], &address.sin_port, sizeof address.sin_port);
+    done = read(order[0], &go, 1);
+    listen(fd, 1);
+    for (;;) pause();
+  }
+  in_port_t number = 0;
+  CHECK(read(port[0], &number, sizeof number) == sizeof number);
+  ProcessSpec spec;
+  spec.listen = parse_listen("tcp:127.0.0.1:" + std::to_string(ntohs(number)));
+  int told = 0;
+  Census::Search search(world.census, spec, [&](const Roll& roll) {
+    CHECK(roll.has().sockets && !roll.has().words);
+    told++;
+  });
+  world.look_once();
+  CHECK(told == 0);
+  CHECK(write(order[1], "y", 1) == 1);
+  run_until(world.reactor, [&] { return told > 0; });
+  kill(child, SIGKILL);
+  CHECK(waitpid(child, nullptr, 0) == child);
+  for (const int fd : {port[0], port[1], order[0], order[1]}) close(fd);
+}
+
+void it_gets_slower_until_something_is_started() {
+  World world(CensusCadence{5, 50, 3'600'000, 5});
+  int told = 0;
+  Census::Search search(world.census, world.named(), [&](const Roll&) { told++; });
+  const double calm_ms = world.sys.boot_ms() + 100;
+  run_until(world.reactor, [&] { return world.sys.boot_ms() > calm_ms; });
+  const Sleeper sleeper(world.name);
+  const double later_ms = world.sys.boot_ms() + 100;
+  run_until(world.reactor, [&] { return world.sys.boot_ms() > later_ms; });
+  CHECK(told == 0);
+  world.census.encourage();
+  run_until(world.reactor, [&] { return told > 0; });
+}
+
+void a_search_may_end_itself_and_others_while_it_is_told() {
+  World world(kOnlyIfAsked);
+  const Sleeper sleeper(world.name);
+  std::unique_ptr<Census::Search> first, second;
+  int told = 0;
+  const auto end_both = [&](const Roll&) {
+    first.reset();
+    second.reset();
+    told++;
+  };
+  first = std::make_unique<Census::Search>(world.census, world.named(), end_both);
+  second = std::make_unique<Census::Search>(world.census, world.named(), end_both);
+  world.look_once();
+  CHECK(told == 1);
+}
+
+void what_hides_the_processes_is_told_to_all_and_its_end_too() {
+  TempDir dir;
+  World world(kOnlyIfAsked, dir.path() + "/proc");
+  std::vector<int> errors;
+  Census::Search search(world.census, world.named(), [&](const Roll& roll) { errors.push_back(roll.error()); });
+  world.look_once();
+  CHECK(errors == std::vector<int>{ENOENT});
+  dir.write("proc/1/comm", "init\n");
+  world.look_once();
+  CHECK((errors == std::vector<int>{ENOENT, 0}));
+  world.look_once();
+  CHECK(errors.size() == 2);
+}
+
+void another_thread_gets_a_fresh_roll_that_serves_more_than_one() {
+  World world(kOnlyIfAsked);
+  RollNeeds words, both;
+  words.words = both.words = both.sockets = true;
+  std::shared_ptr<const Roll> first, second;
+  std::thread asker([&] {
+    const Sleeper sleeper(world.name);
+    first = world.census.fresh(both);
+    CHECK(first->matching(world.named()) == std::vector<pid_t>{sleeper.pid()} && first->has().sockets);
+    // A thousand questions one after the other take only a few looks.
+    int looks = 0;
+    std::shared_ptr<const Roll> before;
+    for (int i = 0; i < 1000; i++) {
+      second = world.census.fresh(words);
+      looks += second == before ? 0 : 1;
+      before = second;
+    }
+    CHECK(looks < 900);
+  });
+  asker.join();
+  CHECK(world.census.lent() == nullptr);
+  {
+    const Census::Loan loan(world.census, second);
+    CHECK(world.census.lent() == second.get());
+  }
+  CHECK(world.census.lent() == nullptr);
+}
+
+void who_is_not_asked_any_more_gives_no_roll() {
+  World world(kOnlyIfAsked);
+  int told = 0;
+  Census::Search search(world.census, world.named(), [&](const Roll&) { told++; });
+  world.census.stop();
+  world.census.stop();
+  search.look();
+  RollNeeds needs;
+  needs.words = true;
+  CHECK(world.census.fresh(needs)->error() == ETIMEDOUT && told == 0);
+}
+
+struct SeekingWorld : World {
+  FolderHub folders{reactor};
+  ProcessFinder finder{real_sys(), proc, [](pid_t) { return false; }};
+  const ProcessContext context{finder, proc, true, nullptr, &census, &folders};
+  RecordingHost host;
+  std::unique_ptr<ProcessSensor> sensor;
+
+  explicit SeekingWorld(CensusCadence cadence = kQuick) : World(cadence) {}
+  SensorState start(const ProcessSpec& spec) {
+    sensor = std::make_unique<ProcessSensor>(reactor, host, context, spec);
+    return sensor->start().state;
+  }
+  pid_t until_up(size_t count) {
+    run_until(reactor, [&] { return host.reports.size() >= count; });
+    CHECK(host.reports[count - 1].state == SensorState::up);
+    return *host.reports[count - 1].pid;
+  }
+};
+
+void a_sensor_finds_by_name_what_comes_and_comes_back_late() {
+  SeekingWorld world;
+  CHECK(world.start(world.named()) == SensorState::absent);
+  auto first = std::make_unique<Sleeper>(world.name);
+  CHECK(world.until_up(1) == first->pid());
+  first.reset();
+  run_until(world.reactor, [&] { return world.host.reports.size() == 2; });
+  CHECK(world.host.reports[1].state == SensorState::down);
+  // The quick looks are over then.
+  const double later_ms = world.sys.boot_ms() + 1500;
+  run_until(world.reactor, [&] { return world.sys.boot_ms() > later_ms; });
+  const Sleeper second(world.name, kLongTime);
+  CHECK(world.until_up(3) == second.pid());
+}
+
+void a_sensor_hears_of_a_pidfile_at_once() {
+  SeekingWorld world(kOnlyIfAsked);
+  ProcessSpec spec;
+  spec.pidfile = world.dir.path() + "/run/x/x.pid";
+  CHECK(world.start(spec) == SensorState::absent);
+  const Sleeper sleeper(world.name);
+  world.dir.write("run/x/x.pid", std::to_string(sleeper.pid()));
+  CHECK(world.until_up(1) == sleeper.pid());
+}
+
+void a_sensor_finds_a_successor_soon_without_waiting_for_the_cadence() {
+  SeekingWorld world(kOnlyIfAsked);
+  auto first = std::make_unique<Sleeper>(world.name);
+  SensorState state = world.start(world.named());
+  if (state != SensorState::up) CHECK(world.until_up(1) == first->pid());
+  world.host.reports.clear();
+  first.reset();
+  run_until(world.reactor, [&] { return world.host.reports.size() == 1; });
+  const Sleeper second(world.name, kLongTime);
+  CHECK(world.until_up(2) == second.pid());
+}
+
+void a_sensor_is_told_of_hidden_processes_by_the_census() {
+  TempDir dir;
+  dir.write("proc/1/comm", "init\n");
+  World base(kQuick, dir.path() + "/proc");
+  ProcessFinder finder(real_sys(), base.proc, [](pid_t) { return false; });
+  const ProcessContext context{finder, base.proc, true, nullptr, &base.census, nullptr};
+  RecordingHost host;
+  ProcessSensor sensor(base.reactor, host, context, base.named());
+  CHECK(sensor.start().state == SensorState::absent && host.faults.empty());
+  std::filesystem::rename(dir.path() + "/proc/1", dir.path() + "/proc/2");
+  run_until(base.reactor, [&] { return host.faults.size() == 1; });
+  CHECK(host.faults[0].code == "EACCES" && host.faults[0].active);
+  std::filesystem::rename(dir.path() + "/proc/2", dir.path() + "/proc/1");
+  run_until(base.reactor, [&] { return !host.faults[0].active; });
+}
+
+}  // namespace
+
+void test_census() {
+  who_comes_is_told_and_who_does_not_wakes_nobody();
+  who_asks_is_told_also_that_there_is_nothing();
+  a_pidfile_counts_when_its_process_lives();
+  a_socket_counts_when_somebody_listens();
+  it_gets_slower_until_something_is_started();
+  a_search_may_end_itself_and_others_while_it_is_told();
+  what_hides_the_processes_is_told_to_all_and_its_end_too();
+  another_thread_gets_a_fresh_roll_that_serves_more_than_one();
+  who_is_not_asked_any_more_gives_no_roll();
+  a_sensor_finds_by_name_what_comes_and_comes_back_late();
+  a_sensor_hears_of_a_pidfile_at_once();
+  a_sensor_finds_a_successor_soon_without_waiting_for_the_cadence();
+  a_sensor_is_told_of_hidden_processes_by_the_census();
+}
+
+}  // namespace sockmon

@@ -1,0 +1,108 @@
+#include "base/path_watch.h"
+
+#include <filesystem>
+
+#include "check.h"
+
+namespace sockmon {
+namespace {
+
+struct World {
+  TempDir dir;
+  FakeSys sys;
+  Reactor reactor{sys, no_errors};
+  FolderHub hub{reactor};
+  std::string folder = dir.path() + "/run/daemon";
+  int signs = 0;
+  std::unique_ptr<PathWatch> watch;
+
+  void begin() { watch = std::make_unique<PathWatch>(hub, folder + "/x.pid", [this] { signs++; }); }
+  /// What the kernel has told by now.
+  void hear() {
+    const int known = signs;
+    run_until(reactor, [&] { return signs > known; });
+  }
+};
+
+void a_file_is_told_in_a_folder_that_is_there() {
+  World world;
+  std::filesystem::create_directories(world.folder);
+  world.begin();
+  world.dir.write("run/daemon/y.pid", "1");
+  world.dir.write("run/daemon/x.pid", "1");
+  world.hear();
+  // It was written as well as made; nothing of the other one.
+  CHECK(world.signs <= 2);
+}
+
+void a_file_is_told_whose_folders_come_later() {
+  World world;
+  world.begin();
+  std::filesystem::create_directory(world.dir.path() + "/run");
+  world.hear();
+  std::filesystem::create_directory(world.folder);
+  world.hear();
+  world.dir.write("run/daemon/x.pid", "1");
+  world.hear();
+}
+
+void folders_that_come_faster_than_they_are_looked_at_are_not_missed() {
+  World world;
+  world.begin();
+  // All of it before the first event is read.
+  world.dir.write("run/daemon/x.pid", "1");
+  world.hear();
+  const int known = world.signs;
+  std::filesystem::remove(world.folder + "/x.pid");
+  run_until(world.reactor, [&] { return world.signs > known; });
+}
+
+void a_folder_that_goes_and_comes_back_is_watched_again() {
+  World world;
+  std::filesystem::create_directories(world.folder);
+  world.begin();
+  std::filesystem::remove(world.folder);
+  world.hear();
+  std::filesystem::create_directory(world.folder);
+  world.hear();
+  world.dir.write("run/daemon/x.pid", "1");
+  world.hear();
+}
+
+void it_may_end_in_its_own_callback() {
+  World world;
+  std::filesystem::create_directories(world.folder);
+  bool told = false;
+  world.watch = std::make_unique<PathWatch>(world.hub, world.folder + "/x.pid", [&] {
+    world.watch.reset();
+    told = true;
+  });
+  world.dir.write("run/daemon/x.pid", "1");
+  run_until(world.reactor, [&] { return told; });
+}
+
+void without_watches_it_is_silent() {
+  World world;
+  world.sys.on_inotify_add_watch = [](const char*) { return fail(ENOSPC); };
+  world.begin();
+  std::filesystem::create_directories(world.folder);
+  world.dir.write("run/daemon/x.pid", "1");
+  bool is_later = false;
+  Timer later(world.reactor, [&] { is_later = true; });
+  later.arm(20);
+  run_until(world.reactor, [&] { return is_later; });
+  CHECK(world.signs == 0);
+}
+
+}  // namespace
+
+void test_path_watch() {
+  a_file_is_told_in_a_folder_that_is_there();
+  a_file_is_told_whose_folders_come_later();
+  folders_that_come_faster_than_they_are_looked_at_are_not_missed();
+  a_folder_that_goes_and_comes_back_is_watched_again();
+  it_may_end_in_its_own_callback();
+  without_watches_it_is_silent();
+}
+
+}  // namespace sockmon
