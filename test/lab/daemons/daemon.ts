@@ -12,6 +12,20 @@ export interface Reload {
   readonly sees: Sight;
 }
 
+/** Something else that the table says of a daemon. */
+export interface Claim {
+  /** A part of its row, word for word. */
+  readonly says: string;
+  /** For sh -e, without sockmon, the unit freshly started: fails where it is not so. $MAIN is the pid that the table's line watches. */
+  readonly command: string;
+}
+
+/**
+ * Who brings it back when `watch: {unit: ...}` with `restart: {unit: ...}` watches it, and what the first line of the table watches is
+ * killed; nobody: the unit sees nothing of that death, or does not come back within half a minute.
+ */
+export type Bringer = 'sockmon' | 'systemd' | 'nobody';
+
 export interface Daemon {
   /** Its name in the table, and the name of the resource. */
   readonly name: string;
@@ -32,6 +46,9 @@ export interface Daemon {
   /** The line of the table, as YAML of `watch:`, and others that do as well. Each of them is played. */
   readonly watch: readonly string[];
   readonly reloads?: readonly Reload[];
+  /** Left out: systemd where the unit has a Restart=, else sockmon. */
+  readonly byUnit?: Bringer;
+  readonly claims?: readonly Claim[];
   /** The comm of the process that is to be watched, where it is not the name of the program. */
   readonly comm?: string;
   /** Why it cannot be played in the lab. The table says so too. */

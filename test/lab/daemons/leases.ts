@@ -13,6 +13,8 @@ export const leases: readonly Daemon[] = [
     files: { '/etc/dhcpcd.conf': 'persistent\nallowinterfaces wan0\nnoipv4ll\n' },
     restart: 'systemctl kill --signal=SIGKILL dhcpcd; systemctl restart dhcpcd',
     watch: ['{process: {pidfile: /run/dhcpcd/pid, name: dhcpcd}}'],
+    // `systemctl restart` waits 90 s for the helpers that the manager has left.
+    byUnit: 'nobody',
     reloads: [{ name: 'dhcpcd --rebind', command: 'dhcpcd --rebind', sees: 'nothing' }, signal('HUP')],
   },
   {

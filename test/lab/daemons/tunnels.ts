@@ -87,6 +87,8 @@ export const tunnels: readonly Daemon[] = [
     program: '/usr/lib/ipsec/charon',
     unit: 'strongswan-starter.service',
     watch: ['{process: {pidfile: /run/charon.pid, name: charon}}'],
+    // starter, the unit's main process, has it back by itself.
+    byUnit: 'nobody',
     reloads: [systemctlReload(), signal('HUP')],
   },
   {
