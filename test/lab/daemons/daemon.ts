@@ -10,6 +10,8 @@ export interface Reload {
   /** For sh -e; $MAIN is the pid that sockmon watches, $UNIT the unit. */
   readonly command: string;
   readonly sees: Sight;
+  /** What is seen at other times of the same. */
+  readonly also?: Sight;
 }
 
 /** Something else that the table says of a daemon. */
@@ -81,3 +83,5 @@ systemd-run --quiet --unit=isp -p NetworkNamespacePath=/run/netns/isp dnsmasq --
   --interface=isp0 --dhcp-range=192.0.2.50,192.0.2.60,1h --dhcp-leasefile=/run/isp.leases --pid-file=/run/isp.pid
 `;
 export const noProvidersLine = 'systemctl stop isp; ip link delete wan0; ip netns delete isp';
+/** For a claim: an address of the provider's has come. */
+export const leased = `until_true 'ip -4 -o address show wan0 | grep -q " 192\\.0\\.2\\."'`;

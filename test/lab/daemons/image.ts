@@ -12,6 +12,7 @@ const besides = [
   'frr-pythontools',
   'nftables',
   'strongswan-starter',
+  'miniupnpd',
 ];
 /** Debian lets nobody have two daemons for one clock. Only one of them runs at a time here. */
 const forced = ['ntpsec'];

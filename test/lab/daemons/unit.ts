@@ -1,4 +1,5 @@
 /** The same daemon watched and restarted by its unit alone: what the table watches is killed, and who brings it back is seen. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { until } from '../wait.js';
 import type { Bringer, Daemon } from './daemon.js';
 import { show } from './look.js';
@@ -7,6 +8,12 @@ import { allUp, journal, lastSeq, news, startSockmon } from './watcher.js';
 
 /** What is not back by then is told as brought back by nobody: the slowest that is took 7 s. */
 const longestMs = 30_000;
+
+/**
+ * What systemd says of a main process is asked when that is seen, and takes 15 ms or, on a busy machine, much more. One that ends before the
+ * answer is taken for a helper of the start; when systemd has the next one by then, nothing is told.
+ */
+const answeredMs = 2000;
 
 export interface UnitSeen {
   readonly bringer: Bringer;
@@ -23,6 +30,7 @@ export async function playUnit(machine: Machine, daemon: Daemon, pid: number | n
   // It has died before, and may have been started as often as its limit allows.
   await machine.sh(`systemctl reset-failed ${unit}`);
   await startSockmon(machine, [{ watch: written, restart: written }]);
+  await pause(answeredMs);
   const before = await mainPid();
   const seq = lastSeq(machine);
   await machine.sh(`kill -KILL ${pid}`);
