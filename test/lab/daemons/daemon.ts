@@ -10,7 +10,23 @@ export interface Reload {
   /** For sh -e; $MAIN is the pid that sockmon watches, $UNIT the unit. */
   readonly command: string;
   readonly sees: Sight;
+  /** What is seen at other times of the same. */
+  readonly also?: Sight;
 }
+
+/** Something else that the table says of a daemon. */
+export interface Claim {
+  /** A part of its row, word for word. */
+  readonly says: string;
+  /** For sh -e, without sockmon, the unit freshly started: fails where it is not so. $MAIN is the pid that the table's line watches. */
+  readonly command: string;
+}
+
+/**
+ * Who brings it back when `watch: {unit: ...}` with `restart: {unit: ...}` watches it, and what the first line of the table watches is
+ * killed; nobody: the unit sees nothing of that death, or does not come back within half a minute.
+ */
+export type Bringer = 'sockmon' | 'systemd' | 'nobody';
 
 export interface Daemon {
   /** Its name in the table, and the name of the resource. */
@@ -32,6 +48,9 @@ export interface Daemon {
   /** The line of the table, as YAML of `watch:`, and others that do as well. Each of them is played. */
   readonly watch: readonly string[];
   readonly reloads?: readonly Reload[];
+  /** Left out: systemd where the unit has a Restart=, else sockmon. */
+  readonly byUnit?: Bringer;
+  readonly claims?: readonly Claim[];
   /** The comm of the process that is to be watched, where it is not the name of the program. */
   readonly comm?: string;
   /** Why it cannot be played in the lab. The table says so too. */
@@ -64,3 +83,5 @@ systemd-run --quiet --unit=isp -p NetworkNamespacePath=/run/netns/isp dnsmasq --
   --interface=isp0 --dhcp-range=192.0.2.50,192.0.2.60,1h --dhcp-leasefile=/run/isp.leases --pid-file=/run/isp.pid
 `;
 export const noProvidersLine = 'systemctl stop isp; ip link delete wan0; ip netns delete isp';
+/** For a claim: an address of the provider's has come. */
+export const leased = `until_true 'ip -4 -o address show wan0 | grep -q " 192\\.0\\.2\\."'`;

@@ -12,6 +12,7 @@ const besides = [
   'frr-pythontools',
   'nftables',
   'strongswan-starter',
+  'miniupnpd',
 ];
 /** Debian lets nobody have two daemons for one clock. Only one of them runs at a time here. */
 const forced = ['ntpsec'];
@@ -29,10 +30,14 @@ mount -t tmpfs tmpfs run
 printf '#!/bin/sh\\nexit 101\\n' >usr/sbin/policy-rc.d
 chmod 755 usr/sbin/policy-rc.d
 export DEBIAN_FRONTEND=noninteractive
+# systemd-resolved makes resolv.conf a link to what it would write if it ran.
+find_names() { cp --remove-destination /etc/resolv.conf etc/resolv.conf; }
+find_names
 chroot . apt-get update --quiet=2
 # It would be called broken from the second time on.
 chroot . dpkg --force-depends --remove $forced >/dev/null 2>&1
 chroot . apt-get install --yes --quiet=2 --no-install-recommends "$@"
+find_names
 chroot . sh -ec 'cd /tmp; apt-get download --quiet=2 "$@"; dpkg --force-conflicts --force-depends --install ./*.deb; rm ./*.deb' sh $forced
 `;
 

@@ -1,5 +1,13 @@
 /** Who gives addresses and who takes them. */
-import { type Daemon, noProvidersLine, providersLine, signal, systemctlReload, unitFile } from './daemon.js';
+import {
+  type Daemon,
+  leased,
+  noProvidersLine,
+  providersLine,
+  signal,
+  systemctlReload,
+  unitFile,
+} from './daemon.js';
 
 const line = { before: providersLine, after: noProvidersLine };
 
@@ -13,6 +21,8 @@ export const leases: readonly Daemon[] = [
     files: { '/etc/dhcpcd.conf': 'persistent\nallowinterfaces wan0\nnoipv4ll\n' },
     restart: 'systemctl kill --signal=SIGKILL dhcpcd; systemctl restart dhcpcd',
     watch: ['{process: {pidfile: /run/dhcpcd/pid, name: dhcpcd}}'],
+    // `systemctl restart` waits 90 s for the helpers that the manager has left.
+    byUnit: 'nobody',
     reloads: [{ name: 'dhcpcd --rebind', command: 'dhcpcd --rebind', sees: 'nothing' }, signal('HUP')],
   },
   {
@@ -28,6 +38,16 @@ export const leases: readonly Daemon[] = [
       ),
     },
     watch: ['{process: {pidfile: /run/dhclient.wan0.pid, name: dhclient}}'],
+    claims: [
+      {
+        says: 'Killed, it leaves its address until the lease is over: the kernel counts it down.',
+        command: `${leased}
+kill -KILL $MAIN
+sleep 2
+ip -4 -o address show wan0
+ip -4 -o address show wan0 | grep -Eq 'valid_lft [0-9]+sec'`,
+      },
+    ],
   },
   {
     ...line,
@@ -42,6 +62,16 @@ export const leases: readonly Daemon[] = [
     },
     watch: ['{process: {pidfile: /run/udhcpc.wan0.pid, name: udhcpc}}'],
     reloads: [signal('USR1'), signal('USR2')],
+    claims: [
+      {
+        says: 'Killed, it leaves its address for ever.',
+        command: `${leased}
+kill -KILL $MAIN
+sleep 2
+ip -4 -o address show wan0
+ip -4 -o address show wan0 | grep -q 'valid_lft forever'`,
+      },
+    ],
   },
   {
     name: 'kea-dhcp4',
@@ -73,6 +103,15 @@ export const leases: readonly Daemon[] = [
     before: 'sysctl -qw net.ipv6.conf.all.forwarding=1',
     watch: ['{process: {pidfile: /run/radvd.pid, name: radvd}}'],
     reloads: [systemctlReload()],
+    claims: [
+      {
+        says: 'Without the child the parent goes on.',
+        command: `kill -KILL $(pgrep -P $MAIN radvd)
+sleep 2
+systemctl is-active $UNIT
+test "$(cat /run/radvd.pid)" = $MAIN`,
+      },
+    ],
   },
   {
     ...line,

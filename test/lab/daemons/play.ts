@@ -1,20 +1,27 @@
 /** Plays the lines of one daemon: it is started and seen alive; what is routine is done to it; it is killed, seen dead, and brought back. */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { StatusAnswer } from '../../../src/control/protocol.js';
-import type { JournalEntry } from '../../../src/core/model.js';
-import { readJournal } from '../../../src/journal.js';
-import { nodeCommand } from '../daemon.js';
 import { until } from '../wait.js';
-import { type Daemon, type Sight, unitFile } from './daemon.js';
+import { type Claimed, playClaims } from './claims.js';
+import type { Bringer, Daemon, Sight } from './daemon.js';
 import { type Process, pidfilesOf, processesOf, show } from './look.js';
 import type { Machine } from './machine.js';
+import { playUnit, type UnitSeen } from './unit.js';
+import {
+  allUp,
+  entriesOf,
+  journal,
+  lastSeq,
+  news,
+  sightOf,
+  startSockmon,
+  stopSockmon,
+  watchedPids,
+} from './watcher.js';
+
+const script = '/run/restart';
 
 /** That nothing is seen can only be seen by waiting. The slowest of what follows a reload here came after 1.2 s. */
 const quietMs = 3000;
-
-const stateDir = '/run/lab/state';
-const sockmon = '/usr/lib/sockmon/dist/src/arm.cjs';
-const node = ['/usr/bin/env', ...nodeCommand.slice(0, -1), sockmon].join(' ');
 
 export interface Seen {
   readonly sight: Sight;
@@ -41,6 +48,8 @@ export interface Row {
     readonly mainPid: number;
     readonly pid: number | null;
   };
+  readonly byUnit: UnitSeen & { readonly expected: Bringer };
+  readonly claims: readonly Claimed[];
   /** What differs from what the table says. */
   readonly faults: readonly string[];
 }
@@ -52,52 +61,48 @@ export async function play(machine: Machine, daemon: Daemon): Promise<Row> {
     await machine.sh('systemctl daemon-reload');
     if (daemon.before) await machine.sh(daemon.before);
     await machine.sh(`systemctl start ${unit}`);
-    await startSockmon(machine, daemon);
-    return await watchItLive(machine, daemon);
+    machine.write(script, `#!/bin/sh -e\n${daemon.restart ?? `systemctl restart ${unit}`}\n`);
+    const lines = daemon.watch.map((watch, index) => ({
+      watch,
+      restart: index === 0 ? `{script: ${script}}` : null,
+    }));
+    await startSockmon(machine, lines);
+    const lived = await watchItLive(machine, daemon);
+    await stopSockmon(machine);
+    const byUnit = await playUnit(machine, daemon, lived.death.pid);
+    await stopSockmon(machine);
+    const claims = await playClaims(machine, daemon);
+    return judged(lived, byUnit, claims);
   } catch (error) {
     const log = await machine.try(
       `journalctl --no-pager --output=cat -n 15 -u ${unit} -u sockmon; systemctl status --no-pager -n 0 ${unit}`,
     );
     throw new Error(`${daemon.name}: ${(error as Error).message}\n${log}`);
   } finally {
-    await machine.try(`systemctl stop sockmon; rm -rf /run/lab; systemctl stop ${unit}`);
+    await stopSockmon(machine);
+    await machine.try(`systemctl stop ${unit}`);
     if (daemon.after) await machine.try(daemon.after);
     for (const path of Object.keys(daemon.files ?? {})) await machine.try(`rm -f ${path}`);
     await machine.try('systemctl daemon-reload; systemctl reset-failed');
   }
 }
 
-async function startSockmon(machine: Machine, daemon: Daemon): Promise<void> {
-  machine.write(
-    '/run/lab/restart',
-    `#!/bin/sh -e\n${daemon.restart ?? `systemctl restart ${daemon.unit}`}\n`,
-  );
-  const resources = daemon.watch.map((watch, index) => {
-    const restart = index === 0 ? '\n    restart: {script: /run/lab/restart}' : '';
-    return `  line${index}:\n    watch: ${watch}\n    settle: 2s${restart}`;
-  });
-  machine.write(
-    '/run/lab/sockmon.yaml',
-    `node: lab\nstate_dir: ${stateDir}\nresources:\n${resources.join('\n')}\n`,
-  );
-  machine.write(
-    '/etc/systemd/system/sockmon.service',
-    unitFile(
-      `Environment=SOCKMON_TEST_NO_REBOOT=1\nKillMode=process\nExecStart=${node} run --config /run/lab/sockmon.yaml`,
-    ),
-  );
-  await machine.sh('systemctl daemon-reload; systemctl start sockmon');
+type Lived = Omit<Row, 'byUnit' | 'claims'>;
+
+/** What was seen by its unit, and of the claims, differs from the table as well. */
+function judged(lived: Lived, seen: UnitSeen, claims: readonly Claimed[]): Row {
+  const expected = lived.daemon.byUnit ?? (lived.restartOfUnit === 'no' ? 'sockmon' : 'systemd');
+  const faults = [...lived.faults];
+  if (seen.bringer !== expected)
+    faults.push(`by its unit it is brought back by ${seen.bringer}, the table says ${expected}`);
+  for (const { says, holds } of claims) if (!holds) faults.push(`not so: ${says}`);
+  return { ...lived, byUnit: { ...seen, expected }, claims, faults };
 }
 
-async function watchItLive(machine: Machine, daemon: Daemon): Promise<Row> {
+async function watchItLive(machine: Machine, daemon: Daemon): Promise<Lived> {
   const { unit } = daemon;
   const count = daemon.watch.length;
   const faults: string[] = [];
-  await until(
-    'every line to be seen alive',
-    () => new Set(entriesOf(machine, 'seen').map(({ resource }) => resource)).size === count,
-    { pollMs: 100 },
-  );
   const processes = await processesOf(machine, unit);
   const pidfiles = await pidfilesOf(machine, processes);
   const watched = await watchedPids(machine, count);
@@ -109,10 +114,11 @@ async function watchItLive(machine: Machine, daemon: Daemon): Promise<Row> {
       faults.push(`pid ${pid} is watched: ${process?.comm ?? 'none of the unit'}`);
   }
   const reloads = [];
-  for (const { name, command, sees } of daemon.reloads ?? []) {
+  for (const { name, command, sees, also } of daemon.reloads ?? []) {
     const seen = await reload(machine, daemon, command);
     reloads.push({ name, expected: sees, seen });
-    if (seen.sight !== sees) faults.push(`${name}: ${seen.sight} is seen, the table says ${sees}`);
+    if (seen.sight !== sees && seen.sight !== also)
+      faults.push(`${name}: ${seen.sight} is seen, the table says ${sees}`);
   }
   const death = await kill(machine, daemon);
   if (!death.entries.some(entry => entry.includes('SIGKILL')))
@@ -129,16 +135,11 @@ async function reload(machine: Machine, daemon: Daemon, command: string): Promis
   const seq = lastSeq(machine);
   await machine.sh(command, { MAIN: String(before), UNIT: daemon.unit });
   await pause(quietMs);
-  await allUp(machine, daemon);
+  await allUp(machine, daemon.name);
   const later = journal(machine).filter(entry => entry.seq > seq);
   const [after = null] = await watchedPids(machine, 1);
   const mainPid = Number(await show(machine, daemon.unit, 'MainPID'));
   return { sight: sightOf(later), entries: news(machine, seq), pids: [before, after], mainPid };
-}
-
-function sightOf(later: readonly JournalEntry[]): Sight {
-  if (later.some(({ type }) => type === 'outage_begin')) return 'outage';
-  return later.some(entry => entry.type === 'notice' && entry.what === 'replaced') ? 'replaced' : 'nothing';
 }
 
 async function kill(machine: Machine, daemon: Daemon): Promise<Row['death']> {
@@ -153,9 +154,9 @@ async function kill(machine: Machine, daemon: Daemon): Promise<Row['death']> {
       daemon.watch.length,
     { pollMs: 20, context: () => news(machine, seq).join('\n') },
   );
-  await allUp(machine, daemon);
+  await allUp(machine, daemon.name);
   await pause(quietMs);
-  await allUp(machine, daemon);
+  await allUp(machine, daemon.name);
   const [after = null] = await watchedPids(machine, 1);
   const ends = entriesOf(machine, 'outage_end').filter(
     entry => entry.seq > seq && entry.resource === 'line0',
@@ -166,69 +167,4 @@ async function kill(machine: Machine, daemon: Daemon): Promise<Row['death']> {
     mainPid: Number(await show(machine, daemon.unit, 'MainPID')),
     pid: after,
   };
-}
-
-/** Until each line is up, and verified: what dies before that counts to the outage of before. */
-async function allUp(machine: Machine, daemon: Daemon): Promise<void> {
-  const isUp = async (): Promise<boolean> => {
-    return (await status(machine)).snapshot.recovery === 'watching';
-  };
-  await until(`${daemon.name} to be back`, isUp, {
-    pollMs: 500,
-    deadlineMs: 120_000,
-    context: () => news(machine, 0).join('\n'),
-  });
-}
-
-async function status(machine: Machine): Promise<StatusAnswer> {
-  // Its own status is not 0 where something is down.
-  return JSON.parse(await machine.sh(`${node} status --json --state-dir ${stateDir} || true`));
-}
-
-async function watchedPids(machine: Machine, count: number): Promise<(number | null)[]> {
-  const { snapshot } = await status(machine);
-  return Array.from({ length: count }, (_, index) => {
-    const sensors = snapshot.resources[`line${index}`]?.sensors ?? [];
-    const pid = sensors.map(({ detail }) => /\bpid (\d+)/.exec(detail)?.[1]).find(Boolean);
-    return pid === undefined ? null : Number(pid);
-  });
-}
-
-function journal(machine: Machine): JournalEntry[] {
-  return readJournal(machine.path(stateDir));
-}
-
-function entriesOf<T extends JournalEntry['type']>(
-  machine: Machine,
-  type: T,
-): Extract<JournalEntry, { type: T }>[] {
-  return journal(machine).filter((entry): entry is Extract<JournalEntry, { type: T }> => entry.type === type);
-}
-
-function lastSeq(machine: Machine): number {
-  return journal(machine).at(-1)?.seq ?? 0;
-}
-
-function news(machine: Machine, seq: number): string[] {
-  return journal(machine)
-    .filter(entry => entry.seq > seq && entry.type !== 'evidence')
-    .map(inWords);
-}
-
-/** One line for one entry; evidence is no sight. */
-function inWords(entry: JournalEntry): string {
-  switch (entry.type) {
-    case 'outage_begin':
-      return `${entry.resource} died: ${entry.sensor}, ${JSON.stringify(entry.cause)}`;
-    case 'outage_cause':
-      return `${entry.resource} died, as is known now: ${JSON.stringify(entry.cause)}`;
-    case 'outage_end':
-      return `${entry.resource} ${entry.outcome} after ${Math.round(entry.durationMs)} ms, ${entry.attempts} attempts`;
-    case 'attempt_end':
-      return `${entry.resource} attempt ${entry.attempt}: ${JSON.stringify(entry.result)}`;
-    case 'notice':
-      return `${entry.resource} ${entry.what}: ${entry.detail}`;
-    default:
-      return `${entry.type} ${'resource' in entry ? entry.resource : ''}`;
-  }
 }

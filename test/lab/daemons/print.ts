@@ -2,7 +2,7 @@
 import type { Row } from './play.js';
 
 export function printed(row: Row): string {
-  const { daemon, reloads, death } = row;
+  const { daemon, reloads, death, byUnit, claims } = row;
   const lines = [
     `${daemon.name} ${row.version} (${daemon.unit}, Restart=${row.restartOfUnit})`,
     ...daemon.watch.map(
@@ -19,6 +19,12 @@ export function printed(row: Row): string {
     ]),
     `  kill -KILL: back after ${Math.round(death.backMs)} ms as pid ${death.pid}, main ${death.mainPid}`,
     ...death.entries.map(entry => `    ${entry}`),
+    `  by its unit: ${byUnit.bringer}; main ${byUnit.mainPids.join(' → ')}`,
+    ...byUnit.entries.map(entry => `    ${entry}`),
+    ...claims.flatMap(({ says, holds, output }) => [
+      `  ${holds ? 'so' : 'NOT SO'}: ${says}`,
+      ...output.split('\n').map(line => `    ${line}`),
+    ]),
     ...row.faults.map(fault => `  FAULT: ${fault}`),
   ];
   return `${lines.join('\n')}\n`;

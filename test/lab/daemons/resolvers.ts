@@ -17,6 +17,17 @@ export const resolvers: readonly Daemon[] = [
       '{process: {name: dnsmasq, listen: udp:53}}',
     ],
     reloads: [systemctlReload()],
+    claims: [
+      {
+        says: 'With `dhcp-script` the parent (user dnsmasq) holds ports 53 and 67, and its child, root, is the helper.',
+        command: `holds() { ss -Hlnup "sport = $1" | grep -q "pid=$2,"; }
+test "$(ps -o user= -p $MAIN)" = dnsmasq
+child=$(pgrep -P $MAIN dnsmasq)
+test "$(ps -o user= -p $child)" = root
+holds 53 $MAIN; holds 67 $MAIN
+! holds 67 $child`,
+      },
+    ],
   },
   {
     name: 'unbound',
@@ -40,6 +51,17 @@ export const resolvers: readonly Daemon[] = [
     program: '/usr/sbin/kresd',
     unit: 'kresd@1.service',
     watch: ['{process: {name: kresd, listen: udp:127.0.0.1:53}}', '{process: {name: kresd}}'],
+    claims: [
+      {
+        says: '`kresd@1` and `kresd@2` share one port (SO_REUSEPORT) and one name.',
+        command: `systemctl start kresd@2
+holders() { ss -Hlnup 'src 127.0.0.1 and sport = 53' | grep -o 'pid=[0-9]*' | sort -u; }
+until_true 'test $(holders | wc -l) = 2'
+holders; pgrep -ax kresd
+test $(pgrep -cx kresd) = 2
+systemctl stop kresd@2`,
+      },
+    ],
   },
   {
     name: 'pdns_recursor',

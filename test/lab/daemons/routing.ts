@@ -1,5 +1,18 @@
 /** Routing, addresses that move, and who configures interfaces. */
-import { type Daemon, noProvidersLine, providersLine, signal, systemctlReload, unitFile } from './daemon.js';
+import {
+  type Daemon,
+  leased,
+  noProvidersLine,
+  providersLine,
+  signal,
+  systemctlReload,
+  unitFile,
+} from './daemon.js';
+
+/** For a claim: what becomes of addresses and routes from now on, until `systemctl stop hearing`. */
+const heard = `rm -f /run/heard
+systemd-run --quiet --unit=hearing -p StandardOutput=file:/run/heard ip -4 monitor address route
+until_true 'test -e /run/heard'; sleep 1`;
 
 export const routing: readonly Daemon[] = [
   {
@@ -8,6 +21,8 @@ export const routing: readonly Daemon[] = [
     program: '/usr/lib/frr/zebra',
     unit: 'frr.service',
     watch: ['{process: {pidfile: /run/frr/zebra.pid, name: zebra}}'],
+    // The unit's main process is watchfrr, which would have zebra back by itself, if it has run for a minute.
+    byUnit: 'nobody',
     reloads: [systemctlReload()],
   },
   {
@@ -37,6 +52,31 @@ export const routing: readonly Daemon[] = [
     },
     watch: ['{process: {pidfile: /run/keepalived.pid, name: keepalived}}'],
     reloads: [systemctlReload()],
+    claims: [
+      {
+        says: 'The parent restarts a dead child by itself: at once, the second time after 1 s, the third after 2 s.',
+        command: `for seconds in 0 1 2; do
+  until_true 'test -s /run/vrrp.pid'
+  child=$(cat /run/vrrp.pid)
+  begin=$(ms)
+  kill -KILL $child
+  until_true 'test -s /run/vrrp.pid && test "$(cat /run/vrrp.pid)" != '$child
+  took=$(($(ms) - begin))
+  echo "back after $took ms"
+  test $((took / 1000)) = $seconds
+done`,
+      },
+      {
+        says: 'A new child holds the address again after 3.6 s.',
+        command: `until_true 'ip -4 -o address show lan0 | grep -q 10.9.0.9/'
+kill -KILL $(cat /run/vrrp.pid)
+sleep 1
+begin=$(ms)
+! ip -4 -o address show lan0 | grep 10.9.0.9/
+until_true 'ip -4 -o address show lan0 | grep -q 10.9.0.9/'
+echo "after $((1000 + $(ms) - begin)) ms"`,
+      },
+    ],
   },
   {
     ...{ before: providersLine, after: noProvidersLine },
@@ -49,6 +89,19 @@ export const routing: readonly Daemon[] = [
     },
     watch: ['{process: {name: NetworkManager}}'],
     reloads: [systemctlReload(), signal('HUP')],
+    claims: [
+      {
+        says: 'Killed and restarted, it leaves addresses and routes as they are.',
+        command: `${leased}
+${heard}
+kill -KILL $MAIN
+until_true 'test "$(systemctl show --property=MainPID --value $UNIT)" -gt 0 && test "$(systemctl show --property=MainPID --value $UNIT)" != '$MAIN
+sleep 5
+systemctl stop hearing
+cat /run/heard
+! grep -i deleted /run/heard`,
+      },
+    ],
   },
   {
     ...{ before: providersLine, after: noProvidersLine },
@@ -59,6 +112,26 @@ export const routing: readonly Daemon[] = [
     files: { '/etc/systemd/network/wan0.network': '[Match]\nName=wan0\n[Network]\nDHCP=ipv4\n' },
     watch: ['{process: {name: systemd-networkd}}'],
     reloads: [systemctlReload()],
+    claims: [
+      {
+        says: 'Killed or restarted, it leaves the address of DHCP and the default route; stopped, it takes both away.',
+        command: `${leased}
+${heard}
+systemctl restart $UNIT
+sleep 5
+kill -KILL $(systemctl show --property=MainPID --value $UNIT)
+until_true 'systemctl is-active $UNIT'
+sleep 5
+systemctl stop hearing
+cat /run/heard
+! grep -E 'Deleted (default|.* inet )' /run/heard
+${heard}
+systemctl stop systemd-networkd.socket $UNIT
+until_true 'grep -E "Deleted .* inet " /run/heard'
+grep 'Deleted default' /run/heard
+systemctl stop hearing`,
+      },
+    ],
   },
   {
     name: 'hostapd',
@@ -73,6 +146,12 @@ export const routing: readonly Daemon[] = [
     },
     watch: ['{process: {pidfile: /run/hostapd.pid, name: hostapd}}'],
     reloads: [signal('HUP')],
+    claims: [
+      {
+        says: '`hostapd@NAME` has /run/hostapd.NAME.pid.',
+        command: "grep -x 'PIDFile=/run/hostapd.%i.pid' /lib/systemd/system/hostapd@.service",
+      },
+    ],
   },
   {
     name: 'wpa_supplicant',
@@ -93,11 +172,18 @@ export const routing: readonly Daemon[] = [
       // Debian's own script for nftables calls no program: its file of functions is the one for iptables.
       '/etc/default/miniupnpd':
         'MiniUPnPd_PRESTART_COMMAND=/bin/true\nMiniUPnPd_POSTSTOP_COMMAND=/bin/true\n',
+      // It takes no address for its own that is reserved, for documentation neither. Nobody asks for this one.
       '/etc/miniupnpd/miniupnpd.conf':
-        'ext_ifname=wan0\next_ip=198.51.100.1\nlistening_ip=lan0\nsystem_uptime=yes\nuuid=00000000-0000-0000-0000-000000000009\n',
+        'ext_ifname=wan0\next_ip=11.0.0.1\nlistening_ip=lan0\nsystem_uptime=yes\nuuid=00000000-0000-0000-0000-000000000009\n',
     },
     watch: ['{process: {pidfile: /run/miniupnpd.pid, name: miniupnpd}}'],
     reloads: [signal('HUP', 'outage'), signal('USR1')],
+    claims: [
+      {
+        says: "Debian's unit for the nftables build does not start by itself (its nft_init.sh has no `$NFT`)",
+        command: "grep -q '^.NFT' /etc/miniupnpd/nft_init.sh; ! grep -rE '(^|[^$])NFT=' /etc/miniupnpd",
+      },
+    ],
   },
   {
     name: 'igmpproxy',

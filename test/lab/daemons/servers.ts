@@ -1,6 +1,17 @@
 /** Clocks, logins, proxies, brokers and printers. */
 import { type Daemon, signal, systemctlReload } from './daemon.js';
 
+/** For a claim: somebody logs in and stays; until `systemctl stop session; pkill -f "^sleep 1234" || true`. */
+const login = `useradd --create-home lab 2>/dev/null || true
+mkdir -p ~lab/.ssh
+rm -f /run/key /run/key.pub
+ssh-keygen -q -t ed25519 -N '' -f /run/key
+cp /run/key.pub ~lab/.ssh/authorized_keys
+chown -R lab: ~lab/.ssh
+! pgrep -f "^sleep 1234"
+systemd-run --quiet --collect --unit=session ssh -o BatchMode=yes -o StrictHostKeyChecking=no -i /run/key lab@127.0.0.1 exec sleep 1234
+until_true 'pgrep -f "^sleep 1234" >/dev/null' || { journalctl --no-pager -n 20 -u session -u $UNIT; exit 1; }`;
+
 export const servers: readonly Daemon[] = [
   {
     name: 'chronyd',
@@ -35,6 +46,23 @@ export const servers: readonly Daemon[] = [
     unit: 'ssh.service',
     watch: ['{process: {pidfile: /run/sshd.pid, name: sshd}}'],
     reloads: [systemctlReload()],
+    claims: [
+      {
+        says: '1, and 2 for each session, all called sshd',
+        command: `${login}
+pgrep -ax sshd
+test $(pgrep -cx sshd) = 3
+systemctl stop session; pkill -f "^sleep 1234" || true`,
+      },
+      {
+        says: 'A session lives on without the listener.',
+        command: `${login}
+kill -KILL $MAIN
+sleep 2
+pgrep -f "^sleep 1234"
+systemctl stop session; pkill -f "^sleep 1234" || true`,
+      },
+    ],
   },
   {
     name: 'dropbear',
@@ -42,6 +70,15 @@ export const servers: readonly Daemon[] = [
     program: '/usr/sbin/dropbear',
     unit: 'dropbear.service',
     watch: ['{process: {name: dropbear, listen: tcp:22}}'],
+    claims: [
+      {
+        says: '1, and 1 for each session',
+        command: `${login}
+pgrep -ax dropbear
+test $(pgrep -cx dropbear) = 2
+systemctl stop session; pkill -f "^sleep 1234" || true`,
+      },
+    ],
   },
   {
     name: 'haproxy',
@@ -90,6 +127,17 @@ export const servers: readonly Daemon[] = [
         command:
           'kill -USR2 $MAIN; while ! test -s /run/nginx.pid || test "$(cat /run/nginx.pid)" = $MAIN; do sleep 0.05; done; kill -QUIT $MAIN',
         sees: 'replaced',
+      },
+    ],
+    claims: [
+      {
+        says: 'At an upgrade the old pid moves to /run/nginx.pid.oldbin.',
+        command: `kill -USR2 $MAIN
+until_true 'test -s /run/nginx.pid'
+test "$(cat /run/nginx.pid.oldbin)" = $MAIN
+test "$(cat /run/nginx.pid)" != $MAIN
+kill -QUIT $MAIN
+until_true 'test ! -e /run/nginx.pid.oldbin'`,
       },
     ],
   },

@@ -20,7 +20,14 @@ export const tunnels: readonly Daemon[] = [
     watch: [
       '[{process: {pidfile: /run/openvpn/lab.pid, name: openvpn}}, {link: {interface: tun9, default_route: ignore}}]',
     ],
-    reloads: [signal('USR1'), signal('HUP', 'replaced')],
+    reloads: [signal('USR1'), { ...signal('HUP', 'replaced'), also: 'outage' }],
+    claims: [
+      {
+        says: '/run/openvpn/NAME.pid by `openvpn@NAME`, none by `openvpn-client@NAME`',
+        command: `grep 'writepid /run/openvpn/%i.pid' /lib/systemd/system/openvpn@.service
+! grep -Ei 'pidfile|writepid' /lib/systemd/system/openvpn-client@.service`,
+      },
+    ],
   },
   {
     name: 'wireguard-go',
@@ -45,11 +52,23 @@ export const tunnels: readonly Daemon[] = [
       '/etc/tinc/lab/hosts/lab': 'Subnet = 10.6.0.1/32\n',
       '/etc/tinc/lab/tinc-up':
         '#!/bin/sh\nip address add 10.6.0.1/24 dev $INTERFACE\nip link set $INTERFACE up\n',
+      '/etc/tinc/lab/tinc-down': '#!/bin/sh\necho >/run/tinc-down\n',
     },
     watch: [
       '[{process: {pidfile: /run/tinc.lab.pid, name: tincd}}, {link: {interface: tinc9, default_route: ignore}}]',
     ],
     reloads: [systemctlReload()],
+    claims: [
+      {
+        says: 'Killed, it does not run tinc-down.',
+        // The restart before this has run it.
+        command: `test -e /run/tinc-down
+rm /run/tinc-down
+kill -KILL $MAIN
+sleep 3
+test ! -e /run/tinc-down`,
+      },
+    ],
   },
   {
     name: 'slirp4netns',
@@ -71,11 +90,12 @@ export const tunnels: readonly Daemon[] = [
     program: '/usr/bin/pasta',
     unit: 'pasta-lab.service',
     // It copies the addresses and routes of an interface that has a default route.
-    before: `${inside}ip route add default via 10.9.0.9 dev lan0`,
-    after: `${noInside}; ip route delete default`,
+    // By the name of the namespace, which it may open when it has given up its rights; those of another process of root's it may not.
+    before: 'ip netns add inside; ip route add default via 10.9.0.9 dev lan0',
+    after: 'ip netns delete inside; ip route delete default',
     files: {
       '/etc/systemd/system/pasta-lab.service': unitFile(
-        `Type=forking\nIgnoreSIGPIPE=no\nPIDFile=/run/pasta.pid\nExecStart=/bin/sh -ec 'exec pasta --quiet --pid /run/pasta.pid --runas 0 -4 -i lan0 ${insidePid}'`,
+        `Type=forking\nIgnoreSIGPIPE=no\nPIDFile=/run/pasta.pid\nExecStart=/bin/sh -ec 'exec pasta --quiet --pid /run/pasta.pid --runas 0 -4 --netns /run/netns/inside -i lan0'`,
       ),
     },
     comm: 'passt.avx2',
@@ -87,7 +107,20 @@ export const tunnels: readonly Daemon[] = [
     program: '/usr/lib/ipsec/charon',
     unit: 'strongswan-starter.service',
     watch: ['{process: {pidfile: /run/charon.pid, name: charon}}'],
+    // starter, the unit's main process, has it back by itself.
+    byUnit: 'nobody',
     reloads: [systemctlReload(), signal('HUP')],
+    claims: [
+      {
+        says: 'starter has a killed charon back by itself, after 5 s.',
+        command: `begin=$(ms)
+kill -KILL $MAIN
+until_true 'test -s /run/charon.pid && test "$(cat /run/charon.pid)" != '$MAIN
+took=$(($(ms) - begin))
+echo "back after $took ms"
+test $((took / 1000)) = 5`,
+      },
+    ],
   },
   {
     name: 'charon-systemd',
