@@ -1,7 +1,8 @@
 /**
  * A process with nothing but the native monitor in it, for the benchmark: as pidfd_watch.c, but ours.
- * Lines in: `watch PIDFILE [SCRIPT]`, `hold ADDRESS [SCRIPT]`, `crowd ADDRESS N`, `settle`, `busy`, `idle`.
- * Lines out: `armed 0`, `seen MS`, `watched MS`, `settled 0`.
+ * Lines in: `watch PIDFILE [SCRIPT]`, `hold ADDRESS [SCRIPT]`, `crowd ADDRESS N`, `pidfiles FOLDER N`, `absent PREFIX N`, `forget NAME`,
+ * `settle`, `busy`, `idle`.
+ * Lines out: `armed 0`, `seen MS`, `watched MS`, `forgotten 0`, `come-NAME MS`, `settled 0`.
  */
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
@@ -15,7 +16,9 @@ const resource = 'victim';
 
 const monitor = new addon.Monitor((events: NativeEvent[]) => {
   for (const event of events) {
-    if (event.type !== 'sensor' || event.state !== 'down') continue;
+    if (event.type === 'sensor' && event.state === 'up')
+      process.stdout.write(`come-${event.resource} ${event.atMs}\n`);
+    if (event.type !== 'sensor' || event.state !== 'down' || event.resource !== resource) continue;
     process.stdout.write(`seen ${event.atMs}\n`);
     monitor.unwatch(resource);
   }
@@ -42,6 +45,13 @@ function hold(to: string, count: number): void {
   process.stdout.write(`watched ${addon.bootTimeMs() - beganMs}\n`);
 }
 
+/** The same for processes by the pidfiles 0.pid, 1.pid, …, and for names that nobody bears: PREFIX0, PREFIX1, …. */
+function watchMany(count: number, nameOf: (i: number) => string, specOf: (name: string) => SensorSpec): void {
+  const beganMs = addon.bootTimeMs();
+  for (let i = 0; i < count; i++) monitor.watch(nameOf(i), [specOf(nameOf(i))]);
+  process.stdout.write(`watched ${addon.bootTimeMs() - beganMs}\n`);
+}
+
 const periodMs = 40;
 const blockedMs = 20;
 let timer: NodeJS.Timeout | undefined;
@@ -57,6 +67,22 @@ createInterface({ input: process.stdin }).on('line', line => {
   if (word === 'watch') watch({ kind: 'process', pidfile: value }, script);
   if (word === 'hold') watch({ kind: 'connection', to: value }, script);
   if (word === 'crowd') hold(value, Number(script));
+  if (word === 'pidfiles')
+    watchMany(
+      Number(script),
+      i => `${value}/${i}.pid`,
+      pidfile => ({ kind: 'process', pidfile }),
+    );
+  if (word === 'absent')
+    watchMany(
+      Number(script),
+      i => `${value}${i}`,
+      name => ({ kind: 'process', name }),
+    );
+  if (word === 'forget') {
+    monitor.unwatch(value);
+    process.stdout.write('forgotten 0\n');
+  }
   if (word === 'settle') {
     globalThis.gc?.();
     process.stdout.write('settled 0\n');
