@@ -1,6 +1,7 @@
 #include "core/monitor.h"
 
 #include <fcntl.h>
+
 #include <atomic>
 #include <future>
 #include <optional>
