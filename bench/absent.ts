@@ -19,10 +19,10 @@ const minuteMs = 60_000;
 /** Two looks at least. */
 const laterMs = 60_000;
 
-/** Without CAP_NET_ADMIN the kernel does not tell of every execve(2). */
+/** In another network namespace, as of a container, the kernel does not tell of every execve(2). */
 export const variants = {
   'proc connector': [],
-  'no proc connector': ['setpriv', '--bounding-set=-net_admin'],
+  'no proc connector': ['unshare', '--net'],
 } as const;
 
 export async function herdOf(count: number, folder: readonly string[] = []): Promise<LineProgram> {

@@ -77,7 +77,7 @@ createInterface({ input: process.stdin }).on('line', line => {
     watchMany(
       Number(script),
       i => `${value}${i}`,
-      name => ({ kind: 'process', name }),
+      name => ({ kind: 'process', name, namespace: 'any' }),
     );
   if (word === 'forget') {
     monitor.unwatch(value);

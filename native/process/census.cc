@@ -10,10 +10,12 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <unordered_map>
 
 #include "base/error.h"
 #include "base/thread.h"
 #include "base/wakeup.h"
+#include "process/exec_events.h"
 #include "process/listeners.h"
 #include "process/pidfile.h"
 
@@ -21,6 +23,8 @@ namespace sockmon {
 namespace {
 
 constexpr std::chrono::milliseconds kPatience{2000};
+/// Until it asks again for the kernel's events, where they were refused.
+constexpr double kRefusedMs = 60'000;
 /// For how long a roll is good, beside the time that it took to make.
 constexpr double kFreshFactor = 2;
 
@@ -53,6 +57,11 @@ struct Census::Shared : std::enable_shared_from_this<Census::Shared> {
   void wake_by(double at_ms);
   void loop();
   double next_look_ms() const;
+  void count(const ProcessSpec& spec, bool comes);
+  bool should_listen();
+  void listen();
+  void sleep(int timeout_ms);
+  bool is_sought_among(const std::vector<pid_t>& pids);
   void look();
   std::vector<BoundSocket> sockets_sought(const std::vector<Sought>& list, bool all);
   bool is_candidate(const Sought& sought, const Roll& roll, const std::vector<BoundSocket>& sockets) const;
@@ -71,6 +80,9 @@ struct Census::Shared : std::enable_shared_from_this<Census::Shared> {
   bool gone = false;
 
   std::map<uint64_t, Sought> sought;
+  /// The names among them, each with how many seek it, and how many seek by a command line alone.
+  std::unordered_map<std::string, size_t> names;
+  size_t commands = 0;
   std::vector<Result> results;
   /// Until when the thread sleeps.
   double alarm_ms = INFINITY;
@@ -86,6 +98,10 @@ struct Census::Shared : std::enable_shared_from_this<Census::Shared> {
   double looking_since_ms = 0;
   std::shared_ptr<const Roll> latest;
   double latest_expires_ms = 0;
+
+  /// Of the census thread alone.
+  std::optional<ExecEvents> events;
+  double next_attempt_ms = 0;
 };
 
 void* Census::Shared::thread_main(void* argument) {
@@ -121,6 +137,8 @@ double Census::Shared::next_look_ms() const {
 
 void Census::Shared::loop() {
   for (;;) {
+    // Before a look: what comes during it is heard of.
+    listen();
     int timeout_ms = -1;
     {
       const std::lock_guard lock(mutex);
@@ -130,8 +148,7 @@ void Census::Shared::loop() {
       alarm_ms = std::min(next_look_ms(), latest ? latest_expires_ms : INFINITY);
       if (alarm_ms < INFINITY) timeout_ms = static_cast<int>(std::ceil(std::max(0.0, alarm_ms - now_ms)));
     }
-    pollfd poll{to_census.fd(), POLLIN, 0};
-    if (timeout_ms != 0 && ::poll(&poll, 1, timeout_ms) > 0) to_census.clear();
+    if (timeout_ms != 0) sleep(timeout_ms);
     bool is_due = false;
     {
       const std::lock_guard lock(mutex);
@@ -139,6 +156,54 @@ void Census::Shared::loop() {
     }
     if (is_due) look();
   }
+}
+
+/// A pidfile and a socket come after the program has been executed: of those its execution tells nothing.
+bool Census::Shared::should_listen() {
+  const std::lock_guard lock(mutex);
+  return cadence.events && !stopping && (commands > 0 || !names.empty());
+}
+
+void Census::Shared::listen() {
+  if (!should_listen()) return events.reset();
+  const double now_ms = sys.boot_ms();
+  if (events || now_ms < next_attempt_ms) return;
+  events = ExecEvents::open();
+  if (!events) next_attempt_ms = now_ms + kRefusedMs;
+}
+
+void Census::Shared::sleep(int timeout_ms) {
+  pollfd polls[] = {{to_census.fd(), POLLIN, 0}, {events ? events->fd() : -1, POLLIN, 0}};
+  if (::poll(polls, 2, timeout_ms) <= 0) return;
+  if (polls[0].revents != 0) to_census.clear();
+  if (polls[1].revents == 0) return;
+  std::vector<pid_t> pids;
+  // Where some were lost one look makes up for it.
+  if (events->take(pids) && !is_sought_among(pids)) return;
+  const std::lock_guard lock(mutex);
+  is_urgent = true;
+}
+
+bool Census::Shared::is_sought_among(const std::vector<pid_t>& pids) {
+  Roll roll;
+  roll.read_words_of(proc, pids);
+  const std::lock_guard lock(mutex);
+  if (commands == 0 && !roll.bears_one_of(names)) return false;
+  return std::any_of(sought.begin(), sought.end(), [&](const auto& each) {
+    return needs_of(*each.second.spec).words && !roll.matching(*each.second.spec).empty();
+  });
+}
+
+/// With the mutex held.
+void Census::Shared::count(const ProcessSpec& spec, bool comes) {
+  if (!needs_of(spec).words) return;
+  if (!spec.name) {
+    commands += comes ? 1 : -1;
+    return;
+  }
+  size_t& many = names[*spec.name];
+  many += comes ? 1 : -1;
+  if (many == 0) names.erase(*spec.name);
 }
 
 void Census::Shared::look() {
@@ -260,14 +325,20 @@ Census::Search::Search(Census& census, const ProcessSpec& spec, Callback callbac
   const double now_ms = shared.sys.boot_ms();
   const double by_ms = now_ms + shared.cadence.begin_ms;
   shared.due_ms = shared.sought.empty() ? by_ms : std::min(shared.due_ms, by_ms);
+  shared.count(spec, true);
   shared.sought.emplace(id_, Sought{std::make_shared<const ProcessSpec>(spec), now_ms, false});
   shared.wake_by(by_ms);
 }
 
 Census::Search::~Search() {
   census_.callbacks_.erase(id_);
-  const std::lock_guard lock(census_.shared_->mutex);
-  census_.shared_->sought.erase(id_);
+  Shared& shared = *census_.shared_;
+  const std::lock_guard lock(shared.mutex);
+  const auto sought = shared.sought.find(id_);
+  shared.count(*sought->second.spec, false);
+  shared.sought.erase(sought);
+  // Nobody is told of events any more, nor woken by them.
+  if (shared.names.empty() && shared.commands == 0) shared.wake_by(0);
 }
 
 void Census::Search::look() {

@@ -20,6 +20,8 @@ struct CensusCadence {
   double later_ms = 28'000;
   /// After a search has begun, at the latest: it may have come while it was looked at for the first time.
   double begin_ms = 250;
+  /// Listen to the kernel, where it tells of execve(2) and new names: what is sought by its words is then seen in some 10 ms.
+  bool events = true;
 };
 
 /**

@@ -40,9 +40,14 @@ void Roll::read_words(const ProcFs& proc, const std::function<bool()>& is_over) 
   const auto pids = proc.pids();
   if (!pids) return fail(errno);
   hides_others_ = std::find(pids->begin(), pids->end(), 1) == pids->end();
-  processes_.reserve(pids->size());
+  read_words_of(proc, *pids, is_over);
+}
+
+void Roll::read_words_of(const ProcFs& proc, const std::vector<pid_t>& pids, const std::function<bool()>& is_over) {
+  has_.words = true;
+  processes_.reserve(pids.size());
   std::vector<pid_t> half_read;
-  for (const pid_t pid : *pids) {
+  for (const pid_t pid : pids) {
     if (is_over && is_over()) return;
     if (pid == getpid()) continue;
     ProcessFacts facts = glimpse(proc, pid);
@@ -50,6 +55,10 @@ void Roll::read_words(const ProcFs& proc, const std::function<bool()>& is_over) 
     else if (!facts.stat.comm.empty()) add(std::move(facts));
   }
   for (const pid_t pid : half_read) add(glimpse(proc, pid));
+}
+
+bool Roll::bears_one_of(const std::unordered_map<std::string, size_t>& names) const {
+  return std::any_of(by_name_.begin(), by_name_.end(), [&](const auto& each) { return names.count(each.first) != 0; });
 }
 
 void Roll::add(ProcessFacts facts) {

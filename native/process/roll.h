@@ -39,6 +39,8 @@ class Roll {
   /// Reads name, command line and executable of all processes but our own: 6 us each, a third of what it takes to know them well.
   /// `is_over` ends it early.
   void read_words(const ProcFs& proc, const std::function<bool()>& is_over = nullptr);
+  /// The same of these processes only.
+  void read_words_of(const ProcFs& proc, const std::vector<pid_t>& pids, const std::function<bool()>& is_over = nullptr);
   /// Reads who holds one of these sockets.
   void read_holders(const ProcFs& proc, const std::vector<BoundSocket>& sockets, const std::function<bool()>& is_over = nullptr);
   /// It could not be made: an errno.
@@ -52,6 +54,8 @@ class Roll {
 
   /// All that fit the name and the command line, and perhaps some that do not. Costs the same for any number of processes, if a name is given.
   std::vector<pid_t> matching(const ProcessSpec& spec) const;
+  /// Whether one of them bears one of these names.
+  bool bears_one_of(const std::unordered_map<std::string, size_t>& names) const;
   std::vector<pid_t> holders_of(const std::vector<BoundSocket>& sockets) const;
   Nearest nearest(const std::string& name) const;
 

@@ -1,15 +1,23 @@
 #include "process/census.h"
 
+#include <linux/capability.h>
+#include <linux/cn_proc.h>
+#include <linux/connector.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <thread>
 
 #include "base/folder_hub.h"
 #include "base/unique_fd.h"
 #include "check.h"
+#include "process/exec_events.h"
 #include "sensors/process.h"
 
 extern char** environ;
@@ -18,8 +26,8 @@ namespace sockmon {
 namespace {
 
 /// Never looks by itself within a test.
-constexpr CensusCadence kOnlyIfAsked{3'600'000, 60'000, 3'600'000, 3'600'000};
-constexpr CensusCadence kQuick{20, 60'000, 20, 5};
+constexpr CensusCadence kOnlyIfAsked{3'600'000, 60'000, 3'600'000, 3'600'000, false};
+constexpr CensusCadence kQuick{20, 60'000, 20, 5, false};
 
 const std::string kLongTime(200, '9');
 
@@ -148,7 +156,7 @@ void a_socket_counts_when_somebody_listens() {
 }
 
 void it_gets_slower_until_something_is_started() {
-  World world(CensusCadence{5, 50, 3'600'000, 5});
+  World world(CensusCadence{5, 50, 3'600'000, 5, false});
   int told = 0;
   Census::Search search(world.census, world.named(), [&](const Roll&) { told++; });
   const double calm_ms = world.sys.boot_ms() + 100;
@@ -217,6 +225,110 @@ void another_thread_gets_a_fresh_roll_that_serves_more_than_one() {
     CHECK(world.census.lent() == second.get());
   }
   CHECK(world.census.lent() == nullptr);
+}
+
+/// Root in the first namespaces is told; in a container there is nothing to test.
+bool must_be_told() {
+  const auto link = [](const std::string& path) {
+    char target[64] = "";
+    [[maybe_unused]] const ssize_t size = readlink(path.c_str(), target, sizeof target - 1);
+    return std::string(target);
+  };
+  const auto status = read_file("/proc/self/status", 4096).value_or("");
+  const size_t at = status.find("CapEff:");
+  const bool may = at != status.npos && (strtoull(status.c_str() + at + 7, nullptr, 16) >> CAP_NET_ADMIN & 1) != 0;
+  // include/linux/proc_ns.h
+  return may && link("/proc/self/ns/pid") == "pid:[4026531836]" && link("/proc/self/ns/user") == "user:[4026531837]" &&
+         link("/proc/self/ns/net") == link("/proc/1/ns/net");
+}
+
+/// The cadence never comes into it.
+void the_kernel_tells_who_executes_a_program_or_takes_a_name() {
+  if (!must_be_told()) return;
+  World world(CensusCadence{3'600'000, 60'000, 3'600'000, 5, true});
+  // It listened before, and has stopped since.
+  { Census::Search before(world.census, world.named(), [](const Roll&) {}); }
+  world.look_once();
+  world.look_once();
+  std::vector<pid_t> found;
+  ProcessSpec by_command;
+  by_command.command = "sleep 1000000" + std::to_string(getpid());
+  int told = 0, others = 0;
+  Census::Search first(world.census, world.named(), [&](const Roll& roll) { found = roll.matching(world.named()); });
+  Census::Search second(world.census, by_command, [&](const Roll&) { told++; });
+  Census::Search other(world.census, world.named("x"), [&](const Roll&) { others++; });
+  world.look_once();
+  CHECK(found.empty() && told == 0);
+  const Sleeper sleeper(world.name);
+  run_until(world.reactor, [&] { return !found.empty(); });
+  CHECK(found == std::vector<pid_t>{sleeper.pid()} && told == 0);
+  const Sleeper by_words("sleep", "1000000" + std::to_string(getpid()));
+  run_until(world.reactor, [&] { return told > 0; });
+  CHECK(others == 0);
+  // A process that renames itself.
+  int order[2];
+  CHECK(pipe(order) == 0);
+  const std::string wanted = world.named("x").name->substr(0, 15);
+  const pid_t child = fork();
+  if (child == 0) {
+    char go = 0;
+    [[maybe_unused]] const ssize_t done = read(order[0], &go, 1);
+    prctl(PR_SET_NAME, wanted.c_str());
+    for (;;) pause();
+  }
+  CHECK(write(order[1], "y", 1) == 1);
+  run_until(world.reactor, [&] { return others > 0; });
+  kill(child, SIGKILL);
+  CHECK(waitpid(child, nullptr, 0) == child);
+  for (const int fd : order) close(fd);
+}
+
+void events_are_read_with_care() {
+  struct {
+    nlmsghdr header;
+    char rest[sizeof(cn_msg) + sizeof(proc_event)];
+  } message{};
+  cn_msg head{};
+  head.id = {CN_IDX_PROC, CN_VAL_PROC};
+  head.ack = 8;
+  proc_event event{};
+  const auto read = [&](uint32_t what, int pid, int group, size_t size) {
+    memcpy(&event, &what, sizeof what);
+    event.event_data.exec.process_pid = pid;
+    event.event_data.exec.process_tgid = group;
+    memcpy(message.rest, &head, sizeof head);
+    memcpy(message.rest + sizeof head, &event, sizeof event);
+    return read_exec_event(&message, size);
+  };
+  const size_t whole = sizeof message;
+  CHECK(read(0x2, 12, 12, whole).pid == 12 && read(0x200, 12, 12, whole).pid == 12);
+  // A fork, a thread's name.
+  CHECK(read(0x1, 12, 12, whole).pid == 0 && read(0x200, 13, 12, whole).pid == 0);
+  CHECK(read(0, 1, 0, whole).answers == 7U && read(0, 1, 0, whole).error == 1);
+  for (const size_t size : {size_t{0}, sizeof(nlmsghdr), sizeof(nlmsghdr) + sizeof(cn_msg)}) {
+    const ExecEvent cut = read(0x2, 12, 12, size);
+    CHECK(cut.pid == 0 && !cut.answers);
+  }
+  head.id = {CN_IDX_PROC + 1, CN_VAL_PROC};
+  CHECK(read(0x2, 12, 12, whole).pid == 0);
+}
+
+void only_what_counts_passes_the_filter() {
+  if (!must_be_told()) return;
+  const auto events = ExecEvents::open();
+  CHECK(events);
+  // Forks and ends of processes that execute nothing.
+  std::vector<pid_t> forks;
+  for (int i = 0; i < 50; i++) {
+    const pid_t pid = fork();
+    if (pid == 0) _exit(0);
+    forks.push_back(pid);
+    CHECK(waitpid(pid, nullptr, 0) == pid);
+  }
+  const Sleeper sleeper("sleep");
+  std::vector<pid_t> pids;
+  while (std::find(pids.begin(), pids.end(), sleeper.pid()) == pids.end()) CHECK(events->take(pids));
+  for (const pid_t pid : forks) CHECK(std::find(pids.begin(), pids.end(), pid) == pids.end());
 }
 
 void who_is_not_asked_any_more_gives_no_roll() {
@@ -314,6 +426,9 @@ void test_census() {
   a_search_may_end_itself_and_others_while_it_is_told();
   what_hides_the_processes_is_told_to_all_and_its_end_too();
   another_thread_gets_a_fresh_roll_that_serves_more_than_one();
+  events_are_read_with_care();
+  only_what_counts_passes_the_filter();
+  the_kernel_tells_who_executes_a_program_or_takes_a_name();
   who_is_not_asked_any_more_gives_no_roll();
   a_sensor_finds_by_name_what_comes_and_comes_back_late();
   a_sensor_hears_of_a_pidfile_at_once();
