@@ -37,6 +37,10 @@ class ProcessSensor final : public Sensor {
   bool kill() override;
 
  private:
+  static constexpr double kFirstRescanMs = 5;
+  /// Within which the sights of one death come.
+  static constexpr double kOneDeathMs = 2000;
+
   void on_alarm();
   void look_around();
   bool waits_for_the_seeker() const { return context_.census != nullptr; }
