@@ -24,6 +24,8 @@ struct CensusCadence {
   bool events = true;
 };
 
+struct CensusThread;
+
 /**
  * One look serves all: the processes are indexed by every name that they have, so that a thousand names cost what one does. What it finds are
  * candidates. They are told on the reactor, where whoever seeks reads those processes anew: since the look they may have ended or executed
@@ -83,11 +85,9 @@ class Census {
   void stop();
 
  private:
-  struct Shared;
-
   void deliver();
 
-  std::shared_ptr<Shared> shared_;
+  const std::shared_ptr<CensusThread> shared_;
   std::map<uint64_t, Callback> callbacks_;
   uint64_t next_id_ = 1;
   std::shared_ptr<const Roll> lent_;
