@@ -18,6 +18,7 @@ constexpr double kIdleRescanMs = 5000;
 constexpr double kFirstReviewMs = 1000;
 constexpr int kReviewFactor = 4;
 constexpr int kMostReviews = 5;
+
 }  // namespace
 
 ProcessSensor::ProcessSensor(Reactor& reactor, SensorHost& host, const ProcessContext& context, ProcessSpec spec)
