@@ -15,6 +15,8 @@ namespace {
 
 /// Until it asks again for the kernel's events, where they were refused.
 constexpr double kRefusedMs = 60'000;
+/// For how long events are gathered from the first one on.
+constexpr int kGatherMs = 20;
 /// For how long a roll is good, beside the time that it took to make.
 constexpr double kFreshFactor = 2;
 
@@ -99,6 +101,8 @@ void CensusThread::sleep(int timeout_ms) {
   if (::poll(polls, 2, timeout_ms) <= 0) return;
   if (polls[0].revents != 0) to_census.clear();
   if (polls[1].revents == 0) return;
+  // What ends within this time, as most commands of a script do, costs nothing more; and a storm wakes it 50 times a second.
+  ::poll(polls, 1, kGatherMs);
   std::vector<pid_t> pids;
   // Where some were lost one look makes up for it.
   if (events->take(pids) && !is_sought_among(pids)) return;

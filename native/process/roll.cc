@@ -18,6 +18,7 @@ ProcessFacts glimpse(const ProcFs& proc, pid_t pid) {
   ProcessFacts facts;
   facts.stat.pid = pid;
   facts.stat.comm = proc.comm(pid);
+  if (facts.stat.comm.empty()) return facts;  // it has gone
   facts.argv = proc.command_line(pid);
   facts.executable = proc.executable(pid);
   return facts;
@@ -54,7 +55,10 @@ void Roll::read_words_of(const ProcFs& proc, const std::vector<pid_t>& pids, con
     if (is_half_read(facts)) half_read.push_back(pid);
     else if (!facts.stat.comm.empty()) add(std::move(facts));
   }
-  for (const pid_t pid : half_read) add(glimpse(proc, pid));
+  for (const pid_t pid : half_read) {
+    ProcessFacts facts = glimpse(proc, pid);
+    if (!facts.stat.comm.empty()) add(std::move(facts));
+  }
 }
 
 bool Roll::bears_one_of(const std::unordered_map<std::string, size_t>& names) const {
