@@ -7,6 +7,11 @@
 #include "base/error.h"
 
 namespace sockmon {
+namespace {
+
+constexpr int kMostTries = 8;
+
+}  // namespace
 
 PathWatch::PathWatch(FolderHub& hub, std::string path, std::function<void()> on_sign)
     : hub_(hub), path_(std::move(path)), on_sign_(std::move(on_sign)) {
@@ -16,6 +21,7 @@ PathWatch::PathWatch(FolderHub& hub, std::string path, std::function<void()> on_
 void PathWatch::look() {
   size_t slash = path_.rfind('/');
   size_t end = path_.size();
+  int tries = 0;
   while (slash != std::string::npos) {
     const std::string folder = slash == 0 ? "/" : path_.substr(0, slash);
     try {
@@ -23,8 +29,8 @@ void PathWatch::look() {
       watch_ = std::move(watch);
       awaited_ = path_.substr(slash + 1, end - slash - 1);
       is_folder_of_file_ = end == path_.size();
-      // It has come between the two attempts.
-      const bool has_come = !is_folder_of_file_ && access(path_.substr(0, end).c_str(), F_OK) == 0;
+      // It has come between the two attempts; or it is no folder, and never will be one.
+      const bool has_come = !is_folder_of_file_ && ++tries < kMostTries && access(path_.substr(0, end).c_str(), F_OK) == 0;
       if (!has_come) return;
       slash = path_.rfind('/');
       end = path_.size();

@@ -68,7 +68,9 @@ bool subscribe(int fd, uint32_t number) {
 
 /// Whether the request was granted. What others are told meanwhile is of no interest yet.
 bool is_granted(int fd, uint32_t number) {
-  for (;;) {
+  // The answer itself may be lost among the events of a busy machine.
+  const double deadline_ms = real_sys().boot_ms() + kAnswerMs;
+  while (real_sys().boot_ms() < deadline_ms) {
     pollfd poll{fd, POLLIN, 0};
     if (retry_eintr([&] { return ::poll(&poll, 1, kAnswerMs); }) <= 0) return false;
     char buffer[512];
@@ -77,6 +79,7 @@ bool is_granted(int fd, uint32_t number) {
     const ExecEvent event = got > 0 ? read_exec_event(buffer, static_cast<size_t>(got)) : ExecEvent();
     if (event.answers == number) return event.error == 0;
   }
+  return false;
 }
 
 }  // namespace

@@ -69,6 +69,18 @@ void a_folder_that_goes_and_comes_back_is_watched_again() {
   world.hear();
 }
 
+void a_file_in_the_place_of_a_folder_is_waited_for_to_go() {
+  World world;
+  world.dir.write("run/daemon", "no folder");
+  world.begin();
+  std::filesystem::remove(world.folder);
+  world.hear();
+  std::filesystem::create_directory(world.folder);
+  world.hear();
+  world.dir.write("run/daemon/x.pid", "1");
+  world.hear();
+}
+
 void it_may_end_in_its_own_callback() {
   World world;
   std::filesystem::create_directories(world.folder);
@@ -101,6 +113,7 @@ void test_path_watch() {
   a_file_is_told_whose_folders_come_later();
   folders_that_come_faster_than_they_are_looked_at_are_not_missed();
   a_folder_that_goes_and_comes_back_is_watched_again();
+  a_file_in_the_place_of_a_folder_is_waited_for_to_go();
   it_may_end_in_its_own_callback();
   without_watches_it_is_silent();
 }
