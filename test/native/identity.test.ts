@@ -100,6 +100,15 @@ function ageMs(pid: number): number {
   return uptimeMs - Number(fields[19]) * 10;
 }
 
+/**
+ * What is told, without a living one that goes on under another pid: haproxy -D ends its first process when its fork is ready, and whoever
+ * looks in between sees that one first.
+ */
+const news = (ns: Netns): string[] =>
+  states(ns).filter(
+    (state, index, all) => state !== 'up' || !['up', 'replaced'].includes(all[index - 1] ?? ''),
+  );
+
 describe('a hand-over', { skip: skip || needs('haproxy', ['-v']) }, () => {
   for (const [what, sensor] of [
     [
@@ -117,20 +126,22 @@ describe('a hand-over', { skip: skip || needs('haproxy', ['-v']) }, () => {
       const before = pidIn(`${folder}/pid`);
       assert.equal(first.pid, before);
       await ns.sh(`${haproxy(folder)} -sf ${before}`);
-      await seen(ns, ['replaced']);
-      const [replaced] = ns.recorder.all('sensor');
-      assert.equal(replaced?.pid, pidIn(`${folder}/pid`));
+      await until(() => news(ns).length > 0, 'the hand-over');
+      const now = pidIn(`${folder}/pid`);
+      await until(() => ns.recorder.all('sensor').at(-1)?.pid === now, 'the fork that stays');
+      assert.deepEqual(news(ns), ['replaced']);
       assert.match(
-        replaced?.replaced ?? '',
-        new RegExp(`pid ${before} has ended, after pid ${replaced?.pid} `),
+        ns.recorder.all('sensor')[0]?.replaced ?? '',
+        new RegExp(`^pid ${before} has ended, after pid \\d+ \\(haproxy `),
       );
       assert.ok(!existsSync(`${folder}/ran`));
-      kill(replaced?.pid ?? 0);
+      kill(now);
       await ns.recorder.ended('restart');
       assert.ok(existsSync(`${folder}/ran`));
-      assert.deepEqual(states(ns), ['replaced', 'down']);
+      assert.deepEqual(news(ns), ['replaced', 'down']);
       await ns.sh(haproxy(folder));
-      await seen(ns, ['replaced', 'down', 'up']);
+      await until(() => news(ns).length > 2, 'the next');
+      assert.deepEqual(news(ns), ['replaced', 'down', 'up']);
     });
   }
 });
