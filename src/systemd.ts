@@ -63,7 +63,9 @@ class Consultation {
     const answer = await this.manager.show(this.name);
     if (this.stopped) return;
     if (answer instanceof Error) {
-      const fault = `systemd cannot be asked about ${this.name}: ${answer.message}. Whether it restarts or stops it is not known; its processes are watched all the same.`;
+      // systemctl ends its sentences itself.
+      const why = answer.message.replace(/\.+$/, '');
+      const fault = `systemd cannot be asked about ${this.name}: ${why}. Whether it restarts or stops it is not known; its processes are watched all the same.`;
       this.advise({ state: 'unknown', fault, faultCode: 'EIO' });
       return;
     }
