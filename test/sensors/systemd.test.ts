@@ -98,7 +98,7 @@ describe('systemd is asked about a unit', () => {
   });
 
   for (const [what, given] of [
-    ['an error', new Error('Failed to connect to bus')],
+    ['an error', new Error('Failed to connect to bus.')],
     ['nonsense', 'a\n\nb\n\nc'],
   ] as const) {
     it(`in vain: ${what} is told as what it is`, async () => {
