@@ -1,8 +1,6 @@
 /** Ten thousand held connections: what it costs to begin, to hold and to do nothing with them. The servers' end is another process. */
-import { setTimeout as pause } from 'node:timers/promises';
-import { until } from '../test/lab/wait.js';
 import { freePort } from './held.js';
-import { difference, idleMs, leastAgeMs, residentMb, usageOf } from './idle.js';
+import { residentMb, stillRows } from './idle.js';
 import { cProgram, LineProgram, watchHost } from './programs.js';
 import { type Row, row } from './stats.js';
 
@@ -29,13 +27,7 @@ export async function crowdRows(): Promise<Row[]> {
     host.send('settle');
     await host.next('settled');
     const heldMb = residentMb(host.pid);
-    await until('the host to have settled', () => performance.now() > openedAt + leastAgeMs, {
-      deadlineMs: 60_000,
-    });
-    const before = usageOf(host.pid);
-    // The measurement is the time itself: nothing to wait for.
-    await pause(idleMs);
-    const used = difference(usageOf(host.pid), before);
+    const still = await stillRows(host.pid, openedAt);
     const each = (ms: number | undefined) => [(ms ?? Number.NaN) / thousand];
     return [
       row(
@@ -49,11 +41,7 @@ export async function crowdRows(): Promise<Row[]> {
         kind: 'value',
         atMost: (crowd * 1.5) / 1024,
       }),
-      row(`context switches in ${idleMs / 1000} idle s of them`, 'count', [used.switches], null, {
-        kind: 'value',
-        atMost: 0,
-      }),
-      row(`CPU in ${idleMs / 1000} idle s of them`, 'ms', [used.cpuMs], null, null),
+      ...still,
     ];
   } finally {
     await host.close();

@@ -8,7 +8,7 @@ import { until } from '../test/lab/wait.js';
 import { cProgram, LineProgram } from './programs.js';
 import { type Row, row } from './stats.js';
 
-export const idleMs = 30_000;
+const idleMs = 30_000;
 /** V8 collects garbage once some 20 s after the start: that is not idleness yet. */
 export const leastAgeMs = 25_000;
 const resources = 10;
@@ -45,6 +45,25 @@ export async function idleRows(which: { idle: boolean; memory: boolean }): Promi
     await bare.ended;
     for (const { lab } of stands) await lab.close();
   }
+}
+
+/** What a process that holds thousands does with nothing to do, once it has settled. */
+export async function stillRows(pid: number, openedMs: number): Promise<Row[]> {
+  await until('the host to have settled', () => performance.now() > openedMs + leastAgeMs, {
+    deadlineMs: leastAgeMs * 2,
+  });
+  const before = usageOf(pid);
+  // The measurement is the time itself: nothing to wait for.
+  await pause(idleMs);
+  const used = difference(usageOf(pid), before);
+  const seconds = idleMs / 1000;
+  return [
+    row(`context switches in ${seconds} idle s of them`, 'count', [used.switches], null, {
+      kind: 'value',
+      atMost: 0,
+    }),
+    row(`CPU in ${seconds} idle s of them`, 'ms', [used.cpuMs], null, null),
+  ];
 }
 
 function rowsOf(

@@ -19,7 +19,22 @@ import type {
 } from '../../src/core/ports.js';
 import type { ConnectionView } from '../../src/core/snapshot-model.js';
 import { type OpenJournal, openJournal } from '../../src/journal.js';
+import type { WatcherOptions } from '../../src/monitor.js';
+import { RunFolder } from '../../src/run-folder.js';
 import { Supervisor } from '../../src/supervisor.js';
+
+/** A watcher that nothing has gone before and nobody advises. */
+export function alone(log: Log): Omit<WatcherOptions, 'onInputs'> {
+  return {
+    environment: {},
+    bootBeganMs: 0,
+    advisers: {},
+    onEnd: () => {},
+    early: null,
+    runFolder: new RunFolder(null, log),
+    log,
+  };
+}
 
 export class FakeWatcher implements Watcher {
   readonly calls: string[] = [];

@@ -10,8 +10,8 @@ import { loadAddon } from '../../src/addon.js';
 import type { Input } from '../../src/core/input.js';
 import type { Log, Run } from '../../src/core/ports.js';
 import { startWatcher } from '../../src/monitor.js';
-import { RunFolder } from '../../src/run-folder.js';
 import { until } from '../lab/wait.js';
+import { alone } from './fakes.js';
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -34,14 +34,9 @@ it('a run over what is alive ends at once with `not_needed`; over what is dead i
   const words = (input: Input): string =>
     input.kind === 'sensor' ? input.state : input.kind === 'run_ended' ? input.result.kind : input.kind;
   const watcher = startWatcher(loadAddon(), {
+    ...alone(log),
     onInputs: inputs => void told.push(...inputs.map(words)),
     environment: { PATH: '/usr/bin:/bin' },
-    bootBeganMs: 0,
-    advisers: {},
-    onEnd: () => {},
-    early: null,
-    runFolder: new RunFolder(null, log),
-    log,
   });
   context.after(() => watcher.close());
   const first = service();

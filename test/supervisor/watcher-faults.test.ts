@@ -10,8 +10,8 @@ import type { Input } from '../../src/core/input.js';
 import type { Sensor } from '../../src/core/policy.js';
 import type { Log, Run, Watcher } from '../../src/core/ports.js';
 import { startWatcher } from '../../src/monitor.js';
-import { RunFolder } from '../../src/run-folder.js';
 import { until } from '../lab/wait.js';
+import { alone } from './fakes.js';
 
 const name = 'nobody-has-this-name';
 const sensors: Sensor[] = [{ kind: 'process', name: `process ${name}`, canKill: true, fields: { name } }];
@@ -52,14 +52,8 @@ function watching(
 ): { watcher: Watcher; take: () => string[] } {
   const inputs: Input[] = [];
   const watcher = startWatcher(addon, {
+    ...alone(log),
     onInputs: more => void inputs.push(...more),
-    environment: {},
-    bootBeganMs: 0,
-    advisers: {},
-    onEnd: () => {},
-    early: null,
-    runFolder: new RunFolder(null, log),
-    log,
   });
   context.after(() => watcher.close());
   const words = (input: Input): string => {

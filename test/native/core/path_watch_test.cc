@@ -22,6 +22,13 @@ struct World {
     const int known = signs;
     run_until(reactor, [&] { return signs > known; });
   }
+  /// The folder, and then the file in it.
+  void let_come() {
+    std::filesystem::create_directory(folder);
+    hear();
+    dir.write("run/daemon/x.pid", "1");
+    hear();
+  }
 };
 
 void a_file_is_told_in_a_folder_that_is_there() {
@@ -40,10 +47,7 @@ void a_file_is_told_whose_folders_come_later() {
   world.begin();
   std::filesystem::create_directory(world.dir.path() + "/run");
   world.hear();
-  std::filesystem::create_directory(world.folder);
-  world.hear();
-  world.dir.write("run/daemon/x.pid", "1");
-  world.hear();
+  world.let_come();
 }
 
 void folders_that_come_faster_than_they_are_looked_at_are_not_missed() {
@@ -63,10 +67,7 @@ void a_folder_that_goes_and_comes_back_is_watched_again() {
   world.begin();
   std::filesystem::remove(world.folder);
   world.hear();
-  std::filesystem::create_directory(world.folder);
-  world.hear();
-  world.dir.write("run/daemon/x.pid", "1");
-  world.hear();
+  world.let_come();
 }
 
 void a_file_in_the_place_of_a_folder_is_waited_for_to_go() {
@@ -75,10 +76,7 @@ void a_file_in_the_place_of_a_folder_is_waited_for_to_go() {
   world.begin();
   std::filesystem::remove(world.folder);
   world.hear();
-  std::filesystem::create_directory(world.folder);
-  world.hear();
-  world.dir.write("run/daemon/x.pid", "1");
-  world.hear();
+  world.let_come();
 }
 
 void it_may_end_in_its_own_callback() {
