@@ -137,7 +137,7 @@ napi_status convert(napi_env env, const RunStarted& started, napi_value* result)
 napi_status convert(napi_env env, const RunEnded& ended, napi_value* result) {
   Builder object(env);
   object.set("type", "run_ended").set("id", ended.id).set("atMs", ended.at_ms).set("exit", ended.exit);
-  object.set_unless_empty("spawnError", ended.spawn_error).set("timedOut", ended.timed_out);
+  object.set_unless_empty("spawnError", ended.spawn_error).set("notNeeded", ended.not_needed).set("timedOut", ended.timed_out);
   return object.set("output", ended.output).set("outputTruncated", ended.output_truncated).finish(result);
 }
 

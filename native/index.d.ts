@@ -154,6 +154,8 @@ export interface RunEnded {
   exit?: ExitCause;
   /** errno name when posix_spawn failed, e.g. 'ENOENT', 'EAGAIN'. */
   spawnError?: string;
+  /** It had to wait for another script of its resource to end, which was alive by then: not started. */
+  notNeeded: boolean;
   timedOut: boolean;
   /** The last 4096 bytes of what it wrote to stdout and stderr, as UTF-8 with replacement characters. */
   output: string;
@@ -196,7 +198,11 @@ export class Monitor {
    * A `down` that has already happened does not set it off, nor does one of another nature than those given (default: all).
    */
   armReflex(resource: string, run: RunSpec | null, natures?: readonly Nature[]): void;
-  /** Starts a script now; the result comes as run_started and run_ended. False: it was held back by `unlessAlive`, and nothing comes of it. */
+  /**
+   * Starts a script now, or, where one for the same SOCKMON_RESOURCE still runs, when that has ended, which it is asked to do as by `endRun`.
+   * It is the same with a reflex. One that had to wait is not started over what is alive by then (`notNeeded`), unless it is a run without
+   * `unlessAlive`. The result comes as run_started and run_ended. False: it was held back by `unlessAlive`, and nothing comes of it.
+   */
   run(run: RunSpec): boolean;
   /**
    * Takes over a script of an earlier monitor. True when its process lives: run_ended follows, with an `exit` of kind `unknown` where the

@@ -68,6 +68,7 @@ export function sensorInput(report: SensorReport, sensor: Sensor): Input[] {
 }
 
 function resultOf(event: RunEnded): RunResult {
+  if (event.notNeeded) return { kind: 'not_needed' };
   if (event.spawnError !== undefined) return { kind: 'not_started', error: event.spawnError };
   if (event.timedOut) return { kind: 'timeout' };
   if (event.exit === undefined) return { kind: 'unknown' };

@@ -30,7 +30,7 @@ Monitor::Monitor(Sys& sys, ProcFs proc, Deliver deliver, Patience patience)
       patience_(patience),
       reactor_(sys, [this](const std::string& code, const std::string& detail) { fault(code, detail); }),
       proc_(std::move(proc)),
-      runs_(reactor_, proc_, *this),
+      runs_(reactor_, proc_, *this, [this](const std::string& resource) { return is_alive(resource); }),
       census_(reactor_, sys, proc_),
       finder_(sys, proc_, [this](pid_t session) { return runs_.is_script(session); }),
       processes_{finder_, proc_, has_exit_info(sys), [this] { return runs_.last_start_ms(); }, &census_, &folders_},

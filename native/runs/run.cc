@@ -9,6 +9,9 @@
 namespace sockmon {
 namespace {
 
+/// What SIGKILL ends is gone in some ms, 100 with much memory.
+constexpr double kStuckMs = 2000;
+
 /// As the script itself is told.
 std::string resource_of(const RunSpec& spec) {
   for (const auto& [name, value] : spec.env) {
@@ -29,7 +32,7 @@ Run::Run(Reactor& reactor, const ProcFs& proc, RunHost& host, std::unique_ptr<Pr
       file_(prepared_->spec().run_file),
       grace_ms_(prepared_->spec().grace_ms),
       timeout_(reactor, [this] { on_timeout(); }),
-      grace_(reactor, [this] { kill_rest(); }) {}
+      grace_(reactor, [this] { on_grace_over(); }) {}
 
 Run::Run(Reactor& reactor, const ProcFs& proc, RunHost& host, const AdoptSpec& adopted, UniqueFd pidfd)
     : reactor_(reactor),
@@ -41,9 +44,9 @@ Run::Run(Reactor& reactor, const ProcFs& proc, RunHost& host, const AdoptSpec& a
       grace_ms_(adopted.grace_ms),
       pid_(adopted.pid),
       start_ticks_(adopted.start_ticks),
-      running_(true),
+      state_(State::running),
       timeout_(reactor, [this] { on_timeout(); }),
-      grace_(reactor, [this] { kill_rest(); }) {
+      grace_(reactor, [this] { on_grace_over(); }) {
   output_ = std::make_unique<OutputPipe>(reactor, reopen_output(proc, pid_, adopted.output_inode),
                                          [this] { check_over(); });
   process_ = end_of_adopted(reactor, proc, std::move(pidfd), {pid_, start_ticks_},
@@ -54,18 +57,22 @@ void Run::start() {
   // Before, not after: the script may have begun, and even ended, when posix_spawn returns.
   started_ms_ = reactor_.sys().boot_ms();
   spawn_error_ = prepared_->spawn(&pid_);
-  running_ = spawn_error_ == 0;
+  state_ = spawn_error_ == 0 ? State::running : State::over;
+}
+
+void Run::start_late() {
+  start();
+  follow(reflex_);
 }
 
 void Run::follow(bool reflex) {
-  if (!running_) {
-    RunEnded ended;
-    ended.id = id();
-    ended.resource = resource_;
+  reflex_ = reflex;
+  if (waiting()) return;
+  if (!running()) {
+    RunEnded ended = unstarted();
     ended.at_ms = started_ms_;
     ended.spawn_error = errno_name(spawn_error_);
-    host_.run_ended(ended);
-    return host_.run_over(*this);
+    return call_off(ended);
   }
   // Our own child: until it is reaped its number is its own.
   const auto stat = proc_.stat(pid_);
@@ -94,9 +101,10 @@ void Run::on_end(ExitCause cause) {
   ended.resource = resource_;
   ended.at_ms = reactor_.now_ms();
   ended.exit = cause;
-  running_ = false;
+  state_ = State::over;
   process_.reset();
   timeout_.cancel();
+  if (ending_ == Ending::killed) grace_.cancel();
   // What the script has left behind is no run: its own end counts.
   remove_run_file(file_);
   output_->drain();
@@ -113,30 +121,62 @@ void Run::on_timeout() {
 }
 
 void Run::end() {
-  if (running_) end_session();
+  if (running()) end_session();
+  if (!waiting()) return;
+  RunEnded ended = unstarted();
+  ended.spawn_error = errno_name(ECANCELED);
+  call_off(ended);
+}
+
+void Run::not_needed() {
+  RunEnded ended = unstarted();
+  ended.not_needed = true;
+  call_off(ended);
+}
+
+RunEnded Run::unstarted() const {
+  RunEnded ended;
+  ended.id = id_;
+  ended.resource = resource_;
+  ended.at_ms = reactor_.sys().boot_ms();
+  return ended;
+}
+
+void Run::call_off(const RunEnded& ended) {
+  state_ = State::over;
+  host_.run_ended(ended);
+  host_.run_over(*this);
 }
 
 void Run::end_session() {
-  if (ending_) return;
-  ending_ = true;
+  if (ending_ != Ending::no) return;
+  ending_ = Ending::asked;
   signal_session(reactor_.sys(), proc_, pid_, SIGTERM);
   grace_.arm(grace_ms_);
 }
 
+void Run::on_grace_over() {
+  if (ending_ == Ending::asked) return kill_rest();
+  ending_ = Ending::in_vain;
+  host_.run_stuck(*this);
+}
+
 void Run::kill_rest() {
+  ending_ = Ending::killed;
   if (!number_is_reused()) signal_session(reactor_.sys(), proc_, pid_, SIGKILL);
+  if (running()) grace_.arm(kStuckMs);
   check_over();
 }
 
 /// The number stays taken while a member of the session lives; a process that has it now is a stranger.
 bool Run::number_is_reused() const {
-  if (running_) return false;
+  if (running()) return false;
   const auto stat = proc_.stat(pid_);
   return stat && stat->start_ticks != start_ticks_;
 }
 
 void Run::check_over() {
-  if (!running_ && !output_->open() && !grace_.armed()) host_.run_over(*this);
+  if (!running() && !output_->open() && !grace_.armed()) host_.run_over(*this);
 }
 
 }  // namespace sockmon

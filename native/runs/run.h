@@ -16,6 +16,8 @@ class Run;
 
 class RunHost : public RunObserver {
  public:
+  /// Not even SIGKILL has ended it.
+  virtual void run_stuck(Run& run) = 0;
   /// Nothing of it is left to wait for. It may be destroyed here.
   virtual void run_over(Run& run) = 0;
 };
@@ -28,22 +30,36 @@ class Run {
 
   /// posix_spawn and nothing else: what can wait is in follow().
   void start();
-  /// Leaves the run file, tells of the start, or of its failure, and follows the process from then on.
+  /// Leaves the run file, tells of the start, or of its failure, and follows the process from then on. Of one that has not been started yet
+  /// it only keeps whether it is a reflex.
   void follow(bool reflex);
-  /// Asks the whole session to end, and kills it after the grace time.
+  /// Its turn has come: started and followed.
+  void start_late();
+  /// Never started, because its resource is alive.
+  void not_needed();
+  /// Asks the whole session to end, and kills it after the grace time. One that waits for its turn will not be started.
   void end();
 
   const std::string& id() const { return id_; }
   /// What it is run for; may be empty.
   const std::string& resource() const { return resource_; }
   pid_t pid() const { return pid_; }
-  bool running() const { return running_; }
+  bool running() const { return state_ == State::running; }
+  /// Running, in the middle of a call that the kernel does not end (state D).
+  bool stuck() const { return running() && ending_ == Ending::in_vain; }
+  /// For the end of another script of its resource.
+  bool waiting() const { return state_ == State::waiting; }
+  /// Whether it is to be started beside what lives: a person may ask for that.
+  bool is_for_the_dead_only() const { return reflex_ || !prepared_->spec().unless_alive.empty(); }
 
  private:
+  RunEnded unstarted() const;
+  void call_off(const RunEnded& ended);
   std::string leave_file();
   void on_end(ExitCause cause);
   void on_timeout();
   void end_session();
+  void on_grace_over();
   void kill_rest();
   bool number_is_reused() const;
   void check_over();
@@ -61,8 +77,9 @@ class Run {
   uint64_t start_ticks_ = 0;
   int spawn_error_ = 0;
   double started_ms_ = 0;
-  bool running_ = false;
-  bool ending_ = false;
+  bool reflex_ = false;
+  enum class State { waiting, running, over } state_ = State::waiting;
+  enum class Ending { no, asked, killed, in_vain } ending_ = Ending::no;
   bool timed_out_ = false;
   std::unique_ptr<ProcessEnd> process_;
   std::unique_ptr<OutputPipe> output_;

@@ -28,6 +28,8 @@ struct RunEnded {
   double at_ms = 0;
   std::optional<ExitCause> exit;
   std::string spawn_error;
+  /// It had to wait for its turn, and its resource was alive when that came: not started.
+  bool not_needed = false;
   bool timed_out = false;
   std::string output;
   bool output_truncated = false;

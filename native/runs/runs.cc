@@ -9,8 +9,8 @@ constexpr int kMostGenerations = 100;
 
 }  // namespace
 
-Runs::Runs(Reactor& reactor, const ProcFs& proc, RunObserver& observer)
-    : reactor_(reactor), proc_(proc), observer_(observer) {}
+Runs::Runs(Reactor& reactor, const ProcFs& proc, RunObserver& observer, IsAlive is_alive)
+    : reactor_(reactor), proc_(proc), observer_(observer), is_alive_(std::move(is_alive)) {}
 
 std::unique_ptr<Run> Runs::prepare(RunSpec spec) {
   auto prepared = std::make_unique<PreparedRun>(reactor_.sys(), std::move(spec));
@@ -19,9 +19,48 @@ std::unique_ptr<Run> Runs::prepare(RunSpec spec) {
 }
 
 Run& Runs::start(std::unique_ptr<Run> run) {
-  last_start_ms_ = reactor_.sys().boot_ms();
-  run->start();
+  if (!end_others(*run)) {
+    last_start_ms_ = reactor_.sys().boot_ms();
+    run->start();
+  }
   return *runs_.emplace_back(std::move(run));
+}
+
+/// False if there is none to wait for.
+bool Runs::end_others(const Run& run) {
+  if (run.resource().empty()) return false;
+  // One that waits is over when it is told to end, and leaves the list.
+  std::vector<Run*> others;
+  for (const auto& each : runs_) {
+    if (each->resource() == run.resource() && (each->running() || each->waiting())) others.push_back(each.get());
+  }
+  bool must_wait = false;
+  for (Run* other : others) {
+    must_wait = must_wait || (other->running() && !other->stuck());
+    other->end();
+  }
+  return must_wait;
+}
+
+void Runs::run_ended(const RunEnded& ended) {
+  observer_.run_ended(ended);
+  next_turn(ended.resource);
+}
+
+void Runs::run_stuck(Run& run) { next_turn(run.resource()); }
+
+void Runs::next_turn(const std::string& resource) {
+  Run* next = nullptr;
+  for (const auto& run : runs_) {
+    if (run->resource() != resource) continue;
+    if (run->running() && !run->stuck()) return;
+    if (run->waiting()) next = run.get();
+  }
+  if (next == nullptr) return;
+  // Some time has passed since somebody looked.
+  if (next->is_for_the_dead_only() && is_alive_(resource)) return next->not_needed();
+  last_start_ms_ = reactor_.sys().boot_ms();
+  next->start_late();
 }
 
 bool Runs::adopt(const AdoptSpec& spec) {
@@ -39,9 +78,8 @@ bool Runs::adopt(const AdoptSpec& spec) {
 }
 
 void Runs::end(const std::string& id) {
-  for (const auto& run : runs_) {
-    if (run->id() == id) run->end();
-  }
+  const auto found = std::find_if(runs_.begin(), runs_.end(), [&](const auto& run) { return run->id() == id; });
+  if (found != runs_.end()) (*found)->end();
 }
 
 bool Runs::is_script(pid_t session) const {

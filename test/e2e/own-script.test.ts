@@ -41,6 +41,17 @@ class House {
     this.write('restart', `cd '${this.folder}'; echo >>ran`, ...lines, 'echo >>done');
   }
 
+  /** One that never ends by itself, and notes in `order` when it begins, and when it is asked to end. */
+  hangingScript(begin: string): void {
+    const signs = ['echo "begin $$" >>order', `trap 'sleep 0.2; echo "end $$" >>order; exit 1' TERM`];
+    this.script(...signs, begin, 'sleep 600');
+    this.ended.push(async () => {
+      const [word, pid] = this.lines('order').at(-1)?.split(' ') ?? [];
+      // It leads its session, so its group.
+      if (word === 'begin') process.kill(-Number(pid), 'SIGKILL');
+    });
+  }
+
   readonly stop = 'kill "$(cat service.pid)" 2>/dev/null; flock port true';
   readonly begin = 'setsid ./service </dev/null >/dev/null 2>&1 &';
 
@@ -109,8 +120,12 @@ class House {
   }
 
   count(name: 'ran' | 'done' | 'later'): number {
+    return this.lines(name).length;
+  }
+
+  lines(name: string): string[] {
     const file = join(this.folder, name);
-    return existsSync(file) ? readFileSync(file, 'utf8').split('\n').length - 1 : 0;
+    return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
   }
 
   private async close(): Promise<void> {
@@ -178,3 +193,28 @@ test('a script that leaves a restart of its service in the background', async co
   await daemon.until('the second run', () => house.count('later') === 2);
   assert.equal(house.count('ran'), 2);
 });
+
+for (const isService of [false, true]) {
+  const who = isService ? 'whose child is the service' : 'that has let go of the service';
+  test(`a script ${who} and hangs is ended before the next one is run`, async context => {
+    const house = new House(context);
+    house.hangingScript(isService ? house.begin : `(${house.begin})`);
+    await house.startService();
+    const daemon = await house.watch({ every: '1s', timeout: '2s' });
+    for (let death = 1; death <= 3; death++) {
+      house.kill();
+      await daemon.entry('outage_end', death);
+      // Beside what lives it is let go, however long it takes: it may be what keeps that alive.
+      await house.settled(daemon);
+      assert.equal(house.count('ran'), death, 'runs of the script');
+      assert.equal(daemon.entries('attempt_end').length, death - 1);
+    }
+    const order = house.lines('order').map(line => line.split(' '));
+    assert.deepEqual(
+      order.map(([word]) => word),
+      ['begin', 'end', 'begin', 'end', 'begin'],
+    );
+    for (const at of [0, 2]) assert.equal(order[at]?.[1], order[at + 1]?.[1], 'the one before, and no other');
+    assert.equal(daemon.entries('outage_begin').length, 3);
+  });
+}

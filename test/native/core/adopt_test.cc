@@ -16,7 +16,7 @@ struct World : RunObserver {
   ProcFs proc;
   std::vector<RunStarted> started;
   std::vector<RunEnded> ended;
-  Runs runs{reactor, proc, *this};
+  Runs runs{reactor, proc, *this, [](const std::string&) { return false; }};
 
   void run_started(const RunStarted& start) override { started.push_back(start); }
   void run_ended(const RunEnded& end) override { ended.push_back(end); }

@@ -30,6 +30,7 @@ struct FakeSys : Sys {
   std::function<int()> on_waitid;
   std::function<int()> on_pipe2;
   std::function<int(const char*)> on_access;
+  std::function<int(int)> on_pidfd_send_signal;
   std::function<int(const char*)> on_inotify_add_watch;
   std::function<ssize_t()> on_sendto;
   std::function<void()> on_sync;
@@ -73,6 +74,10 @@ struct FakeSys : Sys {
   int access(const char* path, int mode) override {
     const int result = on_access ? on_access(path) : kReal;
     return result != kReal ? result : Sys::access(path, mode);
+  }
+  int pidfd_send_signal(int pidfd, int signal) override {
+    const int result = on_pidfd_send_signal ? on_pidfd_send_signal(signal) : kReal;
+    return result != kReal ? result : Sys::pidfd_send_signal(pidfd, signal);
   }
   int inotify_add_watch(int inotify, const char* path, uint32_t mask) override {
     const int result = on_inotify_add_watch ? on_inotify_add_watch(path) : kReal;
@@ -202,6 +207,7 @@ void test_reactor();
 void test_proc_fs();
 void test_process_name();
 void test_successor();
+void test_turns();
 void test_holders();
 void test_sock_diag();
 void test_process_finder();

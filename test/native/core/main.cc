@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
       {"proc_fs", sockmon::test_proc_fs},
       {"process_name", sockmon::test_process_name},
       {"successor", sockmon::test_successor},
+      {"turns", sockmon::test_turns},
       {"holders", sockmon::test_holders},
       {"sock_diag", sockmon::test_sock_diag},
       {"process_finder", sockmon::test_process_finder},

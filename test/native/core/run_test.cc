@@ -15,7 +15,7 @@ struct World : RunObserver {
   Reactor reactor{sys, no_errors};
   ProcFs proc;
   std::vector<Event> events;
-  Runs runs{reactor, proc, *this};
+  Runs runs{reactor, proc, *this, [](const std::string&) { return false; }};
 
   void run_started(const RunStarted& started) override { events.push_back(started); }
   void run_ended(const RunEnded& ended) override { events.push_back(ended); }
