@@ -42,7 +42,7 @@ export async function deathRows(rounds: number, which: { seen: boolean; script: 
         rows.push(
           row(`kill -> script's first line, ${words}`, 'ms', samples.sockmon, rival, {
             kind: 'ratio',
-            atMost: 1.15,
+            atMost: 1.08,
           }),
         );
       }
