@@ -289,7 +289,8 @@ Found ProcessFinder::found(const ProcessFacts& facts) const {
 }
 
 Search ProcessFinder::not_readable(int error) const {
-  Search search = nothing(proc_.root() + ": " + strerrordesc_np(error));
+  const bool is_slow = error == ETIMEDOUT;
+  Search search = nothing(is_slow ? "to read all processes takes longer than 2 s" : proc_.root() + ": " + strerrordesc_np(error));
   search.fault = errno_name(error);
   return search;
 }

@@ -80,6 +80,13 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+/// Two neighbours that change places: the slip of fast fingers, and two wrong letters to edit_distance().
+bool is_swapped(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  const size_t at = static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin()).first - a.begin());
+  return at + 1 < a.size() && a[at] == b[at + 1] && a[at + 1] == b[at] && a.substr(at + 2) == b.substr(at + 2);
+}
+
 }  // namespace
 
 std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
@@ -129,6 +136,7 @@ int likeness(std::string_view name, std::string_view wanted) {
   const std::string_view longer = name.size() < wanted.size() ? wanted : name;
   if (longer.substr(0, shorter.size()) == shorter) return 3;
   if (shorter.size() >= 5 && longer.find(shorter) != longer.npos) return 2;
+  if (shorter.size() > kFewest && is_swapped(name, wanted)) return 2;
   // One wrong letter in four, two in eight.
   const size_t bearable = shorter.size() / 4;
   if (bearable == 0 || longer.size() - shorter.size() > bearable) return 0;

@@ -76,6 +76,8 @@ void a_likely_name_is_told_from_others() {
   CHECK(likeness("foo-bar", "foo") == 3);
   CHECK(likeness("named", "Named") > likeness("foo-bar", "foo"));
   CHECK(likeness("mosquitto", "mosquito") > 0);
+  CHECK(likeness("dnsmsaq", "dnsmasq") > 0 && likeness("hsotapd", "hostapd") > 0 && likeness("ntpsd", "ntpds") > 0);
+  CHECK(likeness("abc", "acb") == 0 && likeness("crond", "corn") == 0 && likeness("ntpd", "ntdx") == 0);
   CHECK(likeness("bash", "dnsmasq") == 0 && likeness("sh", "sshd") == 0 && likeness("", "x") == 0);
 }
 
