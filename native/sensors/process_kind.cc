@@ -28,8 +28,9 @@ SensorKind process_kind() {
 
 SensorMaker watch_process(ProcessSpec spec) {
   const RollNeeds needs = needs_of(spec);
-  return {[spec = std::move(spec)](const SensorWorld& world, SensorHost& host) -> std::unique_ptr<Sensor> {
-            return std::make_unique<ProcessSensor>(world.reactor, host, world.processes, spec);
+  auto shared = std::make_shared<const ProcessSpec>(std::move(spec));
+  return {[shared = std::move(shared)](const SensorWorld& world, SensorHost& host) -> std::unique_ptr<Sensor> {
+            return std::make_unique<ProcessSensor>(world.reactor, host, world.processes, shared);
           },
           needs};
 }

@@ -37,7 +37,7 @@ struct World {
   explicit World(bool exit_info = true) : context{finder, proc, exit_info} {
     ProcessSpec spec;
     spec.pidfile = pidfile;
-    sensor = std::make_unique<ProcessSensor>(reactor, host, context, spec);
+    sensor = std::make_unique<ProcessSensor>(reactor, host, context, std::make_shared<const ProcessSpec>(spec));
     // As on a kernel that cannot tell.
     if (!exit_info) sys.on_pidfd_get_info = [](int, PidfdInfo*) { return fail(ENOTTY); };
   }
@@ -71,7 +71,7 @@ void a_cause_that_comes_late_is_told_late() {
   const ProcessContext context{world.finder, hidden, true};
   ProcessSpec spec;
   spec.pidfile = world.pidfile;
-  ProcessSensor sensor(world.reactor, world.host, context, spec);
+  ProcessSensor sensor(world.reactor, world.host, context, std::make_shared<const ProcessSpec>(spec));
   const pid_t pid = spawn_sleeper();
   world.write(pid);
   sensor.start();
@@ -121,7 +121,7 @@ void a_number_that_came_round_again_needs_a_new_pidfile() {
   const ProcessContext context{finder, proc, true};
   ProcessSpec spec;
   spec.pidfile = world.pidfile;
-  ProcessSensor sensor(world.reactor, world.host, context, spec);
+  ProcessSensor sensor(world.reactor, world.host, context, std::make_shared<const ProcessSpec>(spec));
   world.write(pid);
   CHECK(sensor.start().state == SensorState::up);
   kill(pid, SIGKILL);
@@ -158,7 +158,7 @@ void a_dying_process_is_dead_as_soon_as_another_sensor_doubts_it() {
   const ProcessContext context{finder, proc, true};
   ProcessSpec spec;
   spec.pidfile = world.pidfile;
-  ProcessSensor sensor(world.reactor, world.host, context, spec);
+  ProcessSensor sensor(world.reactor, world.host, context, std::make_shared<const ProcessSpec>(spec));
   world.write(pid);
   CHECK(sensor.start().state == SensorState::up);
   sensor.doubt();
