@@ -82,12 +82,12 @@ void ProcessSensor::look_around() {
   if (waits_for_the_seeker() && !is_settled) {
     seek();
     at_hand.pidfile_only = true;
-    const bool is_found = spec_->pidfile && search(at_hand);
+    const bool is_found = !spec_->pidfile.empty() && search(at_hand);
     if (is_found) return;
     const bool is_review = !death_ && !members_.empty();
     if (is_review) rescan_.arm(kSlowestRescanMs);
     else look_again_soon();
-    if (!spec_->pidfile || spec_->listen) seeker_->look();
+    if (spec_->pidfile.empty() || spec_->listen) seeker_->look();
   } else if (!search(at_hand)) {
     look_again_soon();
   }

@@ -47,7 +47,7 @@ ProcessSensor::HandOver ProcessSensor::hand_over(Ending& ending) {
   Quest quest = this->quest(&ending.dead);
   // A daemon that has gone into the background is its fork. Its pidfile names that one, or none yet.
   const bool is_young = reactor_.sys().boot_ms() - born_ms(dead.identity) < kForegroundMs;
-  quest.background = !spec_->pidfile && !dead.idle && is_young && is_orderly(ending);
+  quest.background = spec_->pidfile.empty() && !dead.idle && is_young && is_orderly(ending);
   Search search = context_.finder.find_heir(*spec_, quest);
   ending.served_by = search.served_by;
   std::string why;

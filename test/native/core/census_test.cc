@@ -268,7 +268,7 @@ void the_kernel_tells_who_executes_a_program_or_takes_a_name() {
   // A process that renames itself.
   int order[2];
   CHECK(pipe(order) == 0);
-  const std::string wanted = world.named("x").name->substr(0, 15);
+  const std::string wanted = world.named("x").name.substr(0, 15);
   const pid_t child = fork();
   if (child == 0) {
     char go = 0;
