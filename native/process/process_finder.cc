@@ -64,7 +64,7 @@ Search ProcessFinder::find_heir(const ProcessSpec& spec, const Quest& quest) {
       if (!search.found.empty()) return search;
     }
     // HAProxy empties it, tells the old process to end, and writes the new pid some ms later.
-    pending = !word.pid && word.stamp.inode != 0 && dead.pidfile && !(word.stamp == *dead.pidfile);
+    pending = !word.pid && word.stamp.known() && dead.pidfile.known() && !(word.stamp == dead.pidfile);
   }
   Search search = spec.listen ? by_listen(spec, quest) : nothing("");
   search.pending = pending && search.found.empty();

@@ -27,7 +27,7 @@ ProcessSensor::ProcessSensor(Reactor& reactor, SensorHost& host, const ProcessCo
       host_(host),
       context_(context),
       spec_(std::move(spec)),
-      members_(reactor, context.finder, [this](const Identity& identity) { on_end(identity); }),
+      members_(reactor, context.finder, [this](Identity identity) { on_end(identity); }),
       rescan_(reactor, [this] { on_alarm(); }) {}
 
 SensorReport ProcessSensor::start() {
