@@ -64,6 +64,22 @@ void a_zombie_is_dead_and_its_cause_known() {
   }
 }
 
+void a_death_that_a_look_finds_has_its_cause() {
+  for (const bool exit_info : {true, false}) {
+    World world(exit_info);
+    const pid_t pid = spawn_sleeper();
+    world.write(pid);
+    world.sensor->start();
+    kill(pid, SIGKILL);
+    siginfo_t info;
+    CHECK(waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) == 0);
+    const SensorReport now = world.sensor->snapshot();
+    CHECK(now.state == SensorState::down && now.pid == pid);
+    CHECK(now.cause->kind == ExitCause::Kind::signal && now.cause->value == SIGKILL);
+    reap(pid);
+  }
+}
+
 void a_cause_that_comes_late_is_told_late() {
   World world;
   // Not in /proc either: the made-up root has nothing but the pid.
@@ -216,6 +232,7 @@ void a_descriptor_may_be_had_later() {
 
 void test_process_sensor() {
   a_zombie_is_dead_and_its_cause_known();
+  a_death_that_a_look_finds_has_its_cause();
   a_cause_that_comes_late_is_told_late();
   a_successor_is_found_and_the_dead_one_never();
   a_number_that_came_round_again_needs_a_new_pidfile();
