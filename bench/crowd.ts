@@ -13,7 +13,6 @@ export async function crowdRows(): Promise<Row[]> {
   const limit = ['prlimit', `--nofile=${crowd + 1000}`];
   const server = new LineProgram([...limit, cProgram('server'), address]);
   const host = watchHost(limit, ['--expose-gc']);
-  const openedAt = performance.now();
   try {
     await server.next('alive');
     host.send('settle');
@@ -27,7 +26,7 @@ export async function crowdRows(): Promise<Row[]> {
     host.send('settle');
     await host.next('settled');
     const heldMb = residentMb(host.pid);
-    const still = await stillRows(host.pid, openedAt);
+    const still = await stillRows(host.pid);
     const each = (ms: number | undefined) => [(ms ?? Number.NaN) / thousand];
     return [
       row(

@@ -13,7 +13,6 @@ export async function pidfdRows(): Promise<Row[]> {
   const folder = mkdtempSync(join(tmpdir(), 'sockmon-bench-'));
   const herd = await herdOf(crowd, [folder]);
   const host = watchHost(['prlimit', `--nofile=${crowd + 1000}`], ['--expose-gc']);
-  const openedMs = performance.now();
   const settle = async () => {
     host.send('settle');
     await host.next('settled');
@@ -25,7 +24,7 @@ export async function pidfdRows(): Promise<Row[]> {
     const tookMs = await host.next('watched');
     await settle();
     const fullMb = residentMb(host.pid);
-    const still = await stillRows(host.pid, openedMs);
+    const still = await stillRows(host.pid);
     return [
       row('watch() of a process by its pidfile, of 10,000', 'ms', [tookMs / crowd], null, null),
       row('resident memory of 10,000 watched processes', 'MB', [fullMb - emptyMb], null, {

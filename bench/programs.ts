@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
+import { nodeOptions } from '../test/lab/daemon.js';
 import { repository } from '../test/lab/paths.js';
 import { run, type Started, start } from '../test/lab/proc.js';
 import { until } from '../test/lab/wait.js';
@@ -35,9 +36,10 @@ export function cProgram(name: string): string {
   return `${output}/${name}`;
 }
 
-/** A process with the native monitor in it. `by`: what comes before its command line. */
+/** A process with the native monitor in it, which runs as the daemon does. `by`: what comes before its command line. */
 export function watchHost(by: readonly string[] = [], flags: readonly string[] = []): LineProgram {
-  return new LineProgram([...by, process.execPath, ...flags, `${repository}dist/bench/watch-host.js`]);
+  const host = `${repository}dist/bench/watch-host.js`;
+  return new LineProgram([...by, process.execPath, ...nodeOptions, ...flags, host]);
 }
 
 export class LineProgram {

@@ -9,8 +9,11 @@
 namespace sockmon {
 namespace {
 
+/// No other token is that, since generations begin with 1.
 constexpr uint64_t kTimerToken = 0;
 constexpr int kBatch = 64;
+
+uint64_t token_of(int fd, uint32_t generation) { return uint64_t{generation} << 32 | static_cast<uint32_t>(fd); }
 
 void epoll_control(int epoll, int operation, int fd, uint32_t events, uint64_t token) {
   epoll_event event{};
@@ -33,16 +36,22 @@ Reactor::Reactor(Sys& sys, OnError on_error)
 
 Reactor::~Reactor() = default;
 
-uint64_t Reactor::add(int fd, uint32_t events, Callback callback) {
-  const uint64_t token = next_token_++;
-  epoll_control(epoll_.get(), EPOLL_CTL_ADD, fd, events, token);
-  callbacks_.emplace(token, std::move(callback));
-  return token;
+void Reactor::add(int fd, uint32_t events, Callback callback) {
+  const uint32_t generation = ++last_generation_;
+  // First: it refuses what is no open descriptor.
+  epoll_control(epoll_.get(), EPOLL_CTL_ADD, fd, events, token_of(fd, generation));
+  const auto index = static_cast<size_t>(fd);
+  if (entries_.size() <= index) entries_.resize(index + 1);
+  entries_[index] = {generation, std::move(callback)};
 }
 
-void Reactor::remove(int fd, uint64_t token) {
+void Reactor::modify(int fd, uint32_t events) {
+  epoll_control(epoll_.get(), EPOLL_CTL_MOD, fd, events, token_of(fd, entries_[static_cast<size_t>(fd)].generation));
+}
+
+void Reactor::remove(int fd) {
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-  callbacks_.erase(token);
+  entries_[static_cast<size_t>(fd)].callback = nullptr;
 }
 
 template <typename Call>
@@ -70,9 +79,10 @@ void Reactor::run_once() {
       alarm = true;
       continue;
     }
-    const auto found = callbacks_.find(events[i].data.u64);
-    if (found == callbacks_.end()) continue;
-    const Callback callback = found->second;  // a copy, so that it may remove itself
+    const auto fd = static_cast<int>(static_cast<uint32_t>(events[i].data.u64));
+    const Entry& entry = entries_[static_cast<size_t>(fd)];
+    if (!entry.callback || token_of(fd, entry.generation) != events[i].data.u64) continue;
+    const Callback callback = entry.callback;  // a copy, so that it may remove itself
     guarded([&] { callback(events[i].events); });
   }
   if (alarm) fire_expired();
@@ -105,18 +115,20 @@ void Reactor::set_alarm() {
 }
 
 FdWatch::FdWatch(Reactor& reactor, UniqueFd fd, uint32_t events, Reactor::Callback callback)
-    : reactor_(reactor), fd_(std::move(fd)), token_(reactor.add(fd_.get(), events, std::move(callback))) {}
+    : reactor_(reactor), fd_(std::move(fd)) {
+  reactor_.add(fd_.get(), events, std::move(callback));
+}
 
 FdWatch::~FdWatch() {
-  if (fd_) reactor_.remove(fd_.get(), token_);
+  if (fd_) reactor_.remove(fd_.get());
 }
 
 void FdWatch::set_events(uint32_t events) {
-  epoll_control(reactor_.epoll_.get(), EPOLL_CTL_MOD, fd_.get(), events, token_);
+  reactor_.modify(fd_.get(), events);
 }
 
 UniqueFd FdWatch::release() {
-  reactor_.remove(fd_.get(), token_);
+  reactor_.remove(fd_.get());
   return std::move(fd_);
 }
 

@@ -3,10 +3,10 @@
 #include <sys/epoll.h>
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <utility>
 
 #include "base/sys.h"
@@ -37,8 +37,16 @@ class Reactor {
   friend class FdWatch;
   friend class Timer;
 
-  uint64_t add(int fd, uint32_t events, Callback callback);
-  void remove(int fd, uint64_t token);
+  struct Entry {
+    /// A number is soon given to another descriptor: an event of one that was removed earlier in the same batch finds nobody.
+    uint32_t generation = 0;
+    /// Null: not watched.
+    Callback callback;
+  };
+
+  void add(int fd, uint32_t events, Callback callback);
+  void modify(int fd, uint32_t events);
+  void remove(int fd);
   void set_alarm();
   void fire_expired();
   template <typename Call>
@@ -50,9 +58,9 @@ class Reactor {
   UniqueFd timer_;
   double now_ms_;
   double alarm_ms_ = 0;
-  uint64_t next_token_ = 1;
-  // Looked up by token at dispatch, so an event of a watch removed earlier in the same batch finds nobody.
-  std::unordered_map<uint64_t, Callback> callbacks_;
+  uint32_t last_generation_ = 0;
+  /// By the number of the descriptor.
+  std::deque<Entry> entries_;
   std::set<std::pair<double, Timer*>> timers_;
 };
 
@@ -73,7 +81,6 @@ class FdWatch {
  private:
   Reactor& reactor_;
   UniqueFd fd_;
-  uint64_t token_;
 };
 
 /// A one-shot timer on CLOCK_BOOTTIME. May be armed again or destroyed inside its own callback.

@@ -36,6 +36,8 @@ Monitor::Monitor(Sys& sys, ProcFs proc, Deliver deliver, Patience patience)
       processes_{finder_, proc_, has_exit_info(sys), [this] { return runs_.last_start_ms(); }, &census_, &folders_},
       hub_(reactor_),
       folders_(reactor_),
+      world_{reactor_, hub_, runs_, processes_, folders_},
+      emit_([this](Event event) { emit(std::move(event)); }),
       commands_watch_(std::make_unique<FdWatch>(reactor_, duplicate(wakeup_.fd()), EPOLLIN,
                                                 [this](uint32_t) { run_commands(); })) {
   thread_ = start_thread("sockmon", thread_main, this);
@@ -173,10 +175,9 @@ std::vector<SensorReport> Monitor::watch(const std::string& name, const std::vec
     if (near_fd_limit(static_cast<int>(sensors.size()) + 4))
       throw Error("EMFILE", "Too few file descriptors are left to watch " + name +
                                 ": raise LimitNOFILE of the service");
-    const SensorWorld world{reactor_, hub_, runs_, processes_, folders_};
-    auto resource = std::make_unique<Resource>(world, name, sensors, [this](Event event) { emit(std::move(event)); });
+    auto resource = std::make_unique<Resource>(world_, emit_, name, sensors);
     auto reports = resource->start();
-    resources_.emplace(name, std::move(resource));
+    resources_.emplace(resource->name(), std::move(resource));
     return reports;
   });
 }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/folder_hub.h"
@@ -92,7 +93,10 @@ class Monitor final : private RunObserver {
   const ProcessContext processes_;
   LinkHub hub_;
   FolderHub folders_;
-  std::map<std::string, std::unique_ptr<Resource>> resources_;
+  const SensorWorld world_;
+  const Resource::Emit emit_;
+  /// By the name that the resource itself holds.
+  std::map<std::string_view, std::unique_ptr<Resource>> resources_;
   std::unique_ptr<FdWatch> commands_watch_;
 
   std::mutex mutex_;

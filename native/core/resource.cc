@@ -62,46 +62,45 @@ class Resource::Slot final : public SensorHost {
   std::unique_ptr<Sensor> sensor_;
 };
 
-Resource::Resource(SensorWorld world, std::string name, const std::vector<SensorMaker>& sensors, Emit emit)
-    : world_(world), name_(std::move(name)), emit_(std::move(emit)) {
-  for (const SensorMaker& maker : sensors)
-    slots_.push_back(std::make_unique<Slot>(*this, static_cast<int>(slots_.size()), maker));
+Resource::Resource(const SensorWorld& world, const Emit& emit, std::string name, const std::vector<SensorMaker>& sensors)
+    : world_(world), emit_(emit), name_(std::move(name)) {
+  for (const SensorMaker& maker : sensors) slots_.emplace_back(*this, static_cast<int>(slots_.size()), maker);
 }
 
 Resource::~Resource() = default;
 
 std::vector<SensorReport> Resource::start() {
   std::vector<SensorReport> reports;
-  for (const auto& slot : slots_) reports.push_back(slot->start());
+  for (Slot& slot : slots_) reports.push_back(slot.start());
   return reports;
 }
 
 std::vector<SensorReport> Resource::snapshot() {
   std::vector<SensorReport> reports;
-  for (const auto& slot : slots_) reports.push_back(slot->snapshot());
+  for (Slot& slot : slots_) reports.push_back(slot.snapshot());
   return reports;
 }
 
 bool Resource::is_alive() {
-  return std::all_of(slots_.begin(), slots_.end(), [](const auto& slot) {
-    const SensorReport now = slot->snapshot();
+  return std::all_of(slots_.begin(), slots_.end(), [](Slot& slot) {
+    const SensorReport now = slot.snapshot();
     // With a reason: an interface whose carrier has come back, and that waits for its address.
     return now.state == SensorState::up && now.reason == nullptr;
   });
 }
 
 bool Resource::kill() {
-  return std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->kill(); });
+  return std::any_of(slots_.begin(), slots_.end(), [](Slot& slot) { return slot.kill(); });
 }
 
 void Resource::look() {
-  for (const auto& slot : slots_) slot->doubt();
+  for (Slot& slot : slots_) slot.doubt();
 }
 
 void Resource::advise(int sensor, const Fields& advice) {
   if (sensor < 0 || static_cast<size_t>(sensor) >= slots_.size())
     throw Error("ENOENT", name_ + " has no sensor " + std::to_string(sensor));
-  slots_[static_cast<size_t>(sensor)]->advise(advice);
+  std::next(slots_.begin(), sensor)->advise(advice);
 }
 
 void Resource::fire_reflex(Nature nature) {
@@ -109,8 +108,8 @@ void Resource::fire_reflex(Nature nature) {
 }
 
 void Resource::doubt_all_but(const Slot& witness) {
-  for (const auto& slot : slots_) {
-    if (slot.get() != &witness) slot->doubt();
+  for (Slot& slot : slots_) {
+    if (&slot != &witness) slot.doubt();
   }
 }
 

@@ -1,6 +1,7 @@
 // A watched resource: its sensors, and the reflex that the first death sets off.
 #pragma once
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,11 +14,13 @@ namespace sockmon {
 class Resource {
  public:
   using Emit = std::function<void(Event)>;
-  Resource(SensorWorld world, std::string name, const std::vector<SensorMaker>& sensors, Emit emit);
+  /// `world` and `emit` outlive it.
+  Resource(const SensorWorld& world, const Emit& emit, std::string name, const std::vector<SensorMaker>& sensors);
   ~Resource();
   Resource(const Resource&) = delete;
   Resource& operator=(const Resource&) = delete;
 
+  const std::string& name() const { return name_; }
   std::vector<SensorReport> start();
   std::vector<SensorReport> snapshot();
   /// Whether every sensor finds it alive, and whole, now. What has changed is reported.
@@ -42,15 +45,16 @@ class Resource {
   void tell(SensorReport report);
   void doubt_all_but(const Slot& witness);
 
-  SensorWorld world_;
+  const SensorWorld& world_;
+  const Emit& emit_;
   const std::string name_;
-  Emit emit_;
   std::unique_ptr<Run> reflex_;
   /// At which losses it may act.
   Natures natures_;
   /// Started, but not told of yet.
   Run* launched_ = nullptr;
-  std::vector<std::unique_ptr<Slot>> slots_;
+  /// A list, since sensors hold their slots.
+  std::list<Slot> slots_;
 };
 
 }  // namespace sockmon

@@ -123,13 +123,13 @@ bool CensusThread::is_sought_among(const std::vector<pid_t>& pids) {
 /// With the mutex held.
 void CensusThread::count(const ProcessSpec& spec, bool comes) {
   if (!needs_of(spec).words) return;
-  if (!spec.name) {
+  if (spec.name.empty()) {
     commands += comes ? 1 : -1;
     return;
   }
-  size_t& many = names[*spec.name];
+  size_t& many = names[spec.name];
   many += comes ? 1 : -1;
-  if (many == 0) names.erase(*spec.name);
+  if (many == 0) names.erase(spec.name);
 }
 
 void CensusThread::look() {
@@ -212,9 +212,9 @@ std::vector<BoundSocket> CensusThread::sockets_sought(const std::vector<Sought>&
 
 bool CensusThread::is_candidate(const Sought& sought, const Roll& roll, const std::vector<BoundSocket>& sockets) const {
   const ProcessSpec& spec = *sought.spec;
-  if (spec.pidfile && is_pid_in_use(*spec.pidfile)) return true;
+  if (!spec.pidfile.empty() && is_pid_in_use(spec.pidfile)) return true;
   if (spec.listen) return !roll.holders_of(serving(*spec.listen, sockets)).empty();
-  return !spec.pidfile && !roll.matching(spec).empty();
+  return spec.pidfile.empty() && !roll.matching(spec).empty();
 }
 
 }  // namespace sockmon

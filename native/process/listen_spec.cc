@@ -24,33 +24,33 @@ std::optional<Address> parse_address(const std::string& text) {
 
 }  // namespace
 
-std::optional<ListenSpec> parse_listen(std::string_view text) {
-  ListenSpec spec;
-  spec.text = text;
+std::shared_ptr<const ListenSpec> parse_listen(std::string_view text) {
+  const auto spec = std::make_shared<ListenSpec>();
+  spec->text = text;
   const size_t colon = text.find(':');
-  if (colon == text.npos) return std::nullopt;
+  if (colon == text.npos) return nullptr;
   const std::string_view kind = text.substr(0, colon);
   std::string rest(text.substr(colon + 1));
   if (kind == "unix") {
-    spec.kind = ListenSpec::Kind::unix_path;
-    spec.path = rest;
-    if (rest.size() < 2 || (rest[0] != '/' && rest[0] != '@')) return std::nullopt;
+    spec->kind = ListenSpec::Kind::unix_path;
+    spec->path = rest;
+    if (rest.size() < 2 || (rest[0] != '/' && rest[0] != '@')) return nullptr;
     return spec;
   }
-  if (kind != "tcp" && kind != "udp") return std::nullopt;
-  spec.kind = kind == "tcp" ? ListenSpec::Kind::tcp : ListenSpec::Kind::udp;
+  if (kind != "tcp" && kind != "udp") return nullptr;
+  spec->kind = kind == "tcp" ? ListenSpec::Kind::tcp : ListenSpec::Kind::udp;
   const size_t last = rest.rfind(':');
   if (last != rest.npos) {
     std::string host = rest.substr(0, last);
     const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
     if (bracketed) host = host.substr(1, host.size() - 2);
-    spec.address = parse_address(host);
-    if (!spec.address || is_v4(*spec.address) == bracketed) return std::nullopt;
+    spec->address = parse_address(host);
+    if (!spec->address || is_v4(*spec->address) == bracketed) return nullptr;
     rest = rest.substr(last + 1);
   }
   const auto port = parse_number<uint16_t>(rest);
-  if (!port || *port == 0) return std::nullopt;
-  spec.port = *port;
+  if (!port || *port == 0) return nullptr;
+  spec->port = *port;
   return spec;
 }
 

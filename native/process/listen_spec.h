@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,7 +22,7 @@ struct ListenSpec {
   std::string path;
 };
 
-/// Nothing if the text is not of one of the forms above.
-std::optional<ListenSpec> parse_listen(std::string_view text);
+/// Null if the text is not of one of the forms above.
+std::shared_ptr<const ListenSpec> parse_listen(std::string_view text);
 
 }  // namespace sockmon

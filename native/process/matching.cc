@@ -35,8 +35,8 @@ std::string plain_command(const std::string& text) {
 std::string plain_command(const ProcessFacts& facts) { return plain_command(joined(facts.argv)); }
 
 bool fits_words(const ProcessSpec& spec, const ProcessFacts& facts, bool in_script) {
-  if (spec.name && !(in_script ? has_name_in_script(facts, *spec.name) : has_name(facts, *spec.name))) return false;
-  return !spec.command || plain_command(facts).find(plain_command(*spec.command)) != std::string::npos;
+  if (!spec.name.empty() && !(in_script ? has_name_in_script(facts, spec.name) : has_name(facts, spec.name))) return false;
+  return spec.command.empty() || plain_command(facts).find(plain_command(spec.command)) != std::string::npos;
 }
 
 bool is_elsewhere(const Namespaces& one, const Namespaces& other) {

@@ -41,12 +41,16 @@ Adoption Members::adopt(const Found& found) {
   // Between the look into /proc and pidfd_open the number may have been given to another process.
   const auto facts = finder_.read(wanted.pid);
   if (!facts || !(facts->identity() == wanted)) return {false, "the process ended while it was being looked at", "", ""};
+  list_.push_back({found.watched, nullptr});
+  Member& member = list_.back();
+  // It may have executed its program between two reads of the first look.
+  member.watched.image = facts->stat.image;
   try {
-    auto watch = std::make_unique<FdWatch>(reactor_, std::move(pidfd), EPOLLIN, [this, wanted](uint32_t) { on_end_(wanted); });
-    list_.push_back({found.watched, std::move(watch)});
-    // It may have executed its program between two reads of the first look.
-    list_.back().watched.image = facts->stat.image;
+    const auto on_end = [this, &member](uint32_t) { on_end_(member.watched.identity); };
+    static_assert(sizeof on_end <= 2 * sizeof(void*), "what is larger is allocated by std::function");
+    member.pidfd = std::make_unique<FdWatch>(reactor_, std::move(pidfd), EPOLLIN, on_end);
   } catch (const Error& error) {
+    list_.pop_back();
     return {false, "the process cannot be watched", error.code(), error.what()};
   }
   return {true, "", "", ""};

@@ -28,7 +28,8 @@ struct Adoption {
 
 class Members {
  public:
-  using OnEnd = std::function<void(const Identity&)>;
+  /// Gets a copy, as the member will be taken.
+  using OnEnd = std::function<void(Identity)>;
   Members(Reactor& reactor, const ProcessFinder& finder, OnEnd on_end);
 
   /// Watches it by pidfd_open(2), if it is still the one that was found.

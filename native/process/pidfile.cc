@@ -70,14 +70,14 @@ PidfileWord read_pidfile(const std::string& path) {
 }
 
 std::optional<std::string> PidfileJudge::doubt(const ProcessSpec& spec, const PidfileWord& word, const ProcessFacts& facts) {
-  const std::string& path = *spec.pidfile;
+  const std::string& path = spec.pidfile;
   const std::string process = "process " + std::to_string(facts.stat.pid) + " of " + path;
   if (facts.stat.pid == 1) return process + " is the init of the machine, which is never taken for a service";
   if (facts.stat.kernel_thread) return process + " is a thread of the kernel";
   if (facts.stat.pid == getpid()) return process + " is sockmon itself";
   if (word.owner != 0 && !proc_.has_user(facts.stat.pid, word.owner))
     return path + " belongs neither to root nor to the user of process " + std::to_string(facts.stat.pid) + ", so it is not believed";
-  if (spec.name || spec.command) return std::nullopt;  // its words have been compared
+  if (spec.has_words()) return std::nullopt;  // its words have been compared
   if (!is_younger(word, facts) || speaks_of(path, facts)) return std::nullopt;
   if (word.on_tmpfs) {
     const double boot_wall_ms = sys_.wall_ms() - sys_.boot_ms();

@@ -23,8 +23,8 @@ bool is_among(const std::vector<Identity>& identities, const Identity& identity)
 }
 
 std::string wanted_words(const ProcessSpec& spec) {
-  std::string words = spec.name ? " is named " + *spec.name : "";
-  if (spec.command) words += std::string(spec.name ? " and" : "") + " has \"" + *spec.command + "\" in its command line";
+  std::string words = spec.name.empty() ? "" : " is named " + spec.name;
+  if (!spec.command.empty()) words += std::string(words.empty() ? "" : " and") + " has \"" + spec.command + "\" in its command line";
   return words;
 }
 
@@ -40,13 +40,13 @@ ProcessFinder::ProcessFinder(Sys& sys, ProcFs proc, std::function<bool(pid_t)> i
     : sys_(sys), proc_(std::move(proc)), is_script_(std::move(is_script)), pidfiles_(sys, proc_) {}
 
 Search ProcessFinder::find(const ProcessSpec& spec, const Quest& quest) {
-  if (spec.pidfile) {
+  if (!spec.pidfile.empty()) {
     Search search = by_pidfile(spec, quest);
     if (!search.found.empty() || !spec.listen || quest.pidfile_only) return search;
   }
   if (quest.pidfile_only) return nothing("");
   if (spec.listen) return by_listen(spec, quest);
-  if (spec.name || spec.command) return by_words(spec, quest);
+  if (spec.has_words()) return by_words(spec, quest);
   return nothing("neither a pidfile, a name, a command line nor a listening socket is given");
 }
 
@@ -57,14 +57,14 @@ Search ProcessFinder::find_heir(const ProcessSpec& spec, const Quest& quest) {
     if (!search.found.empty()) return search;
   }
   bool pending = false;
-  if (spec.pidfile) {
-    const PidfileWord word = read_pidfile(*spec.pidfile);
+  if (!spec.pidfile.empty()) {
+    const PidfileWord word = read_pidfile(spec.pidfile);
     if (word.pid && *word.pid != dead.identity.pid) {
       Search search = by_pidfile(spec, quest);
       if (!search.found.empty()) return search;
     }
     // HAProxy empties it, tells the old process to end, and writes the new pid some ms later.
-    pending = !word.pid && word.stamp.inode != 0 && dead.pidfile && !(word.stamp == *dead.pidfile);
+    pending = !word.pid && word.stamp.known() && dead.pidfile.known() && !(word.stamp == dead.pidfile);
   }
   Search search = spec.listen ? by_listen(spec, quest) : nothing("");
   search.pending = pending && search.found.empty();
@@ -93,16 +93,16 @@ Search ProcessFinder::find_background(const ProcessSpec& spec, const Quest& ques
 }
 
 Search ProcessFinder::by_pidfile(const ProcessSpec& spec, const Quest& quest) {
-  const PidfileWord word = read_pidfile(*spec.pidfile);
+  const PidfileWord word = read_pidfile(spec.pidfile);
   if (!word.pid) return nothing(word.why_not);
-  const std::string process = "process " + std::to_string(*word.pid) + " of " + *spec.pidfile;
+  const std::string process = "process " + std::to_string(*word.pid) + " of " + spec.pidfile;
   if (!proc_.stat(*word.pid)) {
     // Alive by kill(2) but not to be seen: /proc is mounted with hidepid.
     if (sys_.kill(*word.pid, 0) == 0 || errno == EPERM) return unreadable();
     return nothing(process + " is gone");
   }
   // A pid alone is true of a process in the middle of execve(2) as well; its words are not yet.
-  auto facts = spec.name || spec.command ? read_facts(proc_, *word.pid) : read_living(proc_, *word.pid);
+  auto facts = spec.has_words() ? read_facts(proc_, *word.pid) : read_living(proc_, *word.pid);
   if (!facts) {
     const bool is_new = is_executing(proc_, *word.pid);
     Search search = nothing(process + (is_new ? " is just executing its program" : " is dead, or dying"));
@@ -113,7 +113,7 @@ Search ProcessFinder::by_pidfile(const ProcessSpec& spec, const Quest& quest) {
   if (quest.dead != nullptr && facts->stat.pid == quest.dead->watched.identity.pid && quest.dead->watched.pidfile == word.stamp)
     return nothing("only the process that died is found");
   if (!fits_words(spec, *facts, false))
-    return nothing("stale pidfile: " + process + " is not " + (spec.name ? *spec.name : "\"" + *spec.command + "\"") + " but " +
+    return nothing("stale pidfile: " + process + " is not " + (spec.name.empty() ? "\"" + spec.command + "\"" : spec.name) + " but " +
                    process_words(*facts));
   if (auto doubt = pidfiles_.doubt(spec, word, *facts)) return nothing(std::move(*doubt));
   read_origin(proc_, *facts);
@@ -160,7 +160,7 @@ Search ProcessFinder::by_listen(const ProcessSpec& spec, const Quest& quest) {
 Search ProcessFinder::choose_server(const ProcessSpec& spec, const Quest& quest, const std::vector<BoundSocket>& sockets,
                                     const std::vector<Holder>& holders) {
   const Roles roles = roles_of(
-      holders, spec.name || spec.command, [&](const ProcessFacts& facts) { return fits(spec, facts); },
+      holders, spec.has_words(), [&](const ProcessFacts& facts) { return fits(spec, facts); },
       [&](const Identity& identity) { return is_among(quest.activators, identity); });
   const auto held_by = [&](const Holder& holder) {
     std::vector<BoundSocket> held;
@@ -170,7 +170,7 @@ Search ProcessFinder::choose_server(const ProcessSpec& spec, const Quest& quest,
     return held;
   };
   Search search = nothing("no process that may be looked into owns the socket " + spec.listen->text +
-                          (spec.name || spec.command ? " and" + wanted_words(spec) : ""));
+                          (spec.has_words() ? " and" + wanted_words(spec) : ""));
   // A port without an address may have several servers, each of which counts; of one address the oldest stands for all.
   const bool many = quest.dead == nullptr && !spec.listen->address && spec.listen->kind != ListenSpec::Kind::unix_path;
   std::vector<BoundSocket> served;
@@ -254,8 +254,8 @@ Search ProcessFinder::by_words(const ProcessSpec& spec, const Quest& quest) {
   std::string why = "no process" + wanted_words(spec);
   if (!refused.empty()) {
     why = refused;
-  } else if (spec.name) {
-    const std::string nearest = roll.nearest(*spec.name);
+  } else if (!spec.name.empty()) {
+    const std::string nearest = roll.nearest(spec.name);
     if (!nearest.empty()) why += "; did you mean " + nearest + "?";
   }
   Search search = nothing(std::move(why));

@@ -2,6 +2,7 @@
 #pragma once
 #include <sys/types.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -16,16 +17,18 @@ struct UserSpec {
   std::optional<uid_t> id;
 };
 
-/// At least one of pidfile, name, command and listen is given.
+/// At least one of pidfile, name, command and listen is given. What is empty or null is not.
 struct ProcessSpec {
-  std::optional<std::string> pidfile;
-  std::optional<std::string> name;
-  std::optional<ListenSpec> listen;
+  std::string pidfile;
+  std::string name;
   /// Words that stand one after the other in its command line.
-  std::optional<std::string> command;
+  std::string command;
+  std::shared_ptr<const ListenSpec> listen;
   std::optional<UserSpec> user;
   /// Also in other PID and network namespaces than our own: a container's.
   bool any_namespace = false;
+
+  bool has_words() const { return !name.empty() || !command.empty(); }
 };
 
 /// The user id; nothing if /etc/passwd (of which NSS reads more: it may wait for a network) has no such name.

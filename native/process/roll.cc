@@ -31,8 +31,8 @@ bool is_half_read(const ProcessFacts& facts) { return facts.argv.empty() && !fac
 
 RollNeeds needs_of(const ProcessSpec& spec) {
   RollNeeds needs;
-  needs.sockets = spec.listen.has_value();
-  needs.words = !spec.listen && !spec.pidfile;
+  needs.sockets = spec.listen != nullptr;
+  needs.words = !spec.listen && spec.pidfile.empty();
   return needs;
 }
 
@@ -100,16 +100,16 @@ void Roll::read_holders(const ProcFs& proc, const std::vector<BoundSocket>& sock
 
 std::vector<pid_t> Roll::matching(const ProcessSpec& spec) const {
   std::vector<pid_t> pids;
-  if (spec.name) {
-    const auto bearers = by_name_.find(*spec.name);
+  if (!spec.name.empty()) {
+    const auto bearers = by_name_.find(spec.name);
     if (bearers == by_name_.end()) return pids;
     for (const uint32_t index : bearers->second) {
       if (fits_words(spec, processes_[index], false)) pids.push_back(processes_[index].stat.pid);
     }
     return pids;
   }
-  if (!spec.command) return pids;
-  const std::string wanted = plain_command(*spec.command);
+  if (spec.command.empty()) return pids;
+  const std::string wanted = plain_command(spec.command);
   for (size_t i = 0; i < lines_.size(); i++) {
     if (lines_[i].find(wanted) != std::string::npos) pids.push_back(processes_[i].stat.pid);
   }

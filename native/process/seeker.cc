@@ -8,7 +8,7 @@ Seeker::Seeker(Census& census, FolderHub* folders, const ProcessSpec& spec, cons
   const auto watch = [&](const std::string& path) {
     return std::make_unique<PathWatch>(*folders, path, [on_sign] { on_sign(nullptr); });
   };
-  if (spec.pidfile) pidfile_ = watch(*spec.pidfile);
+  if (!spec.pidfile.empty()) pidfile_ = watch(spec.pidfile);
   // An abstract name has no folder.
   if (spec.listen && !spec.listen->path.empty() && spec.listen->path[0] == '/') socket_ = watch(spec.listen->path);
 }

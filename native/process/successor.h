@@ -9,34 +9,35 @@
 
 namespace sockmon {
 
-/// Which writing of a pidfile was read.
+/// Which writing of a pidfile was read; inode 0: none.
 struct FileStamp {
   uint64_t inode = 0;
   int64_t modified_ns = 0;
+  bool known() const { return inode != 0; }
   bool operator==(const FileStamp& other) const {
     return inode == other.inode && modified_ns == other.modified_ns;
   }
 };
 
-/// What is remembered of a watched process, for its successor is measured by it. Small: there may be thousands.
+/// What is remembered of a watched process, for its successor is measured by it. Small, as there may be thousands: flags side by side.
 struct Watched {
   Identity identity;
   Image image;
   Namespaces namespaces;
   /// It was in another namespace than ours when it was found: in a container, whose next start makes new ones.
   bool elsewhere = false;
+  /// It is an activator itself, see below, and nobody serves now.
+  bool idle = false;
   /// Hash of the executable's path; 0: unknown.
   size_t executable = 0;
   /// Effective user ids at first sight and since: it may have begun as root.
   std::optional<uid_t> first_user, last_user;
   /// Of the pidfile that named it.
-  std::optional<FileStamp> pidfile;
+  FileStamp pidfile;
   /// Which of the wanted sockets it holds.
   std::vector<BoundSocket> sockets;
   /// Holds these sockets as well, and starts a server when somebody connects: PID 1, inetd.
   std::optional<Identity> activator;
-  /// It is such an activator itself, and nobody serves now.
-  bool idle = false;
 };
 Watched remember(const ProcessFacts& facts, const Namespaces& own);
 

@@ -21,31 +21,29 @@ constexpr int kMostReviews = 5;
 
 }  // namespace
 
-ProcessSensor::ProcessSensor(Reactor& reactor, SensorHost& host, const ProcessContext& context, ProcessSpec spec)
+ProcessSensor::ProcessSensor(Reactor& reactor, SensorHost& host, const ProcessContext& context,
+                             std::shared_ptr<const ProcessSpec> spec)
     : reactor_(reactor),
       host_(host),
       context_(context),
       spec_(std::move(spec)),
-      members_(reactor, context.finder, [this](const Identity& identity) { on_end(identity); }),
-      rescan_(reactor, [this] { on_alarm(); }),
-      rescan_delay_ms_(kFirstRescanMs),
-      cause_watches_(reactor, context.proc) {}
+      members_(reactor, context.finder, [this](Identity identity) { on_end(identity); }),
+      rescan_(reactor, [this] { on_alarm(); }) {}
 
 SensorReport ProcessSensor::start() {
   const bool is_found = search(everything());
   started_ = true;
   if (!is_found && (must_retry_ || !waits_for_the_seeker())) look_again_soon();
   else if (!is_found) seek();
-  return current_;
+  return report();
 }
 
 SensorReport ProcessSensor::snapshot() {
   find_the_dead();
   if (ending_) wait_for_heir(true);
-  if (current_.state != SensorState::up && !searching_) search(everything());
-  SensorReport now = current_;
+  if (state() != SensorState::up && !searching_) search(everything());
+  SensorReport now = report();
   now.at_ms = reactor_.sys().boot_ms();
-  now.replaced.reset();
   return now;
 }
 
@@ -54,7 +52,7 @@ void ProcessSensor::doubt() {
   if (now_ms - doubted_ms_ > kOneDeathMs) doubted_ms_ = now_ms;
   find_the_dead();
   if (ending_) wait_for_heir(false);
-  if (searching_ || current_.state == SensorState::up) return;
+  if (searching_ || state() == SensorState::up) return;
   // The interface is back, so its process is: now, and not when the back-off says so (it made 14 to 59 ms of 10).
   rescan_delay_ms_ = kFirstRescanMs;
   look_around();
@@ -80,16 +78,16 @@ void ProcessSensor::on_alarm() {
 void ProcessSensor::look_around() {
   Quest at_hand = everything();
   // One that was found by its name or its pidfile is looked at, and no other is looked for.
-  const bool is_settled = lost_.empty() && members_.server() != nullptr && !spec_.listen;
+  const bool is_settled = !death_ && members_.server() != nullptr && !spec_->listen;
   if (waits_for_the_seeker() && !is_settled) {
     seek();
     at_hand.pidfile_only = true;
-    const bool is_found = spec_.pidfile && search(at_hand);
+    const bool is_found = !spec_->pidfile.empty() && search(at_hand);
     if (is_found) return;
-    const bool is_review = lost_.empty() && !members_.empty();
+    const bool is_review = !death_ && !members_.empty();
     if (is_review) rescan_.arm(kSlowestRescanMs);
     else look_again_soon();
-    if (!spec_.pidfile || spec_.listen) seeker_->look();
+    if (spec_->pidfile.empty() || spec_->listen) seeker_->look();
   } else if (!search(at_hand)) {
     look_again_soon();
   }
@@ -98,7 +96,7 @@ void ProcessSensor::look_around() {
 /// From now on it is told what may have come.
 void ProcessSensor::seek() {
   if (seeker_ || !waits_for_the_seeker()) return;
-  seeker_ = std::make_unique<Seeker>(*context_.census, context_.folders, spec_, [this](const Roll* roll) {
+  seeker_ = std::make_unique<Seeker>(*context_.census, context_.folders, *spec_, [this](const Roll* roll) {
     if (searching_ || ending_) return;
     if (roll == nullptr) {
       rescan_delay_ms_ = kFirstRescanMs;
@@ -121,59 +119,64 @@ bool ProcessSensor::search(const Quest& scope) {
     bool& flag;
   } searching(searching_);
   must_retry_ = is_unsettled_ = false;
-  if (spec_.user && !spec_.user->id) spec_.user->id = find_user(spec_.user->text);
-  return lost_.empty() ? look_for_more(scope) : look_for_successors(scope);
+  if (spec_->user && !spec_->user->id) {
+    ProcessSpec spec = *spec_;
+    spec.user->id = find_user(spec.user->text);
+    if (spec.user->id) spec_ = std::make_shared<const ProcessSpec>(std::move(spec));
+  }
+  return death_ ? look_for_successors(scope) : look_for_more(scope);
 }
 
 bool ProcessSensor::look_for_successors(const Quest& scope) {
+  auto& lost = death_->lost;
   std::string served_by;
-  for (auto dead = lost_.begin(); dead != lost_.end();) {
-    const Search search = context_.finder.find(spec_, quest(&*dead, scope));
+  for (auto dead = lost.begin(); dead != lost.end();) {
+    const Search search = context_.finder.find(*spec_, quest(&*dead, scope));
     std::string why = search.why_not;
     if (!search.fault.empty()) host_.fault(search.fault, why);
     is_unsettled_ = is_unsettled_ || search.unsettled;
     must_retry_ = must_retry_ || search.unsettled;
     const bool is_back = !search.found.empty() && adopt(search.found[0], why);
-    if (dead == lost_.begin() && !is_back) served_by = search.served_by;
-    dead = is_back ? lost_.erase(dead) : std::next(dead);
+    if (dead == lost.begin() && !is_back) served_by = search.served_by;
+    dead = is_back ? lost.erase(dead) : std::next(dead);
   }
-  if (!lost_.empty()) {
+  if (!lost.empty()) {
     // In the pidfile nobody sees who holds the socket.
     if (!scope.pidfile_only) serves_on(served_by);
     return false;
   }
+  death_.reset();
   rivals_are("");
-  become_up();
   look_again_later();
-  if (started_) host_.report(current_);
+  if (started_) host_.report(report());
   return true;
 }
 
 bool ProcessSensor::look_for_more(const Quest& scope) {
   members_.renew_origin(context_.proc);
-  if (members_.server() != nullptr && !spec_.listen) {
+  if (members_.server() != nullptr && !spec_->listen) {
     look_again_later();
     return true;
   }
-  const SensorReport before = current_;
-  const Search search = context_.finder.find(spec_, quest(nullptr, scope));
+  const SensorReport before = report();
+  const Search search = context_.finder.find(*spec_, quest(nullptr, scope));
   must_retry_ = is_unsettled_ = search.unsettled;
   // Among the living only the socket counts, and in the pidfile nobody looks for that.
   if (scope.pidfile_only && search.found.empty() && !members_.empty()) return false;
   for (const Found& found : search.found) merge(found);
   if (members_.empty()) {
     // Where the pidfile does not help the socket may.
-    if (scope.pidfile_only && spec_.listen && search.found.empty()) return false;
+    if (scope.pidfile_only && spec_->listen && search.found.empty()) return false;
     if (!search.fault.empty()) host_.fault(search.fault, search.why_not);
     else if (search.found.empty()) host_.works();
-    if (search.found.empty()) become_absent(search.why_not);
+    if (search.found.empty()) detail_ = search.why_not;
     return false;
   }
   rivals_are(search.rivals);
-  become_up();
   look_again_later();
-  const bool is_news = before.state != current_.state || before.pid != current_.pid || before.detail != current_.detail;
-  if (started_ && is_news) host_.report(current_);
+  const SensorReport now = report();
+  const bool is_news = before.state != now.state || before.pid != now.pid || before.detail != now.detail;
+  if (started_ && is_news) host_.report(now);
   return true;
 }
 
@@ -184,7 +187,7 @@ void ProcessSensor::merge(const Found& found) {
   if (rival != nullptr && !rival->watched.idle) return;
   const auto idle = rival == nullptr ? std::nullopt : std::optional(rival->watched.identity);
   std::string why;
-  if (!adopt(found, why)) become_absent(std::move(why));
+  if (!adopt(found, why)) detail_ = std::move(why);
   else if (idle) members_.take(*idle);
 }
 
@@ -204,7 +207,7 @@ bool ProcessSensor::adopt(const Found& found, std::string& why) {
 }
 
 void ProcessSensor::rivals_are(const std::string& rivals) {
-  rivals_ = rivals;
+  detail_ = rivals.empty() ? "" : "the oldest of several: " + rivals;
   if (rivals.empty()) return host_.works();
   host_.fault("ENOTUNIQ", "Several processes fit: " + rivals + ". Only the first of them, the oldest, is watched; say which one is meant " +
                               "by pidfile, listen, command or user.");
@@ -222,7 +225,7 @@ void ProcessSensor::look_again_later() {
   rescan_delay_ms_ = kFirstRescanMs;
   rescan_.cancel();
   seeker_.reset();
-  const bool may_be_joined = spec_.listen && !spec_.listen->address && spec_.listen->kind != ListenSpec::Kind::unix_path;
+  const bool may_be_joined = spec_->listen && !spec_->listen->address && spec_->listen->kind != ListenSpec::Kind::unix_path;
   if (reviews_ < (may_be_joined ? kMostReviews : 1)) rescan_.arm(kFirstReviewMs * std::pow(kReviewFactor, reviews_));
   else if (members_.idle() != nullptr) rescan_.arm(kIdleRescanMs);
   reviews_++;
@@ -243,20 +246,27 @@ Quest ProcessSensor::quest(const Departed* dead, const Quest& scope) const {
   return quest;
 }
 
-void ProcessSensor::become_up() {
-  current_ = {};
-  current_.state = SensorState::up;
-  current_.at_ms = reactor_.sys().boot_ms();
-  current_.detail = rivals_.empty() ? members_.words(context_.proc) : "the oldest of several: " + rivals_;
-  if (const Member* server = members_.server()) current_.pid = server->watched.identity.pid;
+SensorState ProcessSensor::state() const {
+  if (death_) return SensorState::down;
+  return members_.empty() && !ending_ ? SensorState::absent : SensorState::up;
 }
 
-void ProcessSensor::become_absent(std::string why) {
-  if (current_.state == SensorState::down) return;  // after a death only `up` can follow
-  current_ = {};
-  current_.state = SensorState::absent;
-  current_.at_ms = reactor_.sys().boot_ms();
-  current_.detail = std::move(why);
+SensorReport ProcessSensor::report() const {
+  SensorReport report;
+  report.state = state();
+  report.at_ms = death_ ? death_->at_ms : reactor_.sys().boot_ms();
+  report.detail = detail_;
+  if (death_) {
+    report.reason = &kProcessExit;
+    report.cause = death_->cause;
+    report.pid = death_->pid;
+    if (!death_->served_by.empty()) report.served_by = death_->served_by;
+  } else if (report.state == SensorState::up) {
+    if (const Member* server = members_.server()) report.pid = server->watched.identity.pid;
+    else if (ending_) report.pid = ending_->dead.watched.identity.pid;
+    if (detail_.empty()) report.detail = members_.words(context_.proc);
+  }
+  return report;
 }
 
 }  // namespace sockmon

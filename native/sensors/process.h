@@ -2,7 +2,6 @@
 #pragma once
 #include <list>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "base/reactor.h"
@@ -28,7 +27,7 @@ SensorMaker watch_process(ProcessSpec spec);
  */
 class ProcessSensor final : public Sensor {
  public:
-  ProcessSensor(Reactor& reactor, SensorHost& host, const ProcessContext& context, ProcessSpec spec);
+  ProcessSensor(Reactor& reactor, SensorHost& host, const ProcessContext& context, std::shared_ptr<const ProcessSpec> spec);
 
   SensorReport start() override;
   SensorReport snapshot() override;
@@ -67,10 +66,20 @@ class ProcessSensor final : public Sensor {
     /// A worker that serves on, for people.
     std::string served_by;
   };
+  /// As long as something is missing.
+  struct Death {
+    /// Of the first one that is missing.
+    double at_ms;
+    pid_t pid;
+    ExitCause cause;
+    std::string served_by;
+    /// Those whose successor is sought; never empty.
+    std::list<Departed> lost;
+  };
   enum class HandOver { no, pending, done };
 
   void find_the_dead();
-  void on_end(const Identity& identity);
+  void on_end(Identity identity);
   HandOver hand_over(Ending& ending);
   void wait_for_heir(bool may_wait);
   void bury(Ending ending);
@@ -79,39 +88,40 @@ class ProcessSensor final : public Sensor {
   void learn_of_idle(const Watched& dead, ExitCause cause);
   bool is_orderly(Ending& ending) const;
   void learn_cause(Ending& ending) const;
+  void wait_for_cause(Ending& ending, CauseWatches::Done done);
   double birth_limit_ms(double at_ms) const;
 
-  void become_up();
-  void become_absent(std::string why);
+  SensorState state() const;
+  SensorReport report() const;
 
   Reactor& reactor_;
   SensorHost& host_;
   const ProcessContext& context_;
-  ProcessSpec spec_;
+  std::shared_ptr<const ProcessSpec> spec_;
+  // There may be thousands of these, nearly all of which never see an end: what only an end or a search needs is made for that alone.
+  /// It ended in order while its pidfile is being written: the successor's pid comes in some ms.
+  std::unique_ptr<Ending> ending_;
+  std::unique_ptr<Death> death_;
+  /// As long as something is sought, from the first look at it on.
+  std::unique_ptr<Seeker> seeker_;
+  std::unique_ptr<CauseWatches> cause_watches_;
+  Members members_;
+  /// Who was seen to hold a socket for others.
+  std::vector<Identity> activators_;
+  /// For people: why it is absent, who else fits, or what is missing.
+  std::string detail_;
+  /// When another sensor of the resource was the first to see something, within `kOneDeathMs`.
+  double doubted_ms_ = 0;
+  Timer rescan_;
+  double rescan_delay_ms_ = kFirstRescanMs;
+  /// How often it was looked at anew since the last process was found.
+  int reviews_ = 0;
   bool started_ = false;
   /// What was found by the last look could not be taken, or is in the middle of execve(2): nobody tells when it can be.
   bool must_retry_ = false;
   bool is_unsettled_ = false;
   /// A find is reported from within the search, and the siblings answer it with a doubt.
   bool searching_ = false;
-  SensorReport current_;
-  Members members_;
-  /// Those whose successor is sought; the sensor is down as long as there is one.
-  std::list<Departed> lost_;
-  /// Who was seen to hold a socket for others.
-  std::vector<Identity> activators_;
-  std::string rivals_;
-  /// When another sensor of the resource was the first to see something, within `kOneDeathMs`.
-  double doubted_ms_ = 0;
-  /// As long as something is sought, from the first look at it on.
-  std::unique_ptr<Seeker> seeker_;
-  Timer rescan_;
-  double rescan_delay_ms_;
-  /// How often it was looked at anew since the last process was found.
-  int reviews_ = 0;
-  /// It ended in order while its pidfile is being written: the successor's pid comes in some ms.
-  std::optional<Ending> ending_;
-  CauseWatches cause_watches_;
 };
 
 }  // namespace sockmon

@@ -25,7 +25,7 @@ void ProcessSensor::find_the_dead() {
   while (const Member* member = members_.ended(reactor_.sys(), context_.proc)) on_end(member->watched.identity);
 }
 
-void ProcessSensor::on_end(const Identity& identity) {
+void ProcessSensor::on_end(Identity identity) {
   if (ending_) wait_for_heir(false);
   auto member = members_.take(identity);
   if (!member) return;
@@ -33,22 +33,22 @@ void ProcessSensor::on_end(const Identity& identity) {
   Ending ending{depart(member->watched, birth_limit_ms(at_ms)), at_ms, member->pidfd->release(), {}, {}};
   // Before Linux 6.15 the status is to be had only until the parent reaps: look before the spawn (20 us).
   if (!context_.exit_info) ending.cause = cause_by_proc(context_.proc, identity);
-  if (!lost_.empty()) return bury(std::move(ending));
   const HandOver state = hand_over(ending);
   if (state == HandOver::no) return bury(std::move(ending));
   if (state == HandOver::done) return;
-  ending_ = std::move(ending);
+  ending_ = std::make_unique<Ending>(std::move(ending));
   rescan_.arm(kFirstRescanMs);
 }
 
 /// Whether somebody has taken over, so that nothing is down. The cause is asked for only where it decides.
 ProcessSensor::HandOver ProcessSensor::hand_over(Ending& ending) {
+  if (death_) return HandOver::no;
   const Watched& dead = ending.dead.watched;
   Quest quest = this->quest(&ending.dead);
   // A daemon that has gone into the background is its fork. Its pidfile names that one, or none yet.
   const bool is_young = reactor_.sys().boot_ms() - born_ms(dead.identity) < kForegroundMs;
-  quest.background = !spec_.pidfile && !dead.idle && is_young && is_orderly(ending);
-  Search search = context_.finder.find_heir(spec_, quest);
+  quest.background = spec_->pidfile.empty() && !dead.idle && is_young && is_orderly(ending);
+  Search search = context_.finder.find_heir(*spec_, quest);
   ending.served_by = search.served_by;
   std::string why;
   // Who forks twice leaves one that ends while it is being looked at.
@@ -56,72 +56,65 @@ ProcessSensor::HandOver ProcessSensor::hand_over(Ending& ending) {
     if (search.found[0].watched.idle && !is_orderly(ending)) return HandOver::no;
     if (adopt(search.found[0], why)) break;
     if (tries == kMostHeirs) return HandOver::no;
-    search = context_.finder.find_heir(spec_, quest);
+    search = context_.finder.find_heir(*spec_, quest);
   }
   if (search.found.empty()) return search.pending && is_orderly(ending) ? HandOver::pending : HandOver::no;
   const Found& heir = search.found[0];
-  become_up();
+  SensorReport now = report();
   if (!search.in_background && !heir.watched.idle && !dead.idle)
-    current_.replaced = "pid " + std::to_string(dead.identity.pid) + " has ended, after " + heir.words + " had taken over; nothing was down";
+    now.replaced = "pid " + std::to_string(dead.identity.pid) + " has ended, after " + heir.words + " had taken over; nothing was down";
   look_again_later();
   if (heir.watched.idle && !ending.cause.known())
-    cause_watches_.add(std::move(ending.pidfd), dead.identity, [this, dead](ExitCause cause) { learn_of_idle(dead, cause); });
-  host_.report(current_);
+    wait_for_cause(ending, [this, dead](ExitCause cause) { learn_of_idle(dead, cause); });
+  host_.report(now);
   return HandOver::done;
 }
 
 void ProcessSensor::wait_for_heir(bool may_wait) {
-  Ending ending = *std::exchange(ending_, std::nullopt);
+  Ending ending = std::move(*ending_);
+  ending_.reset();
   const HandOver state = hand_over(ending);
   if (state == HandOver::done) return;
   may_wait = may_wait && state == HandOver::pending && reactor_.sys().boot_ms() - ending.at_ms < kHandOverMs;
   if (!may_wait) return bury(std::move(ending));
-  ending_ = std::move(ending);
+  ending_ = std::make_unique<Ending>(std::move(ending));
   rescan_.arm(kFirstRescanMs);
 }
 
 void ProcessSensor::bury(Ending ending) {
   const Identity identity = ending.dead.watched.identity;
-  if (lost_.empty()) host_.died(kProcessExit.nature);
+  if (!death_) host_.died(kProcessExit.nature);
   learn_cause(ending);
   // What it was at its end, which its zombie still tells.
   if (const auto user = context_.proc.owner(identity.pid)) ending.dead.watched.last_user = user;
   die(ending.dead, ending.at_ms, ending.cause, ending.served_by);
   if (ending.cause.known()) return;
-  cause_watches_.add(std::move(ending.pidfd), identity, [this, identity](ExitCause cause) {
+  wait_for_cause(ending, [this, identity](ExitCause cause) {
     if (cause.known()) host_.cause(identity.pid, cause);
   });
 }
 
 /// The first one of those that are missing is told; of the others only their successors are sought.
 void ProcessSensor::die(const Departed& dead, double at_ms, ExitCause cause, const std::string& served_by) {
-  const bool is_first = lost_.empty();
-  lost_.push_back(dead);
   rescan_delay_ms_ = kFirstRescanMs;
   rescan_.arm(rescan_delay_ms_);
-  if (!is_first) return;
-  current_ = {};
-  current_.state = SensorState::down;
-  current_.at_ms = at_ms;
-  current_.reason = &kProcessExit;
-  current_.cause = cause;
-  current_.pid = dead.watched.identity.pid;
-  if (!served_by.empty()) current_.served_by = served_by;
-  if (!members_.empty()) current_.detail = "nobody serves " + addresses_words(dead.watched.sockets) + " any more";
-  host_.report(current_);
+  if (death_) return death_->lost.push_back(dead);
+  death_ = std::make_unique<Death>(Death{at_ms, dead.watched.identity.pid, cause, served_by, {dead}});
+  detail_ = members_.empty() ? "" : "nobody serves " + addresses_words(dead.watched.sockets) + " any more";
+  host_.report(report());
 }
 
 /// A worker has been left behind that still serves, or does so no more. That one is not the service, and changes nothing else.
 void ProcessSensor::serves_on(const std::string& served_by) {
-  if (served_by == current_.served_by.value_or("")) return;
-  current_.served_by = served_by.empty() ? std::nullopt : std::optional(served_by);
-  if (started_) host_.report(current_);
+  if (served_by == death_->served_by) return;
+  death_->served_by = served_by;
+  if (started_) host_.report(report());
 }
 
 /// It was taken for an orderly end, with an activator to start the next server. If that has come since, nothing is down either.
 void ProcessSensor::learn_of_idle(const Watched& dead, ExitCause cause) {
   const Member* idle = members_.idle();
-  if (!is_crash(cause) || idle == nullptr || !lost_.empty()) return;
+  if (!is_crash(cause) || idle == nullptr || death_) return;
   members_.take(idle->watched.identity);
   const double at_ms = reactor_.sys().boot_ms();
   host_.died(kProcessExit.nature);
@@ -131,6 +124,11 @@ void ProcessSensor::learn_of_idle(const Watched& dead, ExitCause cause) {
 void ProcessSensor::learn_cause(Ending& ending) const {
   if (!ending.cause.known()) ending.cause = cause_by_pidfd(reactor_.sys(), ending.pidfd.get());
   if (!ending.cause.known()) ending.cause = cause_by_proc(context_.proc, ending.dead.watched.identity);
+}
+
+void ProcessSensor::wait_for_cause(Ending& ending, CauseWatches::Done done) {
+  if (!cause_watches_) cause_watches_ = std::make_unique<CauseWatches>(reactor_, context_.proc);
+  cause_watches_->add(std::move(ending.pidfd), ending.dead.watched.identity, std::move(done));
 }
 
 bool ProcessSensor::is_orderly(Ending& ending) const {

@@ -19,7 +19,8 @@ export interface DaemonOptions {
 }
 
 const [firstLine = ''] = readFileSync(program, 'utf8').split('\n', 1);
-const nodeOptions = firstLine.split(' ').filter(word => word.startsWith('--'));
+/** Those of Node in the daemon's command line. */
+export const nodeOptions: readonly string[] = firstLine.split(' ').filter(word => word.startsWith('--'));
 
 /** As npm start runs it. */
 export const nodeCommand: readonly string[] = [process.execPath, ...nodeOptions, program];

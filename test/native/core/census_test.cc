@@ -268,7 +268,7 @@ void the_kernel_tells_who_executes_a_program_or_takes_a_name() {
   // A process that renames itself.
   int order[2];
   CHECK(pipe(order) == 0);
-  const std::string wanted = world.named("x").name->substr(0, 15);
+  const std::string wanted = world.named("x").name.substr(0, 15);
   const pid_t child = fork();
   if (child == 0) {
     char go = 0;
@@ -355,7 +355,7 @@ struct SeekingWorld : World {
 
   explicit SeekingWorld(CensusCadence cadence = kQuick) : World(cadence) {}
   SensorState start(const ProcessSpec& spec) {
-    sensor = std::make_unique<ProcessSensor>(reactor, host, context, spec);
+    sensor = std::make_unique<ProcessSensor>(reactor, host, context, std::make_shared<const ProcessSpec>(spec));
     return sensor->start().state;
   }
   pid_t until_up(size_t count) {
@@ -409,7 +409,7 @@ void a_sensor_is_told_of_hidden_processes_by_the_census() {
   ProcessFinder finder(real_sys(), base.proc, [](pid_t) { return false; });
   const ProcessContext context{finder, base.proc, true, nullptr, &base.census, nullptr};
   RecordingHost host;
-  ProcessSensor sensor(base.reactor, host, context, base.named());
+  ProcessSensor sensor(base.reactor, host, context, std::make_shared<const ProcessSpec>(base.named()));
   CHECK(sensor.start().state == SensorState::absent && host.faults.empty());
   std::filesystem::rename(dir.path() + "/proc/1", dir.path() + "/proc/2");
   run_until(base.reactor, [&] { return host.faults.size() == 1; });

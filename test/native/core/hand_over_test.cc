@@ -76,7 +76,7 @@ struct World {
   const std::string name = "core" + std::to_string(getpid());
 
   SensorReport start() {
-    sensor = std::make_unique<ProcessSensor>(reactor, host, context, spec);
+    sensor = std::make_unique<ProcessSensor>(reactor, host, context, std::make_shared<const ProcessSpec>(spec));
     return sensor->start();
   }
   void write(const std::string& text) { spec.pidfile = dir.write("x.pid", text); }
@@ -257,7 +257,7 @@ void a_crash_that_is_known_late_is_told_late() {
     info->exit_code = SIGSEGV;
     return 0;
   };
-  ProcessSensor sensor(world.reactor, world.host, context, world.spec);
+  ProcessSensor sensor(world.reactor, world.host, context, std::make_shared<const ProcessSpec>(world.spec));
   sensor.start();
   activation.server->kill(SIGSEGV);
   world.until_reports(1);

@@ -191,7 +191,7 @@ void a_clock_that_is_set_takes_no_process_away() {
   // Or the path, or the command line.
   file.world.add(50, "x", 10'000);
   CHECK(pid_of(later.find(file.spec)) == 50);
-  file.world.add(50, "dnsmasq", 10'000, 1, "--pid-file=" + *file.spec.pidfile);
+  file.world.add(50, "dnsmasq", 10'000, 1, "--pid-file=" + file.spec.pidfile);
   CHECK(pid_of(later.find(file.spec)) == 50);
 }
 
@@ -216,7 +216,7 @@ void some_are_never_believed() {
   file.write("1", 0);
   CHECK(says(file.world.find(file.spec), "init of the machine"));
   constexpr uint64_t kKernelThread = 0x200000;
-  file.spec.name.reset();
+  file.spec.name.clear();
   file.world.add(2, "kthreadd", 60'000, 0, "", kKernelThread);
   file.write("2", 0);
   CHECK(says(file.world.find(file.spec), "thread of the kernel"));
@@ -239,7 +239,7 @@ void an_heir_is_found_before_the_reflex() {
   file.world.add(50, "haproxy", 10'000);
   file.write("50", 9'000);
   Departed dead = file.world.end(50);
-  dead.watched.pidfile = read_pidfile(*file.spec.pidfile).stamp;
+  dead.watched.pidfile = read_pidfile(file.spec.pidfile).stamp;
   const auto heir = [&] { return file.world.finder.find_heir(file.spec, {&dead, {}, {}, false}); };
   CHECK(heir().found.empty() && !heir().pending);
   // It lived at the death: the pidfile says that it has taken over.

@@ -199,7 +199,7 @@ void a_listening_socket_finds_its_server() {
   spec.listen = parse_listen("tcp:54");
   CHECK(says(world.finder.find(spec), "nothing listens on tcp:54"));
   // The pidfile decides, the socket helps out.
-  spec.name.reset();
+  spec.name.clear();
   spec.listen = parse_listen("tcp:53");
   spec.pidfile = world.pidfile("garbage");
   CHECK(world.finder.find(spec).found.at(0).watched.identity.pid == 90);

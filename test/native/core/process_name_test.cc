@@ -89,7 +89,7 @@ void words_of_a_command_line_narrow() {
   CHECK(fits_words(spec, home, false));
   CHECK(!fits_words(spec, process("openvpn", {"/usr/sbin/openvpn", "--config", "home.conf2"}), false));
   CHECK(!fits_words(spec, process("other", {"/usr/sbin/other", "--config", "home.conf"}), false));
-  spec.name.reset();
+  spec.name.clear();
   CHECK(fits_words(spec, process("other", {"other --config home.conf"}), false));
 }
 

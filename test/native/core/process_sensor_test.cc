@@ -37,7 +37,7 @@ struct World {
   explicit World(bool exit_info = true) : context{finder, proc, exit_info} {
     ProcessSpec spec;
     spec.pidfile = pidfile;
-    sensor = std::make_unique<ProcessSensor>(reactor, host, context, spec);
+    sensor = std::make_unique<ProcessSensor>(reactor, host, context, std::make_shared<const ProcessSpec>(spec));
     // As on a kernel that cannot tell.
     if (!exit_info) sys.on_pidfd_get_info = [](int, PidfdInfo*) { return fail(ENOTTY); };
   }
@@ -64,6 +64,22 @@ void a_zombie_is_dead_and_its_cause_known() {
   }
 }
 
+void a_death_that_a_look_finds_has_its_cause() {
+  for (const bool exit_info : {true, false}) {
+    World world(exit_info);
+    const pid_t pid = spawn_sleeper();
+    world.write(pid);
+    world.sensor->start();
+    kill(pid, SIGKILL);
+    siginfo_t info;
+    CHECK(waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) == 0);
+    const SensorReport now = world.sensor->snapshot();
+    CHECK(now.state == SensorState::down && now.pid == pid);
+    CHECK(now.cause->kind == ExitCause::Kind::signal && now.cause->value == SIGKILL);
+    reap(pid);
+  }
+}
+
 void a_cause_that_comes_late_is_told_late() {
   World world;
   // Not in /proc either: the made-up root has nothing but the pid.
@@ -71,7 +87,7 @@ void a_cause_that_comes_late_is_told_late() {
   const ProcessContext context{world.finder, hidden, true};
   ProcessSpec spec;
   spec.pidfile = world.pidfile;
-  ProcessSensor sensor(world.reactor, world.host, context, spec);
+  ProcessSensor sensor(world.reactor, world.host, context, std::make_shared<const ProcessSpec>(spec));
   const pid_t pid = spawn_sleeper();
   world.write(pid);
   sensor.start();
@@ -121,7 +137,7 @@ void a_number_that_came_round_again_needs_a_new_pidfile() {
   const ProcessContext context{finder, proc, true};
   ProcessSpec spec;
   spec.pidfile = world.pidfile;
-  ProcessSensor sensor(world.reactor, world.host, context, spec);
+  ProcessSensor sensor(world.reactor, world.host, context, std::make_shared<const ProcessSpec>(spec));
   world.write(pid);
   CHECK(sensor.start().state == SensorState::up);
   kill(pid, SIGKILL);
@@ -158,7 +174,7 @@ void a_dying_process_is_dead_as_soon_as_another_sensor_doubts_it() {
   const ProcessContext context{finder, proc, true};
   ProcessSpec spec;
   spec.pidfile = world.pidfile;
-  ProcessSensor sensor(world.reactor, world.host, context, spec);
+  ProcessSensor sensor(world.reactor, world.host, context, std::make_shared<const ProcessSpec>(spec));
   world.write(pid);
   CHECK(sensor.start().state == SensorState::up);
   sensor.doubt();
@@ -216,6 +232,7 @@ void a_descriptor_may_be_had_later() {
 
 void test_process_sensor() {
   a_zombie_is_dead_and_its_cause_known();
+  a_death_that_a_look_finds_has_its_cause();
   a_cause_that_comes_late_is_told_late();
   a_successor_is_found_and_the_dead_one_never();
   a_number_that_came_round_again_needs_a_new_pidfile();

@@ -71,6 +71,32 @@ void a_watch_removed_in_the_same_batch_is_not_called() {
   CHECK(calls == 1 && !first && !second);
 }
 
+void a_number_given_anew_in_the_same_batch_is_not_called() {
+  Reactor reactor(real_sys(), no_errors);
+  std::unique_ptr<FdWatch> watches[2];
+  FdWatch* heir = nullptr;
+  bool is_heir_called = false;
+  // Whichever is called first closes the other and watches one that is not ready, which gets the same number.
+  for (const int me : {0, 1}) {
+    watches[me] = std::make_unique<FdWatch>(reactor, ready_fd(), EPOLLIN, [&, me](uint32_t) {
+      uint64_t count = 0;
+      CHECK(read(watches[me]->fd(), &count, sizeof count) == sizeof count);
+      auto& other = watches[1 - me];
+      const int number = other->fd();
+      other.reset();
+      UniqueFd fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+      CHECK(fd.get() == number);
+      other = std::make_unique<FdWatch>(reactor, std::move(fd), EPOLLIN, [&](uint32_t) { is_heir_called = true; });
+      heir = other.get();
+    });
+  }
+  reactor.run_once();
+  CHECK(heir != nullptr && !is_heir_called);
+  const uint64_t one = 1;
+  CHECK(write(heir->fd(), &one, sizeof one) == sizeof one);
+  run_until(reactor, [&] { return is_heir_called; });
+}
+
 void a_released_descriptor_is_open_and_silent() {
   Reactor reactor(real_sys(), no_errors);
   auto watch = std::make_unique<FdWatch>(reactor, ready_fd(), EPOLLIN, [](uint32_t) { CHECK(false); });
@@ -129,6 +155,7 @@ void test_reactor() {
   a_timer_is_never_early();
   a_timer_may_arm_or_destroy_itself();
   a_watch_removed_in_the_same_batch_is_not_called();
+  a_number_given_anew_in_the_same_batch_is_not_called();
   a_released_descriptor_is_open_and_silent();
   an_interrupted_wait_is_no_error();
   a_broken_wait_is_thrown_and_a_broken_callback_is_told();
