@@ -257,6 +257,7 @@ bool Monitor::stop() {
   pthread_join(thread_, nullptr);
   joinable_ = false;
   census_.stop();
+  hub_.stop();
   return true;
 }
 

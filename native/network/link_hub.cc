@@ -1,6 +1,7 @@
 #include "network/link_hub.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "network/netlink.h"
@@ -10,10 +11,32 @@ namespace {
 
 constexpr size_t kBufferSize = 32 << 10;
 constexpr double kRetryMs = 1000;
+/// Until a question is asked again whose answer was overtaken by changes.
+constexpr double kOvertakenMs = 20;
+constexpr double kSettleMs = 1000;
+/// Before whoever waits on the reactor has a turn: some 2 us each.
+constexpr int kDatagramsATurn = 512;
+constexpr int kAll = -1;
+constexpr unsigned kRouting = Change::kRoute | Change::kNexthop | Change::kRule;
 
 }  // namespace
 
-LinkHub::LinkHub(Reactor& reactor) : reactor_(reactor), retry_(reactor, [this] { refresh(); }) {}
+void NetworkChanges::add(const Change& change) {
+  what |= change.what;
+  if (change.any() && change.link != 0 && !touches(change.link)) links.push_back(change.link);
+}
+
+/// From the end: what comes in a row is mostly about the same link.
+bool NetworkChanges::touches(int link) const { return std::find(links.rbegin(), links.rend(), link) != links.rend(); }
+
+LinkHub::LinkHub(Reactor& reactor, AuditCadence cadence)
+    : reactor_(reactor),
+      cadence_(cadence),
+      retry_(reactor, [this] { read_anew(); }),
+      thread_(reactor, [this](NetworkAnswer&& answer) { on_answer(std::move(answer)); }),
+      doubt_timer_(reactor, [this] { confirm(); }),
+      settle_limit_(reactor, [this] { settled(ticket_); }),
+      audit_timer_(reactor, [this] { audit(); }) {}
 
 void LinkHub::subscribe(LinkObserver* observer) {
   observers_.push_back(observer);
@@ -31,7 +54,8 @@ void LinkHub::unsubscribe(LinkObserver* observer) {
   observers_.erase(std::remove(observers_.begin(), observers_.end(), observer), observers_.end());
   if (!observers_.empty()) return;
   events_.reset();
-  retry_.cancel();
+  for (Timer* timer : {&retry_, &doubt_timer_, &settle_limit_, &audit_timer_}) timer->cancel();
+  doubts_ = {};
   knows_ = false;
 }
 
@@ -41,35 +65,16 @@ void LinkHub::read() {
     if (!buffer_) buffer_.reset(new char[kBufferSize]);
     events_ = std::make_unique<FdWatch>(reactor_, std::move(fd), EPOLLIN, [this](uint32_t) { on_ready(); });
   }
-  // Listening already: what changes during the dump is heard of.
-  state_ = dump_network(reactor_.sys());
+  // Listening already: what changes while it is read is heard of, and what is heard twice changes nothing.
+  store_ = read_network(reactor_.sys());
+  counters_.reads++;
+  generation_++;
+  route_generation_++;
+  doubts_ = {};
   knows_ = true;
 }
 
-void LinkHub::on_ready() {
-  if (!drain()) return;
-  for (LinkObserver* observer : observers_) observer->on_hint(state_);
-  refresh();
-}
-
-/// False if nothing of it can matter.
-bool LinkHub::drain() {
-  bool matters = false;
-  NetworkState ignored;
-  for (;;) {
-    const ssize_t got = retry_eintr([&] { return reactor_.sys().recv(events_->fd(), buffer_.get(), kBufferSize, 0); });
-    if (got < 0) {
-      // ENOBUFS: messages were lost, and nothing else will tell. Any other error is as good a reason to look.
-      if (errno == EAGAIN) return matters;
-      matters = true;
-      if (errno != ENOBUFS) return true;
-      continue;
-    }
-    matters |= read_messages(buffer_.get(), static_cast<size_t>(got), 0, ignored).matters;
-  }
-}
-
-void LinkHub::refresh() {
+void LinkHub::read_anew() {
   try {
     read();
   } catch (const Error& error) {
@@ -78,7 +83,162 @@ void LinkHub::refresh() {
     return;
   }
   retry_.cancel();
-  for (LinkObserver* observer : observers_) observer->on_network(state_);
+  NetworkChanges changes;
+  changes.everything = true;
+  tell(changes);
+}
+
+void LinkHub::on_ready() { take(kDatagramsATurn); }
+
+void LinkHub::refresh() {
+  if (events_ && knows_) take(kAll);
+}
+
+void LinkHub::take(int datagrams) {
+  NetworkChanges changes;
+  if (drain(datagrams, changes) == Drained::lost) return read_anew();
+  if (!changes.any()) return;
+  tell(changes);
+  confirm();
+}
+
+LinkHub::Drained LinkHub::drain(int datagrams, NetworkChanges& changes) {
+  bool lost = false;
+  const uint64_t before = counters_.messages;
+  const FactSink apply = [&](Fact&& fact) {
+    counters_.messages++;
+    if (lost) return;
+    const Change change = store_.apply(std::move(fact));
+    changes.add(change);
+    if ((change.what & ~Change::kConfirm) == 0) return;
+    counters_.changes++;
+    generation_++;
+    if ((change.what & kRouting) != 0) route_generation_++;
+  };
+  Drained drained = Drained::all;
+  for (int left = datagrams;; left--) {
+    // What was lost is read anew, which is newer than all that waits.
+    if (left == 0 && !lost) {
+      drained = Drained::some;
+      break;
+    }
+    const ssize_t got = retry_eintr([&] { return reactor_.sys().recv(events_->fd(), buffer_.get(), kBufferSize, 0); });
+    if (got < 0) {
+      if (errno == EAGAIN) break;
+      // ENOBUFS: messages were lost, and nothing else will tell. Any other error is as good a reason to look.
+      lost = true;
+      if (errno != ENOBUFS) break;
+      counters_.overflows++;
+      continue;
+    }
+    if (read_messages(buffer_.get(), static_cast<size_t>(got), 0, apply).error != 0) lost = true;
+  }
+  if (counters_.messages != before && !audit_timer_.armed() && !auditing_) audit_timer_.arm(cadence_.every_ms);
+  return lost ? Drained::lost : drained;
+}
+
+void LinkHub::tell(const NetworkChanges& changes) {
+  for (LinkObserver* observer : observers_) observer->on_network(store_, changes);
+}
+
+/// What follows by a rule counts at once; the kernel is asked when the change is over that it followed from, one question at a time.
+void LinkHub::confirm() {
+  doubts_.add(store_.take_doubts());
+  if (!doubts_.any() || confirming_ || doubt_timer_.armed()) return;
+  confirming_ = true;
+  confirm_generation_ = route_generation_;
+  doubts_asked_ = std::exchange(doubts_, {});
+  counters_.confirmations++;
+  thread_.ask({NetworkQuestion::Kind::confirm, doubts_asked_});
+}
+
+uint64_t LinkHub::settle() {
+  // What is asked already may have been answered before the change that this is about.
+  ticket_ = settle_asked_ + 1;
+  if (settle_asked_ == settle_done_) ask_settle();
+  if (!settle_limit_.armed()) settle_limit_.arm(kSettleMs);
+  return ticket_;
+}
+
+void LinkHub::ask_settle() {
+  settle_asked_++;
+  thread_.ask({NetworkQuestion::Kind::settle, {}});
+}
+
+void LinkHub::settled(uint64_t ticket) {
+  for (LinkObserver* observer : observers_) observer->on_settled(store_, ticket);
+}
+
+void LinkHub::audit() {
+  auditing_ = true;
+  audit_generation_ = generation_;
+  thread_.ask({NetworkQuestion::Kind::audit, {}});
+}
+
+void LinkHub::on_answer(NetworkAnswer&& answer) {
+  if (answer.kind == NetworkQuestion::Kind::settle) settle_done_++;
+  if (answer.kind == NetworkQuestion::Kind::confirm) confirming_ = false;
+  if (answer.kind == NetworkQuestion::Kind::audit) auditing_ = false;
+  if (!knows_) return;
+  // Up to here everything has been told that the answer knows of.
+  take(kAll);
+  if (!knows_) return;
+  switch (answer.kind) {
+    case NetworkQuestion::Kind::settle:
+      settle_limit_.cancel();
+      if (ticket_ > settle_asked_) {
+        ask_settle();
+        settle_limit_.arm(kSettleMs);
+      }
+      settled(settle_done_);
+      break;
+    case NetworkQuestion::Kind::confirm:
+      on_confirmed(answer);
+      break;
+    case NetworkQuestion::Kind::audit:
+      on_audited(std::move(answer));
+      break;
+  }
+}
+
+void LinkHub::on_confirmed(const NetworkAnswer& answer) {
+  const bool is_overtaken = confirm_generation_ != route_generation_;
+  if (!answer.code.empty() || is_overtaken) {
+    doubts_.add(doubts_asked_);
+    return doubt_timer_.arm(is_overtaken ? kOvertakenMs : kRetryMs);
+  }
+  const Differences refuted = compare(store_, answer.store, doubts_asked_);
+  if (refuted.sum() != 0) {
+    counters_.refuted.add(refuted);
+    generation_++;
+    store_.take_over(answer.store, doubts_asked_);
+    NetworkChanges changes;
+    changes.what = refuted.what();
+    tell(changes);
+  }
+  confirm();
+}
+
+void LinkHub::on_audited(NetworkAnswer&& answer) {
+  if (!answer.code.empty() || audit_generation_ != generation_) {
+    // Too much goes on: the next message begins the next period.
+    if (++audit_tries_ < cadence_.tries) audit_timer_.arm(cadence_.again_ms);
+    else audit_tries_ = 0;
+    return;
+  }
+  audit_tries_ = 0;
+  const Differences corrected = compare(store_, answer.store);
+  if (corrected.sum() != 0 && !std::exchange(audit_suspects_, true)) return audit_timer_.arm(cadence_.recheck_ms);
+  audit_suspects_ = false;
+  counters_.audits++;
+  if (corrected.sum() == 0) return;
+  counters_.corrected.add(corrected);
+  generation_++;
+  route_generation_++;
+  store_ = std::move(answer.store);
+  NetworkChanges changes;
+  changes.everything = true;
+  tell(changes);
 }
 
 }  // namespace sockmon

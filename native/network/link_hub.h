@@ -1,51 +1,134 @@
-// The one netlink socket of a monitor. A message is a hint: all are drained, then the state is read anew, once.
+// The one netlink socket of a monitor: its messages feed the store, and who observes hears of what they have changed.
 #pragma once
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/reactor.h"
-#include "network/network_state.h"
+#include "network/audit.h"
+#include "network/network_thread.h"
+#include "network/store.h"
 
 namespace sockmon {
+
+/// What has changed since the observers were told last.
+struct NetworkChanges {
+  /// Bits of Change.
+  unsigned what = Change::kNothing;
+  /// The links that it was about.
+  std::vector<int> links;
+  /// Everything may have: it was read anew.
+  bool everything = false;
+
+  void add(const Change& change);
+  bool any() const { return everything || what != Change::kNothing; }
+  bool touches(int link) const;
+};
 
 class LinkObserver {
  public:
   virtual ~LinkObserver() = default;
-  /// Something has changed and the state is not read yet: the moment for what cannot wait for a dump.
-  virtual void on_hint(const NetworkState& before) { (void)before; }
-  virtual void on_network(const NetworkState& state) = 0;
-  /// The kernel does not tell: `state` is as old as it was.
+  virtual void on_network(const NetworkStore& network, const NetworkChanges& changes) = 0;
+  /// See LinkHub::settle.
+  virtual void on_settled(const NetworkStore& network, uint64_t ticket) { (void)network, (void)ticket; }
+  /// The kernel does not tell: what is known is as old as it was.
   virtual void on_hub_fault(const std::string& code, const std::string& detail) = 0;
+};
+
+/// What the hub has done and found, since it began.
+struct NetworkCounters {
+  uint64_t messages = 0;
+  /// Of them, those that have changed something.
+  uint64_t changes = 0;
+  /// Everything was read on the monitor's thread: at the start, and where messages were lost.
+  uint64_t reads = 0;
+  uint64_t overflows = 0;
+  /// What followed by a rule was asked for, and where the kernel said otherwise.
+  uint64_t confirmations = 0;
+  Differences refuted;
+  /// Everything was read on the other thread, and what the store had wrong.
+  uint64_t audits = 0;
+  Differences corrected;
+};
+
+/// When the store is compared with a dump.
+struct AuditCadence {
+  /// After the first message since the last audit. An idle machine is not woken.
+  double every_ms = 300'000;
+  /// Where something has changed during the dump, so that nothing can be said.
+  double again_ms = 10'000;
+  int tries = 3;
+  /// What differs must differ twice: a dump shows some things up to a second before they are told (a carrier, the end of duplicate detection).
+  double recheck_ms = 2000;
 };
 
 class LinkHub {
  public:
-  explicit LinkHub(Reactor& reactor);
+  explicit LinkHub(Reactor& reactor, AuditCadence cadence = {});
 
-  /// Opens the socket and reads the state at the first call. Where that fails the observer hears of the fault before this returns, it is
+  /// Opens the socket and reads everything at the first call. Where that fails the observer hears of the fault before this returns, it is
   /// tried again every second, and `on_network` tells when it has worked.
   void subscribe(LinkObserver* observer);
   void unsubscribe(LinkObserver* observer);
-  /// Reads the state anew and tells every observer.
+  /// Takes what is waiting on the socket, and tells the observers of what that has changed.
   void refresh();
+  /**
+   * Changes that are under way in the kernel are waited for, and observers hear by `on_settled` with this ticket or a later one when the store
+   * knows what they told: a device that is down may be about to be deleted. A kernel that holds its lock for a second is not waited for.
+   */
+  uint64_t settle();
   /// Messages, or the loss of some, are waiting on the socket.
   void on_ready();
   /// The state has been read since somebody subscribed.
   bool knows() const { return knows_; }
-  const NetworkState& state() const { return state_; }
+  const NetworkStore& network() const { return store_; }
+  const NetworkCounters& counters() const { return counters_; }
+  /// From any thread, once the reactor turns no more.
+  void stop() { thread_.stop(); }
 
  private:
+  enum class Drained { all, some, lost };
+
   void read();
-  bool drain();
+  void read_anew();
+  Drained drain(int datagrams, NetworkChanges& changes);
+  void take(int datagrams);
+  void tell(const NetworkChanges& changes);
+  void confirm();
+  void ask_settle();
+  void settled(uint64_t ticket);
+  void audit();
+  void on_answer(NetworkAnswer&& answer);
+  void on_confirmed(const NetworkAnswer& answer);
+  void on_audited(NetworkAnswer&& answer);
 
   Reactor& reactor_;
+  const AuditCadence cadence_;
   std::unique_ptr<FdWatch> events_;
   std::unique_ptr<char[]> buffer_;
   Timer retry_;
-  NetworkState state_;
+  NetworkStore store_;
   bool knows_ = false;
   std::vector<LinkObserver*> observers_;
+  NetworkCounters counters_;
+
+  NetworkThread thread_;
+  /// Counts changes, so that an answer can be dropped that is older than what is known by now.
+  uint64_t generation_ = 0, route_generation_ = 0;
+
+  Doubts doubts_, doubts_asked_;
+  bool confirming_ = false;
+  uint64_t confirm_generation_ = 0;
+  Timer doubt_timer_;
+
+  /// The last ticket that was given, and the last question that was asked.
+  uint64_t ticket_ = 0, settle_asked_ = 0, settle_done_ = 0;
+  Timer settle_limit_;
+
+  Timer audit_timer_;
+  bool auditing_ = false, audit_suspects_ = false;
+  int audit_tries_ = 0;
+  uint64_t audit_generation_ = 0;
 };
 
 }  // namespace sockmon

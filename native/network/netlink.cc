@@ -1,12 +1,14 @@
 #include "network/netlink.h"
 
+#include <linux/fib_rules.h>
+#include <linux/if_link.h>
 #include <linux/netlink.h>
+#include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 #include <sys/time.h>
 
 #include <algorithm>
 #include <memory>
-#include <tuple>
 
 #include "base/error.h"
 
@@ -15,76 +17,168 @@ namespace {
 
 /// The kernel fills a dump's datagrams up to 32 KB.
 constexpr size_t kBufferSize = 64 << 10;
-/// Held 10,082 route messages of a flood of 20,000; grows only when used.
-constexpr int kEventBuffer = 8 << 20;
+/// Of a dump of which only the beginning is read: the kernel fills the next datagram already as one is taken, and no more than this.
+constexpr size_t kHeadSize = 8 << 10;
 constexpr int kDumpTries = 4;
+constexpr int kLoopback = 1;
 
-void dump_table(Sys& sys, int fd, uint16_t type, size_t header_size, uint32_t sequence, char* buffer,
-                Batch& total, NetworkState& state) {
-  struct {
-    nlmsghdr header;
-    char body[sizeof(ifinfomsg)];
-  } request{};
-  static_assert(sizeof(ifinfomsg) >= sizeof(rtmsg) && sizeof(ifinfomsg) >= sizeof(ifaddrmsg));
-  request.header.nlmsg_len = static_cast<uint32_t>(NLMSG_LENGTH(header_size));
-  request.header.nlmsg_type = type;
-  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-  request.header.nlmsg_seq = sequence;
-  if (retry_eintr([&] { return sys.send(fd, &request, request.header.nlmsg_len, 0); }) < 0)
-    throw Error::from_errno(errno, "Cannot ask the kernel for the state of the network");
-  for (bool done = false; !done;) {
-    const ssize_t got = retry_eintr([&] { return sys.recv(fd, buffer, kBufferSize, 0); });
-    if (got <= 0) throw Error::from_errno(got < 0 ? errno : EPROTO, "Cannot read the state of the network");
-    const Batch batch = read_messages(buffer, static_cast<size_t>(got), sequence, state);
-    if (batch.error != 0) throw Error::from_errno(batch.error, "The kernel refuses to tell the state of the network");
-    total.interrupted |= batch.interrupted;
-    done = batch.done;
+/// A request for a dump: the header of its kind, and attributes that limit it.
+struct Request {
+  alignas(4) char bytes[64] = {};
+
+  template <typename Body>
+  Request(int type, const Body& body, int flags) {
+    nlmsghdr header{};
+    header.nlmsg_len = static_cast<uint32_t>(NLMSG_LENGTH(sizeof body));
+    header.nlmsg_type = static_cast<uint16_t>(type);
+    header.nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | flags);
+    static_assert(NLMSG_LENGTH(sizeof body) <= 40);
+    memcpy(bytes, &header, sizeof header);
+    memcpy(bytes + NLMSG_HDRLEN, &body, sizeof body);
   }
-}
+  Request& with(int type, uint32_t value) {
+    const rtattr attribute{static_cast<uint16_t>(RTA_LENGTH(sizeof value)), static_cast<uint16_t>(type)};
+    nlmsghdr& header = *reinterpret_cast<nlmsghdr*>(bytes);
+    char* const end = bytes + NLMSG_ALIGN(header.nlmsg_len);
+    memcpy(end, &attribute, sizeof attribute);
+    memcpy(end + RTA_LENGTH(0), &value, sizeof value);
+    header.nlmsg_len = static_cast<uint32_t>(NLMSG_ALIGN(header.nlmsg_len) + RTA_SPACE(sizeof value));
+    return *this;
+  }
+};
 
-void sort_routes(NetworkState& state) {
-  const auto rank = [](const DefaultRoute& route) { return std::tuple(route.family != AF_INET, route.metric); };
-  std::stable_sort(state.routes.begin(), state.routes.end(),
-                   [&](const DefaultRoute& a, const DefaultRoute& b) { return rank(a) < rank(b); });
+class Asker {
+ public:
+  explicit Asker(Sys& sys) : sys_(sys), buffer_(new char[kBufferSize]) {}  // not zeroed: this is on the way to the reflex
+
+  /// The whole answer. `optional`: what the kernel was built without is empty.
+  void ask(Request request, const FactSink& sink, bool optional = false) {
+    if (!fd_) open();
+    const int error = exchange(request, kBufferSize, [&](const Batch&) { return false; }, sink);
+    if (error != 0 && !(optional && (error == EOPNOTSUPP || error == EAFNOSUPPORT || error == ENOENT))) refuse(error);
+  }
+
+  /**
+   * An IPv4 table's dump begins with the routes to 0.0.0.0, of whatever length: the default ones, and the lower half. With 200,000 routes in the
+   * table that beginning costs 0.05 ms and the whole 60 ms (14 ms filtered by a link that no route uses, without a single answer). The upper half
+   * stands in the middle: it is looked for only where there is a lower one.
+   */
+  void ask_ipv4_table(uint32_t table, const FactSink& sink) {
+    // A dump that is not read to its end keeps its socket busy.
+    open();
+    if (!strict_) return ask(route_request(AF_INET), sink);
+    bool has_half = false;
+    const FactSink look = [&](Fact&& fact) {
+      if (const auto* route = std::get_if<Route>(&fact.what)) has_half |= route->prefix_length == 1;
+      sink(std::move(fact));
+    };
+    const int error = exchange(route_request(AF_INET).with(RTA_TABLE, table), kHeadSize,
+                               [&](const Batch& batch) { return batch.past_zero && !has_half; }, look);
+    fd_.reset();
+    if (error != 0 && error != ENOENT) refuse(error);
+  }
+
+  /// In IPv6 the default routes come last, and no filter leaves out the others: 200,000 routes take 150 ms.
+  void ask_ipv6_table(uint32_t table, const FactSink& sink) {
+    if (!fd_) open();
+    // Where the kernel cannot filter it tells of all tables.
+    ask(route_request(AF_INET6).with(RTA_TABLE, table), sink, true);
+  }
+
+  static Request route_request(uint8_t family) {
+    rtmsg body{};
+    body.rtm_family = family;
+    return Request(RTM_GETROUTE, body, NLM_F_DUMP);
+  }
+
+  bool interrupted() const { return interrupted_; }
+
+ private:
+  void open() {
+    fd_ = UniqueFd(sys_.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+    if (!fd_) throw Error::from_errno(errno, "Cannot open a netlink socket");
+    const timeval patience{1, 0};
+    setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    // Linux 4.20: without it filters are passed over.
+    const int on = 1;
+    strict_ = setsockopt(fd_.get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on) == 0;
+  }
+
+  template <typename Enough>
+  int exchange(Request& request, size_t buffer_size, Enough enough, const FactSink& sink) {
+    nlmsghdr& header = *reinterpret_cast<nlmsghdr*>(request.bytes);
+    header.nlmsg_seq = ++sequence_;
+    const bool is_dump = (header.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+    if (retry_eintr([&] { return sys_.send(fd_.get(), request.bytes, header.nlmsg_len, 0); }) < 0)
+      throw Error::from_errno(errno, "Cannot ask the kernel for the state of the network");
+    for (;;) {
+      const ssize_t got = retry_eintr([&] { return sys_.recv(fd_.get(), buffer_.get(), buffer_size, 0); });
+      if (got <= 0) throw Error::from_errno(got < 0 ? errno : EPROTO, "Cannot read the state of the network");
+      const Batch batch = read_messages(buffer_.get(), static_cast<size_t>(got), sequence_, sink);
+      if (batch.error != 0) return batch.error;
+      interrupted_ |= batch.interrupted;
+      if (batch.done || !is_dump || enough(batch)) return 0;
+    }
+  }
+
+  [[noreturn]] static void refuse(int error) {
+    throw Error::from_errno(error, "The kernel refuses to tell the state of the network");
+  }
+
+  Sys& sys_;
+  UniqueFd fd_;
+  const std::unique_ptr<char[]> buffer_;
+  uint32_t sequence_ = 0;
+  bool strict_ = false;
+  bool interrupted_ = false;
+};
+
+Request nexthop_request() { return Request(RTM_GETNEXTHOP, nhmsg{}, NLM_F_DUMP); }
+
+NetworkStore read_once(Sys& sys, bool& interrupted) {
+  NetworkStore store;
+  const FactSink sink = [&](Fact&& fact) { store.apply(std::move(fact)); };
+  Asker asker(sys);
+  asker.ask(Request(RTM_GETLINK, ifinfomsg{}, NLM_F_DUMP).with(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS), sink);
+  asker.ask(Request(RTM_GETADDR, ifaddrmsg{}, NLM_F_DUMP), sink);
+  asker.ask(Request(RTM_GETRULE, fib_rule_hdr{}, NLM_F_DUMP), sink, true);
+  asker.ask(nexthop_request(), sink, true);
+  asker.ask(Asker::route_request(AF_INET6), sink, true);
+  for (const uint32_t table : store.tables(AF_INET)) asker.ask_ipv4_table(table, sink);
+  store.take_doubts();
+  interrupted = asker.interrupted();
+  return store;
 }
 
 }  // namespace
 
-NetworkState dump_network(Sys& sys) {
-  UniqueFd fd(sys.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
-  if (!fd) throw Error::from_errno(errno, "Cannot open a netlink socket");
-  const timeval patience{1, 0};
-  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  const std::unique_ptr<char[]> buffer(new char[kBufferSize]);  // not zeroed: this is on the way to the reflex
-  uint32_t sequence = 0;
+NetworkStore read_network(Sys& sys) {
   for (int attempt = 1;; attempt++) {
-    NetworkState state;
-    Batch total;
-    dump_table(sys, fd.get(), RTM_GETLINK, sizeof(ifinfomsg), ++sequence, buffer.get(), total, state);
-    dump_table(sys, fd.get(), RTM_GETADDR, sizeof(ifaddrmsg), ++sequence, buffer.get(), total, state);
-    dump_table(sys, fd.get(), RTM_GETROUTE, sizeof(rtmsg), ++sequence, buffer.get(), total, state);
-    // Never consistent while things keep changing: the next event brings the next dump.
-    if (total.interrupted && attempt < kDumpTries) continue;
-    sort_routes(state);
-    return state;
+    bool interrupted = false;
+    NetworkStore store = read_once(sys, interrupted);
+    // Never consistent while things keep changing: what changes is told as well.
+    if (!interrupted || attempt == kDumpTries) return store;
   }
 }
 
-UniqueFd open_network_events(Sys& sys) {
-  UniqueFd fd(sys.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
-  if (!fd) throw Error::from_errno(errno, "Cannot open a netlink socket");
-  if (setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kEventBuffer, sizeof kEventBuffer) != 0)
-    setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &kEventBuffer, sizeof kEventBuffer);
-  sockaddr_nl address{};
-  address.nl_family = AF_NETLINK;
-  address.nl_groups =
-      RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
-  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-    throw Error::from_errno(errno, "Cannot listen to the network's changes");
-  // A removed nexthop object takes its IPv4 routes along without a word (Linux 5.3; older kernels have no such group).
-  const int nexthop = RTNLGRP_NEXTHOP;
-  setsockopt(fd.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &nexthop, sizeof nexthop);
-  return fd;
+void wait_for_changes_under_way(Sys& sys) {
+  // The kernel answers for a single link only with the lock that every change holds to its end.
+  ifinfomsg body{};
+  body.ifi_index = kLoopback;
+  Asker(sys).ask(Request(RTM_GETLINK, body, 0), [](Fact&&) {});
+}
+
+NetworkStore read_doubtful(Sys& sys, const Doubts& doubts) {
+  NetworkStore store;
+  const FactSink sink = [&](Fact&& fact) { store.apply(std::move(fact)); };
+  Asker asker(sys);
+  if (doubts.nexthops) asker.ask(nexthop_request(), sink, true);
+  for (const auto& [family, table] : doubts.tables) {
+    if (family == AF_INET) asker.ask_ipv4_table(table, sink);
+    else asker.ask_ipv6_table(table, sink);
+  }
+  store.take_doubts();
+  return store;
 }
 
 }  // namespace sockmon

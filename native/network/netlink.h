@@ -1,13 +1,16 @@
-// rtnetlink(7): reading messages, and dumping the state of a network namespace.
+// rtnetlink(7): reading messages, asking for the state of a network namespace, and the socket of its changes.
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <string>
 
 #include "base/sys.h"
 #include "base/unique_fd.h"
-#include "network/network_state.h"
+#include "network/store.h"
 
 namespace sockmon {
+
+using FactSink = std::function<void(Fact&&)>;
 
 /// What a datagram of netlink messages amounted to.
 struct Batch {
@@ -17,17 +20,25 @@ struct Batch {
   bool interrupted = false;
   /// errno of an NLMSG_ERROR, or EBADMSG for a message that is cut short; 0 = none.
   int error = 0;
-  /// It tells of a link, an address or a default route, or of something that cannot be judged.
-  bool matters = false;
+  /// A route to a destination that does not begin with 0.0.0.0 was among them: of an IPv4 table's dump nothing comes after it that leads to
+  /// everywhere, but the upper half.
+  bool past_zero = false;
 };
 
-/// Adds what the messages tell to `state`. Believes no length without checking; `sequence` 0 takes every message.
-Batch read_messages(const void* data, size_t size, uint32_t sequence, NetworkState& state);
+/// Gives what the messages tell to `sink`. Believes no length without checking; `sequence` 0 takes every message.
+Batch read_messages(const void* data, size_t size, uint32_t sequence, const FactSink& sink);
 
-/// Links, addresses and default routes, read anew on a socket of its own. Throws Error.
-NetworkState dump_network(Sys& sys);
+/// All that the store keeps, of the tables that packets may be routed by. Waits for the kernel's lock. Throws Error.
+NetworkStore read_network(Sys& sys);
 
-/// A socket that hears of changes: links, addresses, routes. Throws Error.
+/// Waits until changes that are under way in the kernel are over: what they have to tell is queued on the sockets of events then, and what
+/// they do without a word has been done. Throws Error.
+void wait_for_changes_under_way(Sys& sys);
+
+/// Nothing but what is doubtful. Throws Error.
+NetworkStore read_doubtful(Sys& sys, const Doubts& doubts);
+
+/// A socket that hears of changes: links, addresses, default-like routes, rules, nexthop objects. Throws Error.
 UniqueFd open_network_events(Sys& sys);
 
 }  // namespace sockmon

@@ -1,161 +1,146 @@
-// The parsing half of netlink.h: bytes in, facts out, nothing believed unchecked.
-#include <arpa/inet.h>
+// The parsing half of netlink.h: bytes in, facts out, nothing believed unchecked. What tells of routing is in netlink_routing.cc.
 #include <linux/if_addr.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
+#include <linux/if_link.h>
 
 #include <cerrno>
-#include <cstring>
 
+#include "network/attributes.h"
 #include "network/netlink.h"
+#include "network/netlink_routing.h"
 
 namespace sockmon {
 namespace {
 
-struct Bytes {
-  const char* data;
-  size_t size;
-
-  Bytes from(size_t offset) const { return offset >= size ? Bytes{data, 0} : Bytes{data + offset, size - offset}; }
-  /// Copies, because nothing guarantees alignment.
-  template <typename Value>
-  bool get(Value& value) const {
-    if (size < sizeof value) return false;
-    memcpy(&value, data, sizeof value);
-    return true;
-  }
-};
-
-template <typename Visit>
-void each_attribute(Bytes bytes, Visit visit) {
-  rtattr header;
-  while (bytes.get(header)) {
-    if (header.rta_len < sizeof header || header.rta_len > bytes.size) return;
-    visit(header.rta_type & NLA_TYPE_MASK, Bytes{bytes.data + sizeof header, header.rta_len - sizeof header});
-    bytes = bytes.from(RTA_ALIGN(header.rta_len));
-  }
+void read_link_info(Bytes bytes, Link& link) {
+  Bytes data;
+  each_attribute(bytes, [&](int type, Bytes value) {
+    if (type == IFLA_INFO_KIND) link.kind = value.text();
+    if (type == IFLA_INFO_DATA) data = value;
+  });
+  if (link.kind != "vrf") return;
+  each_attribute(data, [&](int type, Bytes value) {
+    if (type == IFLA_VRF_TABLE) link.vrf_table = value.number();
+  });
 }
 
-void read_link(Bytes body, NetworkState& state) {
-  ifinfomsg link;
+/// Of these IFLA_LINK is the other end, which is no support, and which the end that is made first does not tell of.
+bool is_pair(const std::string& kind) { return kind == "veth" || kind == "netkit" || kind == "vxcan"; }
+
+bool read_link(Bytes body, bool gone, Fact& fact) {
+  ifinfomsg header;
   // AF_BRIDGE messages tell of a port's state in its bridge, not of the interface.
-  if (!body.get(link) || link.ifi_family != AF_UNSPEC) return;
-  Interface interface;
-  interface.index = link.ifi_index;
-  interface.flags = link.ifi_flags;
-  each_attribute(body.from(NLMSG_ALIGN(sizeof link)), [&](int type, Bytes value) {
-    if (type == IFLA_IFNAME) interface.name.assign(value.data, strnlen(value.data, value.size));
+  if (!body.get(header) || header.ifi_family != AF_UNSPEC || header.ifi_index <= 0) return false;
+  Link& link = fact.what.emplace<Link>();
+  link.index = header.ifi_index;
+  if (gone) return true;
+  link.flags = header.ifi_flags;
+  each_attribute(body.from(NLMSG_ALIGN(sizeof header)), [&](int type, Bytes value) {
+    switch (type) {
+      case IFLA_IFNAME:
+        link.name = value.text();
+        break;
+      case IFLA_MASTER:
+        link.master = static_cast<int>(value.number());
+        break;
+      case IFLA_LINK:
+        link.lower = static_cast<int>(value.number());
+        break;
+      case IFLA_LINK_NETNSID:
+        link.lower_elsewhere = true;
+        break;
+      case IFLA_LINKINFO:
+        read_link_info(value, link);
+        break;
+      case IFLA_PROP_LIST:
+        each_attribute(value, [&](int property, Bytes name) {
+          if (property == IFLA_ALT_IFNAME) link.altnames.push_back(name.text());
+        });
+        break;
+      default:
+        break;
+    }
   });
-  if (!interface.name.empty()) state.interfaces.push_back(std::move(interface));
+  if (is_pair(link.kind)) link.lower_elsewhere = false;
+  if (link.lower_elsewhere || is_pair(link.kind) || link.lower == link.index) link.lower = 0;
+  return !link.name.empty();
 }
 
-void read_address(Bytes body, NetworkState& state) {
+bool read_address(Bytes body, Fact& fact) {
   ifaddrmsg header;
-  if (!body.get(header) || header.ifa_scope != RT_SCOPE_UNIVERSE) return;
-  if (header.ifa_family != AF_INET && header.ifa_family != AF_INET6) return;
-  const size_t size = header.ifa_family == AF_INET ? 4 : 16;
-  uint32_t flags = header.ifa_flags;
-  char raw[16] = {};
-  bool found = false;
+  if (!body.get(header) || !is_ip(header.ifa_family)) return false;
+  LinkAddress& address = fact.what.emplace<LinkAddress>();
+  address.link = static_cast<int>(header.ifa_index);
+  address.prefix_length = header.ifa_prefixlen;
+  address.scope = header.ifa_scope;
+  address.flags = header.ifa_flags;
   each_attribute(body.from(NLMSG_ALIGN(sizeof header)), [&](int type, Bytes value) {
-    // IFA_ADDRESS is the peer's on a point-to-point link: IFA_LOCAL wins, and comes after it or alone.
-    if (type == IFA_LOCAL || (type == IFA_ADDRESS && !found)) {
-      if (value.size != size) return;
-      memcpy(raw, value.data, size);
-      found = true;
-    } else if (type == IFA_FLAGS) {
-      value.get(flags);
-    }
+    if (type == IFA_LOCAL) address.local = value.address(header.ifa_family);
+    if (type == IFA_ADDRESS) address.peer = value.address(header.ifa_family);
+    if (type == IFA_FLAGS) value.get(address.flags);
   });
-  const bool tentative = (flags & IFA_F_TENTATIVE) != 0 && (flags & IFA_F_OPTIMISTIC) == 0;
-  const bool unusable = tentative || (flags & IFA_F_DADFAILED) != 0;
-  char text[INET6_ADDRSTRLEN];
-  if (!found || unusable || inet_ntop(header.ifa_family, raw, text, sizeof text) == nullptr) return;
-  state.addresses.push_back({static_cast<int>(header.ifa_index), header.ifa_family,
-                             std::string(text) + "/" + std::to_string(header.ifa_prefixlen)});
+  if (!address.local.any()) address.local = address.peer;
+  if (!address.peer.any()) address.peer = address.local;
+  return address.local.any();
 }
 
-void read_hops(Bytes bytes, DefaultRoute route, NetworkState& state) {
-  rtnexthop hop;
-  while (bytes.get(hop)) {
-    if (hop.rtnh_len < sizeof hop || hop.rtnh_len > bytes.size) return;
-    route.interface = hop.rtnh_ifindex;
-    if ((hop.rtnh_flags & RTNH_F_DEAD) == 0) state.routes.push_back(route);
-    bytes = bytes.from(RTNH_ALIGN(hop.rtnh_len));
-  }
-}
-
-void read_route(Bytes body, NetworkState& state) {
-  rtmsg header;
-  if (!body.get(header) || header.rtm_dst_len != 0 || header.rtm_type != RTN_UNICAST) return;
-  if (header.rtm_family != AF_INET && header.rtm_family != AF_INET6) return;
-  if ((header.rtm_flags & (RTM_F_CLONED | RTNH_F_DEAD)) != 0) return;
-  uint32_t table = header.rtm_table;
-  DefaultRoute route;
-  route.family = header.rtm_family;
-  Bytes hops{nullptr, 0};
-  each_attribute(body.from(NLMSG_ALIGN(sizeof header)), [&](int type, Bytes value) {
-    if (type == RTA_OIF) value.get(route.interface);
-    if (type == RTA_PRIORITY) value.get(route.metric);
-    if (type == RTA_TABLE) value.get(table);
-    if (type == RTA_MULTIPATH) hops = value;
-  });
-  if (table != RT_TABLE_MAIN) return;
-  if (hops.data != nullptr) return read_hops(hops, route, state);
-  if (route.interface != 0) state.routes.push_back(route);
-}
-
-/// Routes to anywhere but "everywhere" come in floods and change nothing here.
-bool tells_of_default_route(Bytes body) {
-  rtmsg header;
-  return !body.get(header) || header.rtm_dst_len == 0;
-}
-
-void read_message(const nlmsghdr& header, Bytes body, Batch& batch, NetworkState& state) {
+/// False: it tells of nothing that is kept.
+bool read_fact(const nlmsghdr& header, Bytes body, Fact& fact) {
   switch (header.nlmsg_type) {
-    case NLMSG_DONE: {
-      int status = 0;
-      if (body.get(status) && status < 0) batch.error = -status;
-      batch.done = true;
-      break;
-    }
-    case NLMSG_ERROR: {
-      nlmsgerr error{};
-      batch.error = body.get(error) ? -error.error : EBADMSG;
-      break;
-    }
     case RTM_NEWLINK:
-      read_link(body, state);
-      break;
+    case RTM_DELLINK:
+      fact.gone = header.nlmsg_type == RTM_DELLINK;
+      return read_link(body, fact.gone, fact);
     case RTM_NEWADDR:
-      read_address(body, state);
-      break;
+    case RTM_DELADDR:
+      fact.gone = header.nlmsg_type == RTM_DELADDR;
+      return read_address(body, fact);
     case RTM_NEWROUTE:
-      read_route(body, state);
-      break;
+    case RTM_DELROUTE:
+      fact.gone = header.nlmsg_type == RTM_DELROUTE;
+      return read_route(body, header.nlmsg_flags, fact);
+    case RTM_NEWRULE:
+    case RTM_DELRULE:
+      fact.gone = header.nlmsg_type == RTM_DELRULE;
+      return read_rule(body, fact);
+    case RTM_NEWNEXTHOP:
+    case RTM_DELNEXTHOP:
+      fact.gone = header.nlmsg_type == RTM_DELNEXTHOP;
+      return read_nexthop(body, fact);
     default:
-      break;
+      return false;
   }
-  const bool route = header.nlmsg_type == RTM_NEWROUTE || header.nlmsg_type == RTM_DELROUTE;
-  if (!route || tells_of_default_route(body)) batch.matters = true;
+}
+
+void read_message(const nlmsghdr& header, Bytes body, Batch& batch, const FactSink& sink) {
+  if (header.nlmsg_type == NLMSG_DONE) {
+    int status = 0;
+    if (body.get(status) && status < 0) batch.error = -status;
+    batch.done = true;
+  } else if (header.nlmsg_type == NLMSG_ERROR) {
+    nlmsgerr error{};
+    batch.error = body.get(error) ? -error.error : EBADMSG;
+  } else {
+    if (header.nlmsg_type == RTM_NEWROUTE && !batch.past_zero) batch.past_zero = leads_elsewhere(body);
+    Fact fact;
+    if (read_fact(header, body, fact)) sink(std::move(fact));
+  }
 }
 
 }  // namespace
 
-Batch read_messages(const void* data, size_t size, uint32_t sequence, NetworkState& state) {
+Batch read_messages(const void* data, size_t size, uint32_t sequence, const FactSink& sink) {
   Batch batch;
   Bytes bytes{static_cast<const char*>(data), size};
   nlmsghdr header;
   while (bytes.size > 0 && !batch.done && batch.error == 0) {
     if (!bytes.get(header) || header.nlmsg_len < sizeof header || header.nlmsg_len > bytes.size) {
       batch.error = EBADMSG;
-      batch.matters = true;
       break;
     }
     // Anything else is the rest of an earlier dump.
     if (sequence == 0 || header.nlmsg_seq == sequence) {
       if ((header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) batch.interrupted = true;
-      read_message(header, Bytes{bytes.data + NLMSG_HDRLEN, header.nlmsg_len - NLMSG_HDRLEN}, batch, state);
+      read_message(header, Bytes{bytes.data + NLMSG_HDRLEN, header.nlmsg_len - NLMSG_HDRLEN}, batch, sink);
     }
     bytes = bytes.from(NLMSG_ALIGN(header.nlmsg_len));
   }

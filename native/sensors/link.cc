@@ -38,58 +38,66 @@ LinkSensor::~LinkSensor() { hub_.unsubscribe(this); }
 
 SensorReport LinkSensor::start() {
   hub_.subscribe(this);
-  if (hub_.knows()) judge_.next(hub_.state());
+  if (hub_.knows()) judge_.next(hub_.network());
   started_ = true;
   return report(reactor_.sys().boot_ms());
 }
 
 SensorReport LinkSensor::snapshot() {
   hub_.refresh();
+  if (loss_ticket_) report_loss(hub_.network());
   return report(reactor_.sys().boot_ms());
 }
 
-void LinkSensor::on_hint(const NetworkState& before) {
-  if (judge_.verdict().state != SensorState::up || !judge_.depends_on_interface(before)) return;
-  unreported_loss_ = flags_tell_loss();
-  if (unreported_loss_ != nullptr) host_.died(unreported_loss_->nature);
-}
-
-/// While an interface is torn down a dump of all links waits for the RTNL lock (0.4 ms for slirp4netns, more for a
-/// veth); its flags alone are told at once. They may still say "down" where the dump will say "gone".
-const Reason* LinkSensor::flags_tell_loss() const {
-  unsigned flags = 0;
-  if (reactor_.sys().interface_flags(judge_.verdict().interface.c_str(), &flags) != 0) {
-    if (errno == ENODEV) return &kInterfaceGone;
-    return nullptr;
-  }
-  if ((flags & IFF_UP) == 0) return &kInterfaceDown;
-  return nullptr;
-}
-
-void LinkSensor::on_network(const NetworkState& state) {
+void LinkSensor::on_network(const NetworkStore& network, const NetworkChanges& changes) {
   host_.works();
-  const bool is_first = is_blind();
-  failure_.clear();
-  if (unreported_loss_) {
-    const Interface* interface = state.find(judge_.verdict().interface);
-    if (interface == nullptr) unreported_loss_ = &kInterfaceGone;
-    report_loss();
+  if (is_blind()) {
+    failure_.clear();
+    judge_.next(network);
+    return host_.report(report(reactor_.now_ms()));
   }
-  const LinkVerdict before = judge_.verdict();
-  judge_.next(state);
-  if (is_first) host_.report(report(reactor_.now_ms()));
-  else tell_change(before);
+  if (loss_ticket_) {
+    if (network.find(judge_.verdict().interface) == nullptr) report_loss(network);
+    return;
+  }
+  if (!judge_.depends_on(network, changes)) return;
+  if (loses_interface(network)) {
+    host_.died(kInterfaceDown.nature);
+    loss_ticket_ = hub_.settle();
+    return;
+  }
+  judge(network);
+}
+
+/// It is down, and no other one can take over: dead in any case. A device that is deleted is told as down before, by some 0.1 to 20 ms.
+bool LinkSensor::loses_interface(const NetworkStore& network) const {
+  if (judge_.verdict().state != SensorState::up || !judge_.depends_on_interface(network)) return false;
+  const Link* interface = network.find(judge_.verdict().interface);
+  return interface != nullptr && !interface->up();
+}
+
+void LinkSensor::on_settled(const NetworkStore& network, uint64_t ticket) {
+  if (loss_ticket_ && ticket >= *loss_ticket_) report_loss(network);
 }
 
 void LinkSensor::on_hub_fault(const std::string& code, const std::string& detail) {
   if (!started_ || is_blind()) failure_ = detail;
   host_.fault(code, detail);
-  if (unreported_loss_) report_loss();
+  if (loss_ticket_) report_loss(hub_.network());
 }
 
-void LinkSensor::report_loss() {
-  judge_.lost(*std::exchange(unreported_loss_, nullptr));
+void LinkSensor::report_loss(const NetworkStore& network) {
+  loss_ticket_.reset();
+  const bool is_gone = network.find(judge_.verdict().interface) == nullptr;
+  judge_.lost(is_gone ? kInterfaceGone : kInterfaceDown);
   host_.report(report(reactor_.now_ms()));
+  judge(network);
+}
+
+void LinkSensor::judge(const NetworkStore& network) {
+  const LinkVerdict before = judge_.verdict();
+  judge_.next(network);
+  tell_change(before);
 }
 
 void LinkSensor::tell_change(const LinkVerdict& before) {

@@ -20,13 +20,14 @@ class LinkSensor final : public Sensor, private LinkObserver {
   SensorReport snapshot() override;
 
  private:
-  void on_hint(const NetworkState& before) override;
-  void on_network(const NetworkState& state) override;
+  void on_network(const NetworkStore& network, const NetworkChanges& changes) override;
+  void on_settled(const NetworkStore& network, uint64_t ticket) override;
   void on_hub_fault(const std::string& code, const std::string& detail) override;
   /// It has never been told what there is, which must not look like an interface that is missing.
   bool is_blind() const { return !failure_.empty(); }
-  const Reason* flags_tell_loss() const;
-  void report_loss();
+  bool loses_interface(const NetworkStore& network) const;
+  void report_loss(const NetworkStore& network);
+  void judge(const NetworkStore& network);
   void tell_change(const LinkVerdict& before);
   SensorReport report(double at_ms) const;
 
@@ -34,8 +35,8 @@ class LinkSensor final : public Sensor, private LinkObserver {
   LinkHub& hub_;
   SensorHost& host_;
   LinkJudge judge_;
-  /// The reflex has been set off, the report waits for the dump that tells the true reason.
-  const Reason* unreported_loss_ = nullptr;
+  /// The interface is down and the reflex has been set off; the report waits until it is known whether the interface is being deleted.
+  std::optional<uint64_t> loss_ticket_;
   bool started_ = false;
   /// Why the state of the network has not been read yet; empty: it has.
   std::string failure_;

@@ -1,5 +1,7 @@
 #include "sensors/link_judge.h"
 
+#include <algorithm>
+
 namespace sockmon {
 
 struct LinkJudge::Facts {
@@ -21,41 +23,41 @@ bool LinkVerdict::same_news(const LinkVerdict& other) const {
 
 LinkJudge::LinkJudge(LinkSpec spec) : spec_(std::move(spec)), interface_(spec_.interface.value_or("")) {}
 
-LinkJudge::Facts LinkJudge::look(const NetworkState& network, const std::string& name, int family) const {
+LinkJudge::Facts LinkJudge::look(const NetworkStore& network, const std::string& name, int family) const {
   Facts facts;
-  const Interface* interface = network.find(name);
+  const Link* interface = network.find(name);
   if (interface == nullptr) {
     facts.missing = &kInterfaceGone;
     return facts;
   }
   facts.carrier = interface->carrier();
-  facts.addresses = network.addresses_of(interface->index);
+  facts.addresses = network.usable_addresses(interface->index);
   if (!interface->up()) {
     facts.missing = &kInterfaceDown;
   } else if (spec_.carrier && !facts.carrier) {
     facts.missing = &kNoCarrier;
-  } else if (spec_.address && !network.has_address(interface->index, family)) {
+  } else if (spec_.address && !network.has_usable_address(interface->index, family)) {
     facts.missing = &kNoAddress;
-  } else if (spec_.default_route && !network.has_route(interface->index, family)) {
+  } else if (spec_.default_route && !network.has_default_route(interface->index, family)) {
     facts.missing = &kNoDefaultRoute;
   }
   return facts;
 }
 
 /// The family it is judged by: that of its default route, IPv4 if it has both.
-int LinkJudge::family_of(const NetworkState& network, const std::string& name) const {
-  const Interface* interface = network.find(name);
+int LinkJudge::family_of(const NetworkStore& network, const std::string& name) const {
+  const Link* interface = network.find(name);
   if (!spec_.default_route || interface == nullptr) return AF_UNSPEC;
-  for (const DefaultRoute& route : network.routes) {
-    if (route.interface == interface->index) return route.family;
+  for (const DefaultRoute& route : network.default_routes()) {
+    if (route.link == interface->index) return route.family;
   }
   return AF_UNSPEC;
 }
 
 /// Another interface, whole and with carrier, that a default route leads through.
-std::optional<LinkJudge::Candidate> LinkJudge::other_candidate(const NetworkState& network) const {
-  for (const DefaultRoute& route : network.routes) {
-    const Interface* interface = network.find(route.interface);
+std::optional<LinkJudge::Candidate> LinkJudge::other_candidate(const NetworkStore& network) const {
+  for (const DefaultRoute& route : network.default_routes()) {
+    const Link* interface = network.find(route.link);
     if (interface == nullptr || interface->name == interface_ || !interface->carrier()) continue;
     if (family_ == AF_INET && route.family != AF_INET) continue;
     if (!look(network, interface->name, route.family).missing) return Candidate{interface->name, route.family};
@@ -64,7 +66,7 @@ std::optional<LinkJudge::Candidate> LinkJudge::other_candidate(const NetworkStat
 }
 
 /// Which interface and family are meant from now on.
-void LinkJudge::choose(const NetworkState& network) {
+void LinkJudge::choose(const NetworkStore& network) {
   if (!spec_.interface) {
     const bool usable = !interface_.empty() && !look(network, interface_, family_).missing;
     if (!usable) {
@@ -72,8 +74,8 @@ void LinkJudge::choose(const NetworkState& network) {
         interface_ = other->interface;
         family_ = other->family;
         excused_ = false;
-      } else if (interface_.empty() && !network.routes.empty()) {
-        const Interface* first = network.find(network.routes.front().interface);
+      } else if (interface_.empty() && !network.default_routes().empty()) {
+        const Link* first = network.find(network.default_routes().front().link);
         if (first != nullptr) interface_ = first->name;
       }
     }
@@ -82,12 +84,30 @@ void LinkJudge::choose(const NetworkState& network) {
   if (family_ == AF_UNSPEC || family == AF_INET) family_ = family;
 }
 
-bool LinkJudge::depends_on_interface(const NetworkState& network) const {
+bool LinkJudge::depends_on_interface(const NetworkStore& network) const {
   return spec_.interface.has_value() || !other_candidate(network);
 }
 
-const LinkVerdict& LinkJudge::next(const NetworkState& network) {
+bool LinkJudge::depends_on(const NetworkStore& network, const NetworkChanges& changes) const {
+  if (changes.everything) return true;
+  const bool routes_matter = spec_.default_route || !spec_.interface;
+  if (routes_matter && (changes.what & (Change::kRoute | Change::kNexthop)) != 0) return true;
+  if ((changes.what & (Change::kLink | Change::kAddress)) == 0) return false;
+  if (index_ != 0 && changes.touches(index_)) return true;
+  if (!interface_.empty()) {
+    const Link* interface = network.find(interface_);
+    // It has come, or its name has.
+    if (interface != nullptr && interface->index != index_) return true;
+  }
+  if (spec_.interface) return false;
+  const auto& routes = network.default_routes();
+  return std::any_of(routes.begin(), routes.end(), [&](const DefaultRoute& route) { return changes.touches(route.link); });
+}
+
+const LinkVerdict& LinkJudge::next(const NetworkStore& network) {
   choose(network);
+  const Link* interface = network.find(interface_);
+  index_ = interface == nullptr ? 0 : interface->index;
   if (interface_.empty()) {
     verdict_ = {};
     verdict_.detail = "no interface has a default route";

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/event.h"
-#include "network/network_state.h"
+#include "network/link_hub.h"
 
 namespace sockmon {
 
@@ -42,10 +42,12 @@ class LinkJudge {
   explicit LinkJudge(LinkSpec spec);
 
   /// What the link is now, in the light of what it was.
-  const LinkVerdict& next(const NetworkState& network);
+  const LinkVerdict& next(const NetworkStore& network);
   const LinkVerdict& verdict() const { return verdict_; }
   /// Whether the loss of the interface itself would be a death: no other one can take over.
-  bool depends_on_interface(const NetworkState& network) const;
+  bool depends_on_interface(const NetworkStore& network) const;
+  /// Whether its verdict may be another one after these changes.
+  bool depends_on(const NetworkStore& network, const NetworkChanges& changes) const;
   /// The interface is gone or down: a death, without looking at anything else.
   const LinkVerdict& lost(const Reason& reason);
 
@@ -53,10 +55,10 @@ class LinkJudge {
   struct Facts;
   struct Candidate;
 
-  Facts look(const NetworkState& network, const std::string& interface, int family) const;
-  int family_of(const NetworkState& network, const std::string& interface) const;
-  std::optional<Candidate> other_candidate(const NetworkState& network) const;
-  void choose(const NetworkState& network);
+  Facts look(const NetworkStore& network, const std::string& interface, int family) const;
+  int family_of(const NetworkStore& network, const std::string& interface) const;
+  std::optional<Candidate> other_candidate(const NetworkStore& network) const;
+  void choose(const NetworkStore& network);
   void judge(const Facts& facts);
   void judge_living(const Facts& facts);
   void misses_nothing();
@@ -65,6 +67,8 @@ class LinkJudge {
   const LinkSpec spec_;
   LinkVerdict verdict_;
   std::string interface_;
+  /// That had this name when it was looked at; 0: none.
+  int index_ = 0;
   /// Of the default route that it was seen with; AF_UNSPEC until then. Goes up to IPv4, never back to IPv6:
   /// a gateway that has lost its IPv4 is not whole because IPv6 is left.
   int family_ = AF_UNSPEC;

@@ -9,6 +9,8 @@ namespace {
 
 /// While it does not answer, so that its return is soon noticed.
 constexpr double kMissingProbeMs = 1000;
+/// Its index, in every network namespace.
+constexpr int kLoopback = 1;
 
 /// Our own lack of descriptors, or of places in the epoll set, says nothing about the stack.
 bool is_our_own_trouble(int error) { return error == EMFILE || error == ENFILE || error == ENOSPC; }
@@ -52,12 +54,13 @@ SensorReport StackSensor::snapshot() {
   return now;
 }
 
-void StackSensor::on_network(const NetworkState&) {
+void StackSensor::on_network(const NetworkStore&, const NetworkChanges& changes) {
   if (hub_fault_) {
     hub_fault_ = false;
     if (!own_trouble_) host_.works();
   }
-  probe_.ask();
+  // Nothing else is on the way of a probe, and a container more or less makes six changes.
+  if (changes.everything || changes.touches(kLoopback) || (changes.what & Change::kRule) != 0) probe_.ask();
 }
 
 void StackSensor::on_hub_fault(const std::string& code, const std::string& detail) {

@@ -1,4 +1,4 @@
-// Watches the IP stack by probing it: now and then, and whenever the network changes.
+// Watches the IP stack by probing it: now and then, and whenever the loopback interface or the rules of routing change.
 #pragma once
 #include "base/reactor.h"
 #include "core/sensor.h"
@@ -25,7 +25,7 @@ class StackSensor final : public Sensor, private LinkObserver {
   SensorReport snapshot() override;
 
  private:
-  void on_network(const NetworkState& state) override;
+  void on_network(const NetworkStore& network, const NetworkChanges& changes) override;
   void on_hub_fault(const std::string& code, const std::string& detail) override;
   void on_answer(int error);
   void judge(int error);

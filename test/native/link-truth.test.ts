@@ -24,11 +24,15 @@ async function networkOf(test: TestContext): Promise<Netns> {
   return netns;
 }
 
-/** Does something while the monitor's process, the shell's parent, is stopped, after more messages than its socket holds. */
+/**
+ * Does something while the monitor's process, the shell's parent, is stopped, after more messages than its socket holds: of routes that the
+ * kernel does not keep from it, as it does with those to single networks.
+ */
 const whileDeaf = (script: string): string => `
   trap 'kill -CONT $PPID' EXIT
   kill -STOP $PPID
-  i=0; while [ $i -lt 30000 ]; do echo "route replace 10.1.$((i / 250)).$((i % 250))/32 dev wan0"; i=$((i + 1)); done | ip -batch -
+  half='0.0.0.0/1 dev wan0 table 77'
+  i=0; while [ $i -lt 15000 ]; do echo "route add $half"; echo "route del $half"; i=$((i + 1)); done | ip -batch -
   ${script}
   cat /proc/self/net/netlink`;
 

@@ -216,6 +216,8 @@ void test_census();
 void test_identity();
 void test_listen();
 void test_netlink();
+void test_network_store();
+void test_network_property();
 void test_link_judge();
 void test_link_hub();
 void test_stack();

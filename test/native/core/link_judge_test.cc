@@ -1,18 +1,65 @@
 #include "sensors/link_judge.h"
 
+#include <arpa/inet.h>
+#include <linux/rtnetlink.h>
+
 #include "check.h"
 
 namespace sockmon {
 namespace {
 
-constexpr unsigned kUp = IFF_UP | Interface::kLowerUp;
+constexpr unsigned kUp = IFF_UP | Link::kLowerUp;
+
+struct Interface {
+  int index = 0;
+  std::string name;
+  unsigned flags = 0;
+};
+struct Address {
+  int interface = 0;
+  int family = AF_INET;
+  std::string text;
+};
+struct Way {
+  int interface = 0;
+  int family = AF_INET;
+  uint32_t metric = 0;
+};
 
 /// eth0 (2) whole with IPv4; the tests take away and add.
-struct Net : NetworkState {
-  Net() {
-    interfaces = {{1, "lo", kUp}, {2, "eth0", kUp}, {3, "wwan0", kUp}};
-    addresses = {{2, AF_INET, "10.0.0.2/24"}};
-    routes = {{2, AF_INET, 100}};
+struct Net {
+  std::vector<Interface> interfaces{{1, "lo", kUp}, {2, "eth0", kUp}, {3, "wwan0", kUp}};
+  std::vector<Address> addresses{{2, AF_INET, "10.0.0.2"}};
+  std::vector<Way> routes{{2, AF_INET, 100}};
+
+  operator NetworkStore() const {
+    NetworkStore store;
+    for (const auto& [index, name, flags] : interfaces) {
+      Link link;
+      link.index = index;
+      link.name = name;
+      link.flags = flags;
+      store.apply({link});
+    }
+    for (const auto& [interface, family, text] : addresses) {
+      LinkAddress address;
+      address.link = interface;
+      address.local.family = static_cast<uint8_t>(family);
+      CHECK(inet_pton(family, text.c_str(), address.local.bytes.data()) == 1);
+      address.peer = address.local;
+      address.prefix_length = 24;
+      store.apply({address});
+    }
+    for (const auto& [interface, family, metric] : routes) {
+      Route route;
+      route.family = static_cast<uint8_t>(family);
+      route.table = RT_TABLE_MAIN;
+      route.type = RTN_UNICAST;
+      route.metric = metric;
+      route.hops = {{interface, {}, 0, 0}};
+      store.apply({route});
+    }
+    return store;
   }
   Net with_flags(unsigned flags) const {
     Net net = *this;
@@ -37,13 +84,13 @@ struct Net : NetworkState {
   }
   Net with_backup(int family = AF_INET) const {
     Net net = *this;
-    net.addresses.push_back({3, family, "10.1.0.2/24"});
+    net.addresses.push_back({3, family, family == AF_INET ? "10.1.0.2" : "fd00::3"});
     net.routes.push_back({3, family, 700});
     return net;
   }
   Net with_ipv6() const {
     Net net = *this;
-    net.addresses.push_back({2, AF_INET6, "fd00::2/64"});
+    net.addresses.push_back({2, AF_INET6, "fd00::2"});
     net.routes.push_back({2, AF_INET6, 1024});
     return net;
   }
@@ -226,7 +273,7 @@ void addresses_come_and_go_in_silence() {
   LinkJudge judge(named());
   const LinkVerdict before = judge.next(Net());
   Net more;
-  more.addresses.push_back({2, AF_INET, "10.0.0.3/24"});
+  more.addresses.push_back({2, AF_INET, "10.0.0.3"});
   CHECK(judge.next(more).same_news(before) && judge.verdict().addresses.size() == 2);
   CHECK(!judge.next(more.without_carrier()).same_news(before));
 }

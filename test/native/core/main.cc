@@ -49,6 +49,8 @@ int main(int argc, char** argv) {
       {"identity", sockmon::test_identity},
       {"listen", sockmon::test_listen},
       {"netlink", sockmon::test_netlink},
+      {"network_store", sockmon::test_network_store},
+      {"network_property", sockmon::test_network_property},
       {"link_judge", sockmon::test_link_judge},
       {"link_hub", sockmon::test_link_hub},
       {"stack", sockmon::test_stack},
