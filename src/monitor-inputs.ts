@@ -62,7 +62,7 @@ export function sensorInput(report: SensorReport, sensor: Sensor): Input[] {
     replaced: report.replaced ?? null,
     ...(report.servedBy !== undefined && { servedBy: report.servedBy }),
     ...(report.byOrder !== undefined && { byOrder: report.byOrder }),
-    ...(report.graceMs !== undefined && { grace: { ms: report.graceMs, by: kind.restarter ?? 'its owner' } }),
+    ...(report.graceMs !== undefined && { grace: { ms: report.graceMs, by: kind.restarter ?? null } }),
   };
   return [input];
 }

@@ -26,8 +26,11 @@ export interface SensorInput {
   readonly replaced: string | null;
   /** With `down`: what the dead one has left behind and still serves, in words. A change of that alone is a further `down`. */
   readonly servedBy?: string;
-  /** With `down`: `by` is bringing it back, and has so long from `atMs` on before it counts as a death. Absent: nobody is. */
-  readonly grace?: { readonly ms: number; readonly by: string };
+  /**
+   * With `down`: how long it is borne, in place of what the nature of the loss says, before it counts as a death. `by`: from `atMs` on, who
+   * is bringing it back; null: nobody is known to.
+   */
+  readonly grace?: { readonly ms: number; readonly by: string | null };
   /** With `up` after a grace: somebody has ordered that restart; it is no sign of one that keeps dying. */
   readonly byOrder?: boolean;
 }

@@ -11,12 +11,13 @@ const natures: readonly Nature[] = ['gone', 'exited', 'broken', 'unreachable'];
 /**
  * How long a loss is borne before it counts as a death. What is there and does not work may be in the middle of something: a DHCP client that
  * renews a lease with another address takes it away and has the next one 3 to 40 ms later, a reconnect by NetworkManager takes 40 ms. Of
- * what is unreachable its sensor has waited already.
+ * what is unreachable its sensor has waited already, or says itself how long that is borne.
  */
 const graceMs: Record<Nature, number> = { gone: 0, exited: 0, broken: 3000, unreachable: 0 };
 
-export function graceOf({ fallMs }: ResourcePolicy, nature: Nature): number {
-  return fallMs ?? graceMs[nature];
+/** @param sensorsMs what the sensor asks for in place of what the nature says. */
+export function graceOf({ fallMs }: ResourcePolicy, nature: Nature, sensorsMs?: number): number {
+  return fallMs ?? sensorsMs ?? graceMs[nature];
 }
 
 /**

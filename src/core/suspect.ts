@@ -3,23 +3,31 @@ import { laterAnswer } from './answer.js';
 import { isBetterCause } from './cause.js';
 import { flappingNotice, noteReplacement } from './flapping.js';
 import type { SensorInput } from './input.js';
-import { graceOf } from './policy.js';
+import { graceOf, type ResourcePolicy } from './policy.js';
 import { causeWords, durationWords } from './sentence.js';
 import { type Context, type Phase, type ResourceState, record, type Step } from './state.js';
 
 type Suspect = Extract<Phase, { name: 'suspect' }>;
 
+/** How long a `down` is borne for its own sake, and from its moment on for the sake of who is bringing it back. */
+export function borne(policy: ResourcePolicy, { nature, grace }: SensorInput) {
+  const by = grace?.by ?? null;
+  const isOwn = grace !== undefined && by === null;
+  const ownMs = graceOf(policy, nature ?? 'exited', isOwn ? grace.ms : undefined);
+  return { ownMs, othersMs: isOwn ? 0 : (grace?.ms ?? 0), by };
+}
+
 /** What a `down` makes of a living resource or of a suspect; it is dead when `untilMs` has come. */
 export function suspicion(
   { phase, policy }: ResourceState,
   seen: Pick<Suspect, 'cause' | 'sensor'>,
-  { atMs, nature, grace }: SensorInput,
+  input: SensorInput,
 ): Suspect {
-  const by = grace?.by ?? null;
-  const ownMs = graceOf(policy, nature ?? 'exited');
-  const waits = ownMs > 0 || grace !== undefined;
+  const { atMs } = input;
+  const { ownMs, othersMs, by } = borne(policy, input);
+  const waits = ownMs > 0 || by !== null;
   const sinceMs = phase.name === 'suspect' ? phase.sinceMs : atMs;
-  const untilMs = waits ? Math.max(sinceMs + ownMs, atMs + (grace?.ms ?? 0)) : atMs;
+  const untilMs = waits ? Math.max(sinceMs + ownMs, atMs + othersMs) : atMs;
   if (phase.name !== 'suspect') return { name: 'suspect', sinceMs, untilMs, ...seen, by };
   const known = { beganMs: sinceMs, cause: phase.cause };
   // What does not wait, or gives up a grace, knows more than what asked for it: why nobody brings it back.

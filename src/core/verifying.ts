@@ -6,7 +6,7 @@ import { allUp, networkEffect } from './facts.js';
 import { flappingNotice, noteReopening } from './flapping.js';
 import type { Effect, SensorInput } from './input.js';
 import type { Cause } from './model.js';
-import { graceOf, type ResourcePolicy, sensorsWords } from './policy.js';
+import { type ResourcePolicy, sensorsWords } from './policy.js';
 import { scheduleNext } from './recovery.js';
 import { runId } from './run.js';
 import {
@@ -20,7 +20,7 @@ import {
   record,
   type Step,
 } from './state.js';
-import { replacedWords } from './suspect.js';
+import { borne, replacedWords } from './suspect.js';
 
 export type Verifying = Extract<Phase, { name: 'verifying' }>;
 
@@ -94,8 +94,8 @@ export function verifyingSensor(
     return { state: step.state, effects: [...sighting(state, input.atMs, ctx), ...step.effects] };
   }
   const cause: Cause = input.cause ?? { kind: input.state === 'absent' ? 'unseen' : 'unknown' };
-  const graceMs = Math.max(graceOf(policy, input.nature ?? 'exited'), input.grace?.ms ?? 0);
-  const by = input.grace?.by ?? null;
+  const { ownMs, othersMs, by } = borne(policy, input);
+  const graceMs = Math.max(ownMs, othersMs);
   const sensor = sensors[input.sensor]?.name ?? '';
   const dip: Dip = { sinceMs: input.atMs, untilMs: input.atMs + graceMs, cause, sensor, by };
   if (graceMs === 0) return reopen(state, phase, dip, ctx);

@@ -33,7 +33,7 @@ export interface SensorKind<S, F extends SensorFields> {
   readonly canKill: boolean;
   /** What it watches is the network itself, unless the owner says otherwise. */
   readonly isNetwork: (fields: F) => boolean;
-  /** Who else restarts what it watches: with a `graceMs` its death is left to that one at first. */
+  /** Who else restarts what it watches: with a `graceMs` its death is left to that one at first. Without one such a loss is only borne so long. */
   readonly restarter?: string;
   /** For `check`: what is watched, and what counts as its death. */
   readonly words: (fields: F) => string;

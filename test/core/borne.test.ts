@@ -134,6 +134,57 @@ describe('a death that systemd may mend', () => {
   });
 });
 
+describe('a loss that its sensor says how long to bear', () => {
+  const noAddress: Cause = { kind: 'link', what: 'no_address', interface: 'wan0' };
+  const taken: Cause = { kind: 'link', what: 'interface_down', interface: 'wan0' };
+  const renewal = { cause: noAddress, nature: 'unreachable', grace: { ms: 5000, by: null } } as const;
+
+  it('is a note when it is back in time, and an outage from its begin on when it is not', () => {
+    const world = unit({ fallMs: null });
+    world.says('down', renewal);
+    const { reason } = world.look().resources.dns ?? {};
+    assert.match(reason ?? '', /it may only be replaced, so it has 5\.0 s to come back$/);
+    world.advance(40);
+    world.says('up');
+    assert.deepEqual(world.notices(), [
+      ['replaced', 'it is whole again after 40 ms: interface wan0 lost its address'],
+    ]);
+    world.advance(60_000);
+    world.says('down', renewal);
+    const atMs = world.bootMs;
+    world.wait();
+    assert.equal(world.bootMs, atMs + 5000);
+    assert.deepEqual(
+      world.of('outage_begin').map(begin => [begin.atMs, begin.cause]),
+      [[atMs, noAddress]],
+    );
+  });
+
+  it('leaves the reflex armed for what does not wait, and is over with that', () => {
+    const world = unit({ fallMs: null });
+    const { armed } = world.state.resources.get('dns') ?? {};
+    assert.ok(armed);
+    world.says('down', renewal);
+    assert.equal(world.state.resources.get('dns')?.armed, armed);
+    world.advance(1000);
+    world.says('down', { cause: taken, nature: 'gone', reflex: `${armed}#1` });
+    assert.equal(world.phaseName(), 'restarting');
+    assert.deepEqual(world.of('outage_begin')[0]?.cause, taken);
+    assert.equal(world.of('attempt')[0]?.by, 'reflex');
+  });
+
+  it('is borne as long as the owner says, where he says so', () => {
+    const patient = unit({ fallMs: 20_000 });
+    patient.says('down', renewal);
+    const beganMs = patient.bootMs;
+    patient.wait();
+    assert.equal(patient.bootMs, beganMs + 20_000);
+    const hasty = unit({ fallMs: 0 });
+    hasty.says('down', renewal);
+    assert.equal(hasty.phaseName(), 'restarting');
+  });
+});
+
 describe('an end that somebody wanted', () => {
   const gone: Cause = { kind: 'sensor', reason: 'stopped', words: 'it was stopped' };
 

@@ -222,6 +222,20 @@ describe('what is back while its script runs', () => {
     assert.equal(world.of('outage_reopened').length, 0);
   });
 
+  it('and is borne as long as its sensor says', () => {
+    const world = healed(dns({ fallMs: null }));
+    world.runEnds(0, 'dns');
+    world.sensor('dns', 'down', {
+      cause: term,
+      nature: 'unreachable',
+      grace: { ms: 5000, by: null },
+    });
+    later(world, 4999);
+    assert.equal(world.of('outage_reopened').length, 0);
+    later(world, 1);
+    assert.equal(world.of('outage_reopened').length, 1);
+  });
+
   it('is down again while it rises: one end, when it came to stay', () => {
     const world = alive(dns({ riseMs: 5000 }));
     down(world, crash);
