@@ -100,3 +100,18 @@ export function duration(min: string, max: string) {
     return z.NEVER;
   });
 }
+
+/** A text, or a list of them. */
+export function texts(
+  what: string,
+  isOne: (value: string) => boolean,
+  isWhole: (values: string[]) => boolean,
+) {
+  const error = { error: `is not allowed; expected ${what}` };
+  const one = z.string({ error: expected(what) }).refine(isOne, error);
+  return z
+    .union([one.transform(value => [value]), z.array(one, { error: expected(what) }).min(1, error)], {
+      error: expected(what),
+    })
+    .refine(values => isWhole(values), error);
+}

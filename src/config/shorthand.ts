@@ -19,6 +19,24 @@ function isText(node: unknown): node is Scalar<string> {
   return isScalar(node) && typeof node.value === 'string';
 }
 
+/** A link without a name, as it was written before there was `uplink`. */
+function isUplink(link: unknown): boolean {
+  if (isText(link)) return link.value === 'default';
+  if (!isMap(link)) return isScalar(link) && link.value === null;
+  const name = link.get('interface');
+  return name === undefined || name === 'default';
+}
+
+/** `uplink` for a link without a name: whatever carries the traffic. */
+function nameUplinks(sensor: YAMLMap): void {
+  for (const pair of sensor.items) {
+    if (!isText(pair.key) || pair.key.value !== 'link' || !isUplink(pair.value)) continue;
+    pair.key.value = 'uplink';
+    if (isMap(pair.value)) pair.value.delete('interface');
+    else pair.value = empty(pair.key);
+  }
+}
+
 /** `link: ppp0` for `link: {interface: ppp0}`, where the kind has such a shorthand. */
 function writeOutSensor(sensor: YAMLMap): void {
   for (const pair of sensor.items) {
@@ -28,13 +46,17 @@ function writeOutSensor(sensor: YAMLMap): void {
   }
 }
 
-/** `tcpip` for a stack and a link sensor, `stack` and `link` for themselves with their defaults. */
+/** `tcpip` for a stack and an uplink sensor, `stack` and `uplink` for themselves with their defaults. */
 function sensorsOf(item: Node): Node[] {
   if (isText(item)) {
-    const names = item.value === 'tcpip' ? ['stack', 'link'] : [item.value];
+    const names =
+      item.value === 'tcpip' ? ['stack', 'uplink'] : [item.value === 'link' ? 'uplink' : item.value];
     return names.map(name => mapping(item, name, empty(item)));
   }
-  if (isMap(item)) writeOutSensor(item);
+  if (isMap(item)) {
+    nameUplinks(item);
+    writeOutSensor(item);
+  }
   return [item];
 }
 

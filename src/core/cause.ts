@@ -1,5 +1,5 @@
 /** Which of two causes for one death says more. Pure. */
-import type { Cause } from './model.js';
+import type { Cause, linkLosses } from './model.js';
 import type { Nature } from './policy.js';
 import type { OpenOutage } from './state.js';
 
@@ -17,11 +17,21 @@ const causeRank: Record<Cause['kind'], number> = {
   commanded: 4,
 };
 
+/** What is gone or taken down does not come back by itself. Address and route may: a lease is renewed, a route announced again. */
+export const linkNatures: Record<(typeof linkLosses)[number], Nature> = {
+  interface_gone: 'gone',
+  interface_down: 'gone',
+  stack_gone: 'gone',
+  no_address: 'unreachable',
+  no_default_route: 'unreachable',
+  no_carrier: 'broken',
+};
+
 /** What kind of loss a cause in the journal was, for a rehearsal: the sensors say it themselves. */
 export function natureOf(cause: Cause): Nature {
   if (cause.kind === 'probe') return 'broken';
   if (cause.kind !== 'link') return 'exited';
-  return cause.what === 'interface_gone' || cause.what === 'interface_down' ? 'gone' : 'broken';
+  return linkNatures[cause.what];
 }
 
 /** Whether a cause that a sensor saw at `diedMs` says more about an outage than what is known. */

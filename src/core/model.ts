@@ -23,6 +23,8 @@ export const idShape = text(value => idPattern.test(value), idWords);
 export const linkLosses = [
   'interface_gone',
   'interface_down',
+  /** A tun or tap whose process has gone. */
+  'stack_gone',
   'no_address',
   'no_default_route',
   'no_carrier',

@@ -5,6 +5,7 @@ import type { Cause, JournalEntry, RecordOf, RunResult } from './model.js';
 const linkWords = {
   interface_gone: 'disappeared',
   interface_down: 'was taken down',
+  stack_gone: 'lost the process behind it',
   no_address: 'lost its address',
   no_default_route: 'lost the default route',
   no_carrier: 'lost its carrier',

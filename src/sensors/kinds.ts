@@ -7,11 +7,13 @@ import { processSensor } from './process.js';
 import type { AnySensorKind } from './sensor.js';
 import { stackSensor } from './stack.js';
 import { unitSensor } from './unit.js';
+import { uplinkSensor } from './uplink.js';
 
 export const sensorKinds: readonly AnySensorKind[] = [
   processSensor,
   unitSensor,
   connectionSensor,
+  uplinkSensor,
   linkSensor,
   stackSensor,
 ];

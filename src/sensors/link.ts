@@ -1,73 +1,62 @@
-/** An interface with its address and default route, by rtnetlink(7): native/sensors/link.cc. */
-import { type Cause, linkLosses } from '../core/model.js';
+/** An interface by its name, by rtnetlink(7): native/sensors/link.cc. */
+import { linkNatures } from '../core/cause.js';
+import { formatDuration } from '../core/duration.js';
+import { interfacePattern, interfaceWords, linkCause, linkWords } from './link-losses.js';
 import type { SensorKind } from './sensor.js';
+
+const address = ['keep', 'dead', 'ignore'] as const;
 
 interface Settings {
   readonly interface: string;
-  readonly address: 'dead' | 'ignore';
+  readonly address: (typeof address)[number];
   readonly default_route: 'dead' | 'ignore';
   readonly carrier: 'dead' | 'tell';
+  readonly renewal: number;
 }
 
 type Fields = {
-  /** null = whichever interface carries the default route. */
-  readonly interface: string | null;
-  readonly address: boolean;
+  readonly interface: string;
+  /** keep: what it had when it was seen alive. dead: it must have one. */
+  readonly address: Settings['address'];
   readonly defaultRoute: boolean;
   /** Whether loss of carrier alone is a death. It is told in any case. */
   readonly carrier: boolean;
+  readonly renewalMs: number;
 };
-
-const interfaceWords = 'the name of an interface (at most 15 characters), or default';
 
 export const linkSensor: SensorKind<Settings, Fields> = {
   kind: 'link',
-  schema: ({ section, text, choice }) =>
+  schema: ({ section, text, choice, duration }) =>
     section({
-      /** IFNAMSIZ of netdevice(7) is 16 with the final NUL. */
-      interface: text(interfaceWords, /^[^\s/:]{1,15}$/).prefault('default'),
-      address: choice('dead', 'ignore').prefault('dead'),
-      default_route: choice('dead', 'ignore').prefault('dead'),
+      interface: text(interfaceWords, interfacePattern),
+      address: choice(...address).prefault('keep'),
+      default_route: choice('dead', 'ignore').prefault('ignore'),
       carrier: choice('dead', 'tell').prefault('tell'),
+      renewal: duration('0s', '5m').prefault('5s'),
     }),
   shorthand: 'interface',
   fields: link => ({
-    interface: link.interface === 'default' ? null : link.interface,
-    address: link.address === 'dead',
+    interface: link.interface,
+    address: link.address,
     defaultRoute: link.default_route === 'dead',
     carrier: link.carrier === 'dead',
+    renewalMs: link.renewal,
   }),
-  fieldNames: ['interface', 'address', 'defaultRoute', 'carrier'],
-  reasons: {
-    interface_gone: 'gone',
-    interface_down: 'gone',
-    no_address: 'broken',
-    no_default_route: 'broken',
-    no_carrier: 'broken',
-  },
-  name: link => `link ${link.interface ?? 'default'}`,
+  fieldNames: ['interface', 'address', 'defaultRoute', 'carrier', 'renewalMs'],
+  reasons: linkNatures,
+  name: link => `link ${link.interface}`,
   canKill: false,
-  isNetwork: link => link.interface === null,
-  words: link => {
-    const which =
-      link.interface === null ? 'the interface of the default route' : `the interface ${link.interface}`;
-    const losses = [
-      'gone',
-      'down',
-      link.address && 'without an address',
-      link.defaultRoute && 'without a default route',
-      link.carrier && 'without a carrier',
-    ];
-    return `${which}: dead when ${losses.filter(Boolean).join(', ')}`;
+  isNetwork: () => false,
+  words: ({ interface: name, address: wanted, defaultRoute, carrier, renewalMs }) => {
+    const now = ['gone', 'down', carrier && 'without a carrier'].filter(Boolean).join(', ');
+    const late = [
+      wanted === 'keep' && 'without the addresses that it had',
+      wanted === 'dead' && 'without an address',
+      defaultRoute && 'without a default route',
+    ].filter(Boolean);
+    const renewal = late.length === 0 ? '' : `, or ${late.join(' or ')} for ${formatDuration(renewalMs)}`;
+    return `the interface ${name}: dead when ${now}${renewal}`;
   },
-  cause: ({ reason, interface: name }): Cause => {
-    const what = linkLosses.find(loss => loss === reason);
-    return what === undefined ? { kind: 'unknown' } : { kind: 'link', what, interface: name ?? '?' };
-  },
-  alive: report => {
-    const { detail = '', addresses = [] } = report;
-    if (report.interface === undefined) return detail;
-    const carrier = report.carrier === false ? 'no carrier' : '';
-    return [report.interface, ...addresses, carrier, detail].filter(word => word !== '').join(' ');
-  },
+  cause: linkCause,
+  alive: linkWords,
 };

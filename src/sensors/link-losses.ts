@@ -1,0 +1,29 @@
+/** What can be lost of an interface, for the kinds that watch one. */
+import { type Cause, linkLosses } from '../core/model.js';
+import type { Loss } from './sensor.js';
+
+export const interfaceWords = 'the name of an interface (at most 15 characters)';
+/** IFNAMSIZ of netdevice(7) is 16 with the final NUL. */
+export const interfacePattern = /^[^\s/:]{1,15}$/;
+
+export function linkCause({ reason, interface: name }: Loss): Cause {
+  const what = linkLosses.find(loss => loss === reason);
+  return what === undefined ? { kind: 'unknown' } : { kind: 'link', what, interface: name ?? '?' };
+}
+
+/** How a living one stands, for people. */
+export function linkWords({
+  interface: name,
+  addresses = [],
+  carrier,
+  detail = '',
+}: {
+  readonly interface?: string;
+  readonly addresses?: readonly string[];
+  readonly carrier?: boolean;
+  readonly detail?: string;
+}): string {
+  if (name === undefined) return detail;
+  const without = carrier === false ? 'no carrier' : '';
+  return [name, ...addresses, without, detail].filter(word => word !== '').join(' ');
+}

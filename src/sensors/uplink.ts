@@ -1,0 +1,91 @@
+/** What carries this machine's traffic, as the kernel would route it: native/sensors/uplink.cc. */
+import { isIPv4, isIPv6 } from 'node:net';
+import { linkNatures } from '../core/cause.js';
+import { formatDuration } from '../core/duration.js';
+import { interfacePattern, interfaceWords, linkCause, linkWords } from './link-losses.js';
+import type { SensorKind } from './sensor.js';
+
+const families = ['auto', 'any', 'all', '4', '6'] as const;
+
+interface Settings {
+  readonly towards?: readonly string[] | undefined;
+  readonly families: (typeof families)[number];
+  readonly mark?: number | undefined;
+  readonly vrf?: string | undefined;
+  readonly carrier: 'dead' | 'tell';
+  readonly renewal: number;
+}
+
+type Fields = {
+  /** Absent: a public address of each family. */
+  readonly towards4?: string;
+  readonly towards6?: string;
+  readonly families: Settings['families'];
+  /** Of the packets that are meant, as `ip rule … fwmark` has it. */
+  readonly mark?: number;
+  readonly vrf?: string;
+  /** Whether loss of carrier alone is a death. It is told in any case. */
+  readonly carrier: boolean;
+  readonly renewalMs: number;
+};
+
+const towardsWords =
+  'an address, or a list of one of each family, such as 9.9.9.9 or [9.9.9.9, "2620:fe::fe"]';
+
+const isOneOfEach = (addresses: readonly string[]) =>
+  addresses.filter(isIPv4).length <= 1 && addresses.filter(isIPv6).length <= 1;
+
+function whole({ families: wanted }: Fields): string {
+  switch (wanted) {
+    case 'auto':
+      return 'IPv4, or IPv6 where it has never had IPv4';
+    case 'any':
+      return 'IPv4 or IPv6';
+    case 'all':
+      return 'IPv4 and IPv6';
+    default:
+      return `IPv${wanted}`;
+  }
+}
+
+export const uplinkSensor: SensorKind<Settings, Fields> = {
+  kind: 'uplink',
+  schema: ({ section, texts, text, choice, whole: number, duration }) =>
+    section({
+      towards: texts(towardsWords, address => isIPv4(address) || isIPv6(address), isOneOfEach).optional(),
+      families: choice(...families).prefault('auto'),
+      mark: number(1, 2 ** 31 - 1).optional(),
+      vrf: text(interfaceWords, interfacePattern).optional(),
+      carrier: choice('dead', 'tell').prefault('tell'),
+      renewal: duration('0s', '5m').prefault('5s'),
+    }),
+  shorthand: null,
+  fields: ({ towards = [], families: wanted, mark, vrf, carrier, renewal }) => {
+    const towards4 = towards.find(isIPv4);
+    const towards6 = towards.find(isIPv6);
+    return {
+      ...(towards4 !== undefined && { towards4 }),
+      ...(towards6 !== undefined && { towards6 }),
+      families: wanted,
+      ...(mark !== undefined && { mark }),
+      ...(vrf !== undefined && { vrf }),
+      carrier: carrier === 'dead',
+      renewalMs: renewal,
+    };
+  },
+  fieldNames: ['towards4', 'towards6', 'families', 'mark', 'vrf', 'carrier', 'renewalMs'],
+  reasons: linkNatures,
+  name: () => 'uplink',
+  canKill: false,
+  isNetwork: () => true,
+  words: fields => {
+    const { towards4, towards6, vrf, mark, carrier, renewalMs } = fields;
+    const towards = [towards4, towards6].filter(Boolean).join(' and ') || 'the internet';
+    const packets = [vrf !== undefined && `in VRF ${vrf}`, mark !== undefined && `marked ${mark}`];
+    const which = ['the interface that leads to', towards, ...packets].filter(Boolean).join(' ');
+    const losses = ['gone', 'down', carrier && 'without a carrier'].filter(Boolean).join(', ');
+    return `${which}: dead when ${losses}, or without address or route for ${formatDuration(renewalMs)}; whole with ${whole(fields)}`;
+  },
+  cause: linkCause,
+  alive: linkWords,
+};
