@@ -25,7 +25,8 @@ export type ExitCause =
  * What a sensor says now.
  * `absent`: not there, and not seen alive since `watch` (an interface or process that is not there at start is not a death).
  * After an `up` it means, with a reason, that somebody took it down on purpose.
- * `down`: it was up and is not any more. After a `down` without `graceMs` only `up` can follow, or another `down` that differs by `servedBy`.
+ * `down`: it was up and is not any more. After it only `up` can follow, or another `down` that differs by `servedBy`, or that says after one
+ * with `graceMs` what has become of it.
  * `unknown`: only from `watch`, while the first look is still under way (a connection to another machine): a report follows.
  */
 export interface SensorReport {
@@ -45,11 +46,17 @@ export interface SensorReport {
   pid?: number;
   /** process, with `up`: it is in the session of a running script for this resource, or descends from one. Absent: it is not. */
   ownRun?: boolean;
-  /** link: the interface that is (or was) watched, and whether it has a carrier. A change of carrier alone is a report with the same state. */
+  /**
+   * link, uplink: the interface that is (or was) watched, and whether it has a carrier. A change of carrier alone is a report with the same
+   * state, and so is a move of the traffic to another interface: another index. The index stays when an interface is renamed.
+   */
   interface?: string;
+  interfaceIndex?: number;
   carrier?: boolean;
-  /** link: addresses of the interface as `10.0.2.100/24`, global scope only, at the time of the report. */
+  /** link, uplink: addresses of the interface as `10.0.2.100/24`, global scope only, at the time of the report. */
   addresses?: string[];
+  /** uplink: other interfaces with a carrier that a default route leads through, by name. */
+  standby?: string[];
   /** Words for a person: an errno name, a path, what is missing. */
   detail?: string;
   /** The run id of the reflex that this death set off; absent when none was armed. */
@@ -57,8 +64,8 @@ export interface SensorReport {
   /** With `up` after `up`: what it was has ended, and a living successor had taken its place already. Words for a person. */
   replaced?: string;
   /**
-   * With `down`: somebody else is bringing it back, and has so long from `atMs` on before it counts as a death. The reflex has not been set
-   * off. What becomes of it is told by a further report: `up`, `absent`, or `down` with another grace or none.
+   * With `down`: so long from `atMs` on it does not count as a death, because somebody else is bringing it back (unit) or because it may be
+   * renewed (link, uplink: an address or a route). The reflex has not been set off. What becomes of it is told by a further report: `up`, `absent`, or `down` with another grace or none.
    */
   graceMs?: number;
   /**

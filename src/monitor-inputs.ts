@@ -57,6 +57,8 @@ export function sensorInput(report: SensorReport, sensor: Sensor): Input[] {
     detail: reportWords(report, sensor),
     carrier: report.carrier ?? null,
     interface: report.interface ?? null,
+    ...(report.interfaceIndex !== undefined && { interfaceIndex: report.interfaceIndex }),
+    ...(report.standby !== undefined && { standby: report.standby }),
     ownRun: report.ownRun ?? false,
     reflex: report.reflex ?? null,
     replaced: report.replaced ?? null,

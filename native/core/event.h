@@ -33,8 +33,12 @@ struct SensorReport {
   /// Up: the process is a running script for this resource, or has been started by one.
   bool own_run = false;
   std::optional<std::string> interface;
+  /// It stays the same when the interface is renamed.
+  std::optional<int> interface_index;
   std::optional<bool> carrier;
   std::optional<std::vector<std::string>> addresses;
+  /// Other interfaces that a default route leads through, by name.
+  std::optional<std::vector<std::string>> standby;
   std::string detail;
   std::optional<std::string> reflex;
   /// With `up` after `up`: what it was has ended, and a living successor had taken its place already. Words for a person.

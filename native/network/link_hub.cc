@@ -33,6 +33,7 @@ LinkHub::LinkHub(Reactor& reactor, AuditCadence cadence)
     : reactor_(reactor),
       cadence_(cadence),
       retry_(reactor, [this] { read_anew(); }),
+      router_(reactor.sys()),
       thread_(reactor, [this](NetworkAnswer&& answer) { on_answer(std::move(answer)); }),
       doubt_timer_(reactor, [this] { confirm(); }),
       settle_limit_(reactor, [this] { settled(ticket_); }),

@@ -6,6 +6,7 @@
 
 #include "base/reactor.h"
 #include "network/audit.h"
+#include "network/lookup.h"
 #include "network/network_thread.h"
 #include "network/store.h"
 
@@ -83,6 +84,7 @@ class LinkHub {
   bool knows() const { return knows_; }
   const NetworkStore& network() const { return store_; }
   const NetworkCounters& counters() const { return counters_; }
+  Router& router() { return router_; }
   /// From any thread, once the reactor turns no more.
   void stop() { thread_.stop(); }
 
@@ -108,6 +110,7 @@ class LinkHub {
   std::unique_ptr<char[]> buffer_;
   Timer retry_;
   NetworkStore store_;
+  KernelRouter router_;
   bool knows_ = false;
   std::vector<LinkObserver*> observers_;
   NetworkCounters counters_;

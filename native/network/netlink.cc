@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "network/request.h"
 
 namespace sockmon {
 namespace {
@@ -21,31 +22,6 @@ constexpr size_t kBufferSize = 64 << 10;
 constexpr size_t kHeadSize = 8 << 10;
 constexpr int kDumpTries = 4;
 constexpr int kLoopback = 1;
-
-/// A request for a dump: the header of its kind, and attributes that limit it.
-struct Request {
-  alignas(4) char bytes[64] = {};
-
-  template <typename Body>
-  Request(int type, const Body& body, int flags) {
-    nlmsghdr header{};
-    header.nlmsg_len = static_cast<uint32_t>(NLMSG_LENGTH(sizeof body));
-    header.nlmsg_type = static_cast<uint16_t>(type);
-    header.nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | flags);
-    static_assert(NLMSG_LENGTH(sizeof body) <= 40);
-    memcpy(bytes, &header, sizeof header);
-    memcpy(bytes + NLMSG_HDRLEN, &body, sizeof body);
-  }
-  Request& with(int type, uint32_t value) {
-    const rtattr attribute{static_cast<uint16_t>(RTA_LENGTH(sizeof value)), static_cast<uint16_t>(type)};
-    nlmsghdr& header = *reinterpret_cast<nlmsghdr*>(bytes);
-    char* const end = bytes + NLMSG_ALIGN(header.nlmsg_len);
-    memcpy(end, &attribute, sizeof attribute);
-    memcpy(end + RTA_LENGTH(0), &value, sizeof value);
-    header.nlmsg_len = static_cast<uint32_t>(NLMSG_ALIGN(header.nlmsg_len) + RTA_SPACE(sizeof value));
-    return *this;
-  }
-};
 
 class Asker {
  public:
@@ -106,10 +82,10 @@ class Asker {
 
   template <typename Enough>
   int exchange(Request& request, size_t buffer_size, Enough enough, const FactSink& sink) {
-    nlmsghdr& header = *reinterpret_cast<nlmsghdr*>(request.bytes);
+    nlmsghdr& header = request.header();
     header.nlmsg_seq = ++sequence_;
     const bool is_dump = (header.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
-    if (retry_eintr([&] { return sys_.send(fd_.get(), request.bytes, header.nlmsg_len, 0); }) < 0)
+    if (retry_eintr([&] { return sys_.send(fd_.get(), request.data(), request.size(), 0); }) < 0)
       throw Error::from_errno(errno, "Cannot ask the kernel for the state of the network");
     for (;;) {
       const ssize_t got = retry_eintr([&] { return sys_.recv(fd_.get(), buffer_.get(), buffer_size, 0); });

@@ -6,120 +6,137 @@
 
 namespace sockmon {
 
-SensorKind link_kind() {
-  return {"link",
-          {"interface", "address", "defaultRoute", "carrier"},
-          {&kInterfaceGone, &kInterfaceDown, &kNoAddress, &kNoDefaultRoute, &kNoCarrier},
-          [](const Fields& fields) {
-            LinkSpec spec;
-            if (!fields.is_null("interface")) {
-              spec.interface = fields.text("interface");
-              // IFNAMSIZ is 16 with the terminating zero.
-              if (!spec.interface || spec.interface->size() > 15)
-                fields.refuse("interface", "expected a string, null or the name of an interface, 1 to 15 bytes long");
-            }
-            spec.address = fields.flag("address", spec.address);
-            spec.default_route = fields.flag("defaultRoute", spec.default_route);
-            spec.carrier = fields.flag("carrier", spec.carrier);
-            return watch_link(std::move(spec));
-          }};
-}
-
-SensorMaker watch_link(LinkSpec spec) {
-  return [spec = std::move(spec)](const SensorWorld& world, SensorHost& host) -> std::unique_ptr<Sensor> {
-    return std::make_unique<LinkSensor>(world.reactor, world.hub, host, spec);
-  };
-}
-
-LinkSensor::LinkSensor(Reactor& reactor, LinkHub& hub, SensorHost& host, LinkSpec spec)
-    : reactor_(reactor), hub_(hub), host_(host), judge_(std::move(spec)) {}
+LinkSensor::LinkSensor(Reactor& reactor, LinkHub& hub, SensorHost& host, std::unique_ptr<LinkJudge> judge, double renewal_ms)
+    : reactor_(reactor),
+      hub_(hub),
+      host_(host),
+      judge_(std::move(judge)),
+      renewal_ms_(renewal_ms),
+      standby_(reactor, [this] { look_at_standby(); }) {}
 
 LinkSensor::~LinkSensor() { hub_.unsubscribe(this); }
 
 SensorReport LinkSensor::start() {
   hub_.subscribe(this);
-  if (hub_.knows()) judge_.next(hub_.network());
+  if (hub_.knows()) look(hub_.network(), true);
   started_ = true;
   return report(reactor_.sys().boot_ms());
 }
 
 SensorReport LinkSensor::snapshot() {
   hub_.refresh();
-  if (loss_ticket_) report_loss(hub_.network());
+  if (ticket_) settle(hub_.network());
   return report(reactor_.sys().boot_ms());
 }
 
 void LinkSensor::on_network(const NetworkStore& network, const NetworkChanges& changes) {
-  host_.works();
-  if (is_blind()) {
-    failure_.clear();
-    judge_.next(network);
+  const bool is_first = is_blind();
+  failure_.clear();
+  if (is_first) {
+    look(network, true);
     return host_.report(report(reactor_.now_ms()));
   }
-  if (loss_ticket_) {
-    if (network.find(judge_.verdict().interface) == nullptr) report_loss(network);
-    return;
-  }
-  if (!judge_.depends_on(network, changes)) return;
-  if (loses_interface(network)) {
-    host_.died(kInterfaceDown.nature);
-    loss_ticket_ = hub_.settle();
-    return;
-  }
-  judge(network);
+  const LinkVerdict& verdict = life_.verdict();
+  if (!judge_->depends_on(network, changes, verdict)) return host_.works();
+  if (!standby_.armed()) standby_.arm(renewal_ms_);
+  if (!is_answered_) return look(network, false);
+  if (network.find(verdict.index) == nullptr) settle(network);
 }
 
-/// It is down, and no other one can take over: dead in any case. A device that is deleted is told as down before, by some 0.1 to 20 ms.
-bool LinkSensor::loses_interface(const NetworkStore& network) const {
-  if (judge_.verdict().state != SensorState::up || !judge_.depends_on_interface(network)) return false;
-  const Link* interface = network.find(judge_.verdict().interface);
-  return interface != nullptr && !interface->up();
+/// Down, and no other one can take over: dead in any case. A device that is deleted is told as down before, by some 0.1 to 20 ms.
+bool LinkSensor::is_taken_down(const NetworkStore& network) const {
+  const Link* link = network.find(life_.verdict().index);
+  return life_.is_up() && link != nullptr && !link->up() && !judge_->may_move(network, link->index);
 }
 
 void LinkSensor::on_settled(const NetworkStore& network, uint64_t ticket) {
-  if (loss_ticket_ && ticket >= *loss_ticket_) report_loss(network);
+  if (ticket_ && ticket >= *ticket_) settle(network);
 }
 
 void LinkSensor::on_hub_fault(const std::string& code, const std::string& detail) {
   if (!started_ || is_blind()) failure_ = detail;
   host_.fault(code, detail);
-  if (loss_ticket_) report_loss(hub_.network());
+  if (ticket_) settle(hub_.network());
 }
 
-void LinkSensor::report_loss(const NetworkStore& network) {
-  loss_ticket_.reset();
-  const bool is_gone = network.find(judge_.verdict().interface) == nullptr;
-  judge_.lost(is_gone ? kInterfaceGone : kInterfaceDown);
-  host_.report(report(reactor_.now_ms()));
-  judge(network);
+/// What has been answered by the reflex is told as a loss, whatever has become of it since.
+void LinkSensor::settle(const NetworkStore& network) {
+  ticket_.reset();
+  if (std::exchange(is_answered_, false)) {
+    const LinkVerdict& verdict = life_.verdict();
+    LinkSight sight = sight_of(network, verdict.index, verdict.interface);
+    if (sight.missing != &kInterfaceGone) sight.missing = &kInterfaceDown;
+    life_.next(std::move(sight));
+    host_.report(report(reactor_.now_ms()));
+  }
+  look(network, true);
 }
 
-void LinkSensor::judge(const NetworkStore& network) {
-  const LinkVerdict before = judge_.verdict();
-  judge_.next(network);
-  tell_change(before);
+void LinkSensor::look(const NetworkStore& network, bool is_settled) {
+  if (!is_settled && is_taken_down(network)) {
+    host_.died(kInterfaceDown.nature);
+    is_answered_ = true;
+    ticket_ = hub_.settle();
+    return;
+  }
+  LinkSight sight;
+  try {
+    sight = judge_->look(network, life_.is_up());
+    host_.works();
+  } catch (const Error& error) {
+    host_.fault(error.code(), error.what());
+    return;
+  }
+  // An interface that is down, while another one may take over; or the first of several losses, of which a later one explains it.
+  const bool may_change = sight.missing == &kInterfaceDown || life_.loses_what_may_be_renewed(sight);
+  if (!is_settled && life_.is_up() && may_change) {
+    if (!ticket_) ticket_ = hub_.settle();
+    return;
+  }
+  ticket_.reset();
+  const LinkVerdict before = life_.verdict();
+  if (sight.index != before.index) {
+    life_.moves();
+    life_.others_are(judge_->standby(network, sight.index));
+  }
+  life_.next(std::move(sight));
+  if (started_ && !is_blind()) tell_change(before);
 }
 
 void LinkSensor::tell_change(const LinkVerdict& before) {
-  const LinkVerdict& after = judge_.verdict();
+  const LinkVerdict& after = life_.verdict();
   if (after.same_news(before)) return;
-  // Absent stays absent in silence, and of a link that is down only the end matters.
-  if (after.state != SensorState::up && after.state == before.state) return;
+  // Absent stays absent in silence; of a link that is down only the end matters, and that it has gone for good.
+  if (after.state == SensorState::absent && before.state == SensorState::absent) return;
+  if (after.state == SensorState::down && before.state == SensorState::down && after.reason == before.reason) return;
   if (after.state == SensorState::down) host_.died(after.reason->nature);
   host_.report(report(reactor_.now_ms()));
 }
 
+/// Those beside it come and go with each renewal: that is told when it has lasted as long as one may take.
+void LinkSensor::look_at_standby() {
+  if (!hub_.knows() || !life_.is_up()) return;
+  auto others = judge_->standby(hub_.network(), life_.verdict().index);
+  if (others == life_.verdict().standby) return;
+  life_.others_are(std::move(others));
+  host_.report(report(reactor_.now_ms()));
+}
+
 SensorReport LinkSensor::report(double at_ms) const {
-  const LinkVerdict& verdict = judge_.verdict();
+  const LinkVerdict& verdict = life_.verdict();
   SensorReport report;
   report.state = is_blind() ? SensorState::unknown : verdict.state;
   report.at_ms = at_ms;
   report.reason = verdict.reason;
   report.detail = is_blind() ? failure_ : verdict.detail;
+  const bool is_borne = verdict.state == SensorState::down && verdict.reason->nature == Nature::unreachable;
+  if (is_borne) report.grace_ms = renewal_ms_;
   if (verdict.interface.empty()) return report;
   report.interface = verdict.interface;
+  report.interface_index = verdict.index;
   report.carrier = verdict.carrier;
   report.addresses = verdict.addresses;
+  report.standby = verdict.standby;
   return report;
 }
 

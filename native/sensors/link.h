@@ -1,5 +1,7 @@
-// Watches an interface with its address and default route.
+// Watches an interface by its name, or whatever carries the traffic.
 #pragma once
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "core/sensor.h"
@@ -9,11 +11,12 @@
 namespace sockmon {
 
 SensorKind link_kind();
-SensorMaker watch_link(LinkSpec spec);
+SensorKind uplink_kind();
 
 class LinkSensor final : public Sensor, private LinkObserver {
  public:
-  LinkSensor(Reactor& reactor, LinkHub& hub, SensorHost& host, LinkSpec spec);
+  /// `renewal_ms`: how long an address or a route may be away before that is a death.
+  LinkSensor(Reactor& reactor, LinkHub& hub, SensorHost& host, std::unique_ptr<LinkJudge> judge, double renewal_ms);
   ~LinkSensor() override;
 
   SensorReport start() override;
@@ -25,18 +28,25 @@ class LinkSensor final : public Sensor, private LinkObserver {
   void on_hub_fault(const std::string& code, const std::string& detail) override;
   /// It has never been told what there is, which must not look like an interface that is missing.
   bool is_blind() const { return !failure_.empty(); }
-  bool loses_interface(const NetworkStore& network) const;
-  void report_loss(const NetworkStore& network);
-  void judge(const NetworkStore& network);
+  bool is_taken_down(const NetworkStore& network) const;
+  void settle(const NetworkStore& network);
+  void look(const NetworkStore& network, bool is_settled);
   void tell_change(const LinkVerdict& before);
+  void look_at_standby();
   SensorReport report(double at_ms) const;
 
   Reactor& reactor_;
   LinkHub& hub_;
   SensorHost& host_;
-  LinkJudge judge_;
-  /// The interface is down and the reflex has been set off; the report waits until it is known whether the interface is being deleted.
-  std::optional<uint64_t> loss_ticket_;
+  const std::unique_ptr<LinkJudge> judge_;
+  const double renewal_ms_;
+  LinkLife life_;
+  /// It is down, or has lost what may be renewed: what that is will be known when the changes under way are over.
+  std::optional<uint64_t> ticket_;
+  /// The reflex has been set off for it.
+  bool is_answered_ = false;
+  /// Until it is looked who else could carry the traffic.
+  Timer standby_;
   bool started_ = false;
   /// Why the state of the network has not been read yet; empty: it has.
   std::string failure_;

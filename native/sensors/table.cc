@@ -13,6 +13,7 @@ const std::vector<SensorKind>& sensor_kinds() {
       process_kind(),
       unit_kind(),
       connection_kind(),
+      uplink_kind(),
       link_kind(),
       stack_kind(),
   };

@@ -31,9 +31,9 @@ function isUplink(link: unknown): boolean {
 function nameUplinks(sensor: YAMLMap): void {
   for (const pair of sensor.items) {
     if (!isText(pair.key) || pair.key.value !== 'link' || !isUplink(pair.value)) continue;
-    pair.key.value = 'uplink';
     if (isMap(pair.value)) pair.value.delete('interface');
     else pair.value = empty(pair.key);
+    pair.key = at(new Scalar('uplink'), pair.key);
   }
 }
 

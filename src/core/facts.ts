@@ -37,11 +37,13 @@ export interface Noticed {
 export function notices(state: ResourceState, old: SensorState, sensor: SensorState, atMs: number): Noticed {
   if (sensor.state !== 'up' || old.state !== 'up') return { sensor, effects: [] };
   const resource = state.policy.id;
-  if (old.interface !== null && sensor.interface !== null && old.interface !== sensor.interface) {
+  if (hasMoved(old, sensor)) {
     const detail = `the default route moved from ${old.interface} to ${sensor.interface}`;
     const moved = record({ type: 'notice', resource, atMs, what: 'route_moved', detail });
     return { sensor, effects: [moved, ...networkEffect(state.policy, 'back')] };
   }
+  const others = noticeStandby(resource, old, sensor, atMs);
+  if (others.length > 0) return { sensor, effects: others };
   const isLost = old.carrier === true && sensor.carrier === false;
   const isBack = old.carrier === false && sensor.carrier === true;
   if (!isLost && !isBack) return { sensor, effects: [] };
@@ -49,6 +51,34 @@ export function notices(state: ResourceState, old: SensorState, sensor: SensorSt
   return isBack
     ? { ...noticed, effects: [...noticed.effects, ...networkEffect(state.policy, 'back')] }
     : noticed;
+}
+
+/** To another interface, and not to another name of the same. */
+function hasMoved(old: SensorState, sensor: SensorState): boolean {
+  if (old.interface === null || sensor.interface === null) return false;
+  return old.interfaceIndex === null || sensor.interfaceIndex === null
+    ? old.interface !== sensor.interface
+    : old.interfaceIndex !== sensor.interfaceIndex;
+}
+
+/** What stands by carries nothing: its loss is told, and restarts nothing. */
+function noticeStandby(resource: string, old: SensorState, sensor: SensorState, atMs: number): Effect[] {
+  if (old.standby === null || sensor.standby === null) return [];
+  const { standby: before, interface: carrying } = old;
+  const { standby: after } = sensor;
+  const lost = before.filter(name => !after.includes(name));
+  const back = after.filter(name => !before.includes(name));
+  const notice = (what: 'standby_lost' | 'standby_back', detail: string) =>
+    record({ type: 'notice', resource, atMs, what, detail });
+  return [
+    ...lost.map(name =>
+      notice(
+        'standby_lost',
+        `${name}, which stood by, leads to the internet no more; ${carrying} carries the traffic, and nothing is restarted for that`,
+      ),
+    ),
+    ...back.map(name => notice('standby_back', `${name} stands by beside ${carrying}`)),
+  ];
 }
 
 function noticeCarrier(resource: string, sensor: SensorState, atMs: number): Noticed {

@@ -18,6 +18,10 @@ export interface SensorInput {
   readonly detail: string;
   readonly carrier: boolean | null;
   readonly interface: string | null;
+  /** It stays when an interface is renamed. */
+  readonly interfaceIndex?: number;
+  /** Others that could carry the traffic. */
+  readonly standby?: readonly string[];
   /** With `up`: what is watched is a script of ours for this resource that is running, or a process that it has started. */
   readonly ownRun: boolean;
   /** The run that the monitor thread has started by itself. */

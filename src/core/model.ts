@@ -117,6 +117,9 @@ export const recordShape = tagged('type', {
       'carrier_lost',
       'carrier_back',
       'route_moved',
+      /** An interface beside the one that carries the traffic, which could carry it. */
+      'standby_lost',
+      'standby_back',
       'degraded',
       'detection_back',
       'replaced',

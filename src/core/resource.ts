@@ -47,6 +47,8 @@ export function onSensor(before: ResourceState, input: SensorInput, ctx: Context
     carrier: input.carrier,
     twitches: old.twitches,
     interface: input.interface ?? old.interface,
+    interfaceIndex: input.interfaceIndex ?? old.interfaceIndex,
+    standby: input.standby ?? old.standby,
     ownRun: input.state === 'up' && input.ownRun,
     servedBy: input.servedBy ?? null,
     diedMs: input.state === 'down' ? input.atMs : old.diedMs,

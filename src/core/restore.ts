@@ -142,6 +142,8 @@ function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
       carrier: null,
       twitches: noTwitches,
       interface: null,
+      interfaceIndex: null,
+      standby: null,
       ownRun: false,
       servedBy: null,
       diedMs: null,

@@ -75,6 +75,8 @@ const noticeLevels: Record<RecordOf<'notice'>['what'], Level> = {
   carrier_lost: 'warn',
   carrier_back: 'info',
   route_moved: 'info',
+  standby_lost: 'warn',
+  standby_back: 'info',
   degraded: 'warn',
   detection_back: 'info',
   replaced: 'info',

@@ -29,6 +29,9 @@ export interface SensorState {
   readonly carrier: boolean | null;
   readonly twitches: Twitches;
   readonly interface: string | null;
+  readonly interfaceIndex: number | null;
+  /** Other interfaces that could carry the traffic; null: not known. */
+  readonly standby: readonly string[] | null;
   readonly ownRun: boolean;
   /** Down, but what has been left behind still serves, in words; null: nobody does. */
   readonly servedBy: string | null;

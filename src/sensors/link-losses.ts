@@ -17,13 +17,16 @@ export function linkWords({
   addresses = [],
   carrier,
   detail = '',
+  standby = [],
 }: {
   readonly interface?: string;
   readonly addresses?: readonly string[];
   readonly carrier?: boolean;
   readonly detail?: string;
+  readonly standby?: readonly string[];
 }): string {
   if (name === undefined) return detail;
   const without = carrier === false ? 'no carrier' : '';
-  return [name, ...addresses, without, detail].filter(word => word !== '').join(' ');
+  const words = [name, ...addresses, without, detail].filter(word => word !== '').join(' ');
+  return standby.length === 0 ? words : `${words}, beside ${standby.join(', ')}`;
 }

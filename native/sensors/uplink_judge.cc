@@ -1,0 +1,87 @@
+#include "sensors/uplink_judge.h"
+
+#include <linux/rtnetlink.h>
+
+#include <algorithm>
+#include <set>
+
+namespace sockmon {
+
+UplinkJudge::Way UplinkJudge::way(const NetworkStore& network, const IpAddress& towards) {
+  if (!towards.any()) return {0, &kNoDefaultRoute};
+  const Link* vrf = spec_.vrf.empty() ? nullptr : network.find(spec_.vrf);
+  if (!spec_.vrf.empty() && vrf == nullptr) return {0, &kNoDefaultRoute};
+  const auto path = router_.find({towards, spec_.mark, vrf == nullptr ? 0 : vrf->index});
+  if (!path) return {0, &kNoDefaultRoute};
+  const Link* link = network.find(path->link);
+  // The kernel has not told of it yet, or not of its end.
+  if (link == nullptr || !link->up()) return {0, &kNoDefaultRoute};
+  return {path->link, is_given(path->source) ? nullptr : &kNoAddress};
+}
+
+UplinkJudge::Way UplinkJudge::choose(const NetworkStore& network) {
+  using Families = UplinkSpec::Families;
+  if (spec_.families == Families::v4) return way(network, spec_.towards4);
+  if (spec_.families == Families::v6) return way(network, spec_.towards6);
+  const Way v4 = way(network, spec_.towards4);
+  if (spec_.families == Families::all) return v4.missing != nullptr ? v4 : way(network, spec_.towards6);
+  if (v4.missing == nullptr) {
+    had_v4_ = true;
+    return v4;
+  }
+  if (spec_.families == Families::automatic && had_v4_) return v4;
+  const Way v6 = way(network, spec_.towards6);
+  return v6.missing == nullptr || v4.link == 0 ? v6 : v4;
+}
+
+LinkSight UplinkJudge::look(const NetworkStore& network, bool) {
+  const Way way = choose(network);
+  const Link* link = network.find(way.link);
+  const bool is_new = way.link != index_;
+  // A cable that is not there is told of what carried before, and is no place to move to.
+  const bool carries = way.missing == nullptr && link != nullptr && (link->carrier() || !is_new || index_ == 0);
+  if (carries && !has_lost_its_stack(network, *link)) {
+    index_ = way.link;
+    name_ = link->name;
+    LinkSight sight = sight_of(network, index_, name_);
+    if (spec_.carrier && !sight.carrier) sight.missing = &kNoCarrier;
+    return sight;
+  }
+  if (index_ == 0) {
+    LinkSight sight = link == nullptr ? LinkSight{} : sight_of(network, way.link, link->name);
+    if (sight.missing == nullptr) sight.missing = way.missing != nullptr ? way.missing : &kNoDefaultRoute;
+    if (link == nullptr) sight.detail = "no interface has a default route";
+    else if (way.missing == &kNoAddress) sight.detail = "it has no address, or only one that it has given itself";
+    return sight;
+  }
+  LinkSight sight = sight_of(network, index_, name_);
+  if (sight.missing == nullptr) sight.missing = sight.addresses.empty() || way.missing == &kNoAddress ? &kNoAddress : &kNoDefaultRoute;
+  return sight;
+}
+
+bool UplinkJudge::depends_on(const NetworkStore& network, const NetworkChanges& changes, const LinkVerdict& verdict) const {
+  if (changes.everything) return true;
+  if ((changes.what & ~static_cast<unsigned>(Change::kLink)) != 0) return true;
+  if ((changes.what & Change::kLink) == 0) return false;
+  if (verdict.state != SensorState::up || changes.touches(index_)) return true;
+  const Link* link = network.find(index_);
+  return link == nullptr || link->lower != 0 || link->kind == "bridge" || !spec_.vrf.empty();
+}
+
+std::vector<std::string> UplinkJudge::standby(const NetworkStore& network, int beside) const {
+  std::set<std::string> names;
+  for (const auto& [key, routes] : network.routes()) {
+    for (const Route& route : routes) {
+      if (route.type != RTN_UNICAST) continue;
+      for (const Hop& hop : network.hops_of(route)) {
+        const Link* link = network.find(hop.link);
+        if (link != nullptr && hop.link != beside && link->up() && link->carrier() && (hop.flags & RTNH_F_DEAD) == 0) names.insert(link->name);
+      }
+    }
+  }
+  return {names.begin(), names.end()};
+}
+
+bool UplinkJudge::may_move(const NetworkStore& network, int from) const { return !standby(network, from).empty(); }
+
+}  // namespace sockmon

@@ -1,0 +1,49 @@
+// What carries this machine's traffic: the interface that the kernel would send it through.
+#pragma once
+#include <string>
+
+#include "network/lookup.h"
+#include "sensors/link_judge.h"
+
+namespace sockmon {
+
+struct UplinkSpec {
+  /// A destination of each family: none, where that family is not asked for.
+  IpAddress towards4, towards6;
+  /// auto: IPv4, or IPv6 where there has never been IPv4: a gateway that has lost its IPv4 is not whole because IPv6 is left.
+  enum class Families { automatic, any, all, v4, v6 } families = Families::automatic;
+  uint32_t mark = 0;
+  /// The name of a VRF; empty: none.
+  std::string vrf;
+  bool carrier = false;
+};
+
+class UplinkJudge final : public LinkJudge {
+ public:
+  UplinkJudge(UplinkSpec spec, Router& router) : spec_(std::move(spec)), router_(router) {}
+
+  LinkSight look(const NetworkStore& network, bool is_alive) override;
+  bool depends_on(const NetworkStore& network, const NetworkChanges& changes, const LinkVerdict& verdict) const override;
+  bool may_move(const NetworkStore& network, int from) const override;
+  std::vector<std::string> standby(const NetworkStore& network, int beside) const override;
+
+ private:
+  /// How one family stands.
+  struct Way {
+    /// 0: there is none.
+    int link = 0;
+    /// Null: it carries.
+    const Reason* missing = nullptr;
+  };
+  Way way(const NetworkStore& network, const IpAddress& towards);
+  Way choose(const NetworkStore& network);
+
+  const UplinkSpec spec_;
+  Router& router_;
+  /// The link that carried when it was last whole, and its name.
+  int index_ = 0;
+  std::string name_;
+  bool had_v4_ = false;
+};
+
+}  // namespace sockmon
