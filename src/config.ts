@@ -46,7 +46,9 @@ export function loadConfig(source: ConfigSource): Config {
 
 /** What `sockmon ./restart-network` means. */
 function seedFile(script: string, cwd: string): ConfigFile {
-  const tree: Tree = { resources: { tcpip: { watch: [{ stack: {} }, { link: {} }], restart: { script } } } };
+  const tree: Tree = {
+    resources: { tcpip: { watch: [{ stack: {} }, { uplink: {} }], restart: { script } } },
+  };
   return { name: 'command line', folder: cwd, tree, places: new Map() };
 }
 

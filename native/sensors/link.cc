@@ -30,11 +30,10 @@ SensorReport LinkSensor::snapshot() {
 }
 
 void LinkSensor::on_network(const NetworkStore& network, const NetworkChanges& changes) {
-  const bool is_first = is_blind();
-  failure_.clear();
-  if (is_first) {
+  if (is_blind()) {
     look(network, true);
-    return host_.report(report(reactor_.now_ms()));
+    if (!is_blind()) host_.report(report(reactor_.now_ms()));
+    return;
   }
   const LinkVerdict& verdict = life_.verdict();
   if (!judge_->depends_on(network, changes, verdict)) return host_.works();
@@ -84,8 +83,8 @@ void LinkSensor::look(const NetworkStore& network, bool is_settled) {
     sight = judge_->look(network, life_.is_up());
     host_.works();
   } catch (const Error& error) {
-    host_.fault(error.code(), error.what());
-    return;
+    if (!started_ || is_blind()) failure_ = error.what();
+    return host_.fault(error.code(), error.what());
   }
   // An interface that is down, while another one may take over; or the first of several losses, of which a later one explains it.
   const bool may_change = sight.missing == &kInterfaceDown || life_.loses_what_may_be_renewed(sight);
@@ -100,7 +99,9 @@ void LinkSensor::look(const NetworkStore& network, bool is_settled) {
     life_.others_are(judge_->standby(network, sight.index));
   }
   life_.next(std::move(sight));
-  if (started_ && !is_blind()) tell_change(before);
+  const bool is_first = !started_ || is_blind();
+  failure_.clear();
+  if (!is_first) tell_change(before);
 }
 
 void LinkSensor::tell_change(const LinkVerdict& before) {

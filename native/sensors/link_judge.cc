@@ -48,6 +48,13 @@ LinkSight sight_of(const NetworkStore& network, int index, const std::string& na
   return sight;
 }
 
+bool has_given_address(const NetworkStore& network, int link, int family) {
+  const auto& addresses = network.addresses_of(link);
+  return std::any_of(addresses.begin(), addresses.end(), [&](const LinkAddress& address) {
+    return address.local.family == family && address.usable() && is_given(address.local);
+  });
+}
+
 bool is_given(const IpAddress& address) {
   const auto& bytes = address.bytes;
   switch (address.family) {

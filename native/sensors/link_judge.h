@@ -32,5 +32,7 @@ bool has_lost_its_stack(const NetworkStore& network, const Link& link);
 
 /// An address that is not what a client has given itself where nobody answers (169.254.0.0/16 of RFC 3927, also with global scope; fe80::/10).
 bool is_given(const IpAddress& address);
+/// A usable one of this family that is given.
+bool has_given_address(const NetworkStore& network, int link, int family);
 
 }  // namespace sockmon

@@ -3,17 +3,6 @@
 #include <algorithm>
 
 namespace sockmon {
-namespace {
-
-bool has_address(const NetworkStore& network, int index, int family) {
-  const auto& addresses = network.addresses_of(index);
-  return std::any_of(addresses.begin(), addresses.end(), [&](const LinkAddress& address) {
-    return address.local.family == family && address.usable() && is_given(address.local);
-  });
-}
-
-}  // namespace
-
 /// Who bears the name; of one that lives, or that has been renamed while it was down, the one that bore it.
 int NamedLinkJudge::find(const NetworkStore& network, bool is_alive) const {
   if (is_alive && network.find(index_) != nullptr) return index_;
@@ -38,8 +27,8 @@ LinkSight NamedLinkJudge::look(const NetworkStore& network, bool is_alive) {
 
 bool NamedLinkJudge::lacks_address(const NetworkStore& network, bool is_alive) {
   if (spec_.address == NamedLinkSpec::Address::ignored) return false;
-  const bool has_v4 = has_address(network, index_, AF_INET);
-  const bool has_v6 = has_address(network, index_, AF_INET6);
+  const bool has_v4 = has_given_address(network, index_, AF_INET);
+  const bool has_v6 = has_given_address(network, index_, AF_INET6);
   const bool lacks = is_alive && family_ == AF_INET ? !has_v4 : !has_v4 && !has_v6;
   const bool must_have = spec_.address == NamedLinkSpec::Address::required || family_ != AF_UNSPEC;
   if (lacks) return must_have;

@@ -8,15 +8,16 @@
 namespace sockmon {
 
 UplinkJudge::Way UplinkJudge::way(const NetworkStore& network, const IpAddress& towards) {
-  if (!towards.any()) return {0, &kNoDefaultRoute};
+  const int family = towards.family;
+  if (!towards.any()) return {0, &kNoDefaultRoute, family};
   const Link* vrf = spec_.vrf.empty() ? nullptr : network.find(spec_.vrf);
-  if (!spec_.vrf.empty() && vrf == nullptr) return {0, &kNoDefaultRoute};
+  if (!spec_.vrf.empty() && vrf == nullptr) return {0, &kNoDefaultRoute, family};
   const auto path = router_.find({towards, spec_.mark, vrf == nullptr ? 0 : vrf->index});
-  if (!path) return {0, &kNoDefaultRoute};
+  if (!path) return {0, &kNoDefaultRoute, family};
   const Link* link = network.find(path->link);
   // The kernel has not told of it yet, or not of its end.
-  if (link == nullptr || !link->up()) return {0, &kNoDefaultRoute};
-  return {path->link, is_given(path->source) ? nullptr : &kNoAddress};
+  if (link == nullptr || !link->up()) return {0, &kNoDefaultRoute, family};
+  return {path->link, is_given(path->source) ? nullptr : &kNoAddress, family};
 }
 
 UplinkJudge::Way UplinkJudge::choose(const NetworkStore& network) {
@@ -43,6 +44,7 @@ LinkSight UplinkJudge::look(const NetworkStore& network, bool) {
   if (carries && !has_lost_its_stack(network, *link)) {
     index_ = way.link;
     name_ = link->name;
+    had_address_ = has_given_address(network, index_, way.family);
     LinkSight sight = sight_of(network, index_, name_);
     if (spec_.carrier && !sight.carrier) sight.missing = &kNoCarrier;
     return sight;
@@ -55,7 +57,9 @@ LinkSight UplinkJudge::look(const NetworkStore& network, bool) {
     return sight;
   }
   LinkSight sight = sight_of(network, index_, name_);
-  if (sight.missing == nullptr) sight.missing = sight.addresses.empty() || way.missing == &kNoAddress ? &kNoAddress : &kNoDefaultRoute;
+  if (sight.missing != nullptr) return sight;
+  const bool has_lost_address = had_address_ && !has_given_address(network, index_, way.family);
+  sight.missing = has_lost_address || way.missing == &kNoAddress ? &kNoAddress : &kNoDefaultRoute;
   return sight;
 }
 

@@ -34,6 +34,7 @@ class UplinkJudge final : public LinkJudge {
     int link = 0;
     /// Null: it carries.
     const Reason* missing = nullptr;
+    int family = AF_UNSPEC;
   };
   Way way(const NetworkStore& network, const IpAddress& towards);
   Way choose(const NetworkStore& network);
@@ -44,6 +45,8 @@ class UplinkJudge final : public LinkJudge {
   int index_ = 0;
   std::string name_;
   bool had_v4_ = false;
+  /// It had an address of its own then, of the family that carried.
+  bool had_address_ = false;
 };
 
 }  // namespace sockmon

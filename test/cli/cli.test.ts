@@ -113,14 +113,14 @@ mqtt: {url: "mqtt://broker.lan", username: u, password_file: pw}
   assert.equal(status, 0);
   // What there is now is this machine's affair: see now.test.ts.
   const [summary = '', now = ''] = out.replaceAll(folder, 'FOLDER').split('\nNow:\n');
-  assert.match(now, /^ {2}tcpip +\w+ +stack: .*; link default: .*\n {2}dns +\w+ +process dnsmasq: /);
+  assert.match(now, /^ {2}tcpip +\w+ +stack: .*; uplink: .*\n {2}dns +\w+ +process dnsmasq: /);
   assert.equal(
     summary,
     `good.yaml: no faults.
 
 tcpip (the network)
   watched by    a datagram to itself over loopback, every 1m and at every doubt
-                the interface of the default route: dead when gone, down, without an address, without a default route
+                the interface that leads to the internet: dead when gone, down, or without address or route for 5s; whole with IPv4, or IPv6 where it has never had IPv4
   at its death  FOLDER/script runs, at most 6 times, 30s apart, each for at most 1m
   then          a reboot is asked for, and refused: rebooting is not allowed
   at most       30 attempts in 1h

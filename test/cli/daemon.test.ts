@@ -94,7 +94,7 @@ test('the form of the seed watches this machine, tells nobody and does not reboo
   const ended = result(daemon);
   const greeting = await said(daemon, /try next: sockmon status\n/);
   await program.ready(daemon);
-  assert.match(greeting, /watching tcpip: a datagram .*; the interface of the default route/);
+  assert.match(greeting, /watching tcpip: a datagram .*; the interface that leads to the internet/);
   assert.match(greeting, /when tcpip dies: .*\/restart-network runs, at most 6 times, 30s apart/);
   assert.match(greeting, /reboot: not allowed/);
   assert.match(greeting, /broker: none/);

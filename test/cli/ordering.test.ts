@@ -106,7 +106,7 @@ describe('what systemd may stop before sockmon', () => {
     const kinds = config.policy.resources.map(
       ({ id, sensors }) => `${id} ${sensors.map(({ kind }) => kind)}`,
     );
-    assert.deepEqual(kinds, ['tcpip stack,link', 'dns process']);
+    assert.deepEqual(kinds, ['tcpip stack,uplink', 'dns process']);
     const program = join(scratch(t), 'dnsmasq');
     copyFileSync('/bin/sleep', program);
     start(t, program, ['1000']);

@@ -303,13 +303,27 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
     'a long interface',
     'resources: {a: {watch: {link: wlan0123456789abc}}}\n',
     [
-      '1:31: resources.a.watch[0].link.interface: is not allowed; expected the name of an interface (at most 15 characters), or default',
+      '1:31: resources.a.watch[0].link.interface: is not allowed; expected the name of an interface (at most 15 characters)',
     ],
   ],
   [
     'carrier maybe',
     'resources: {a: {watch: {link: {carrier: maybe}}}}\n',
-    ['1:41: resources.a.watch[0].link.carrier: "maybe" is not known; expected one of dead, tell'],
+    ['1:41: resources.a.watch[0].uplink.carrier: "maybe" is not known; expected one of dead, tell'],
+  ],
+  [
+    'an uplink towards a name',
+    'resources: {a: {watch: {uplink: {towards: example.org}}}}\n',
+    [
+      '1:43: resources.a.watch[0].uplink.towards: is text; expected an address, or a list of one of each family, such as 9.9.9.9 or [9.9.9.9, "2620:fe::fe"]',
+    ],
+  ],
+  [
+    'an uplink towards two addresses of one family',
+    'resources: {a: {watch: {uplink: {towards: [192.0.2.1, 192.0.2.2]}}}}\n',
+    [
+      '1:43: resources.a.watch[0].uplink.towards: is not allowed; expected an address, or a list of one of each family, such as 9.9.9.9 or [9.9.9.9, "2620:fe::fe"]',
+    ],
   ],
   [
     'a script that is missing',

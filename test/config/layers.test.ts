@@ -8,13 +8,26 @@ import { SockmonError } from '../../src/core/errors.js';
 import { least, workshop } from './workshop.js';
 
 const stack = (everyMs: number) => ({ kind: 'stack', name: 'stack', canKill: false, fields: { everyMs } });
-const linkOf = (name: string | null, more: Record<string, boolean> = {}) => ({
+const linkOf = (name: string, more: Record<string, string | boolean> = {}) => ({
   kind: 'link',
-  name: `link ${name ?? 'default'}`,
+  name: `link ${name}`,
   canKill: false,
-  fields: { interface: name, address: true, defaultRoute: true, carrier: false, ...more },
+  fields: {
+    interface: name,
+    address: 'keep',
+    defaultRoute: false,
+    carrier: false,
+    renewalMs: 5000,
+    ...more,
+  },
 });
-const link = linkOf(null);
+const uplinkOf = (more: Record<string, string | number | boolean> = {}) => ({
+  kind: 'uplink',
+  name: 'uplink',
+  canKill: false,
+  fields: { families: 'auto', carrier: false, renewalMs: 5000, ...more },
+});
+const link = uplinkOf();
 const programOf = (name: string, fields: Record<string, string>) => ({
   kind: 'process',
   name: `process ${name}`,
@@ -120,13 +133,20 @@ test('every form of a resource', context => {
   eth1:
     watch: {link: eth1}
   quiet:
-    watch: [{stack: {every: 5m}}, link, {link: {default_route: ignore, address: ignore}}]
+    watch:
+      - {stack: {every: 5m}}
+      - link
+      - {link: {interface: default, carrier: dead}}
+      - {link: {interface: eth2, default_route: dead, address: ignore, renewal: 0s}}
+      - {uplink: {towards: [192.0.2.1, "2001:db8::1"], families: all, mark: 16, vrf: red, renewal: 1m}}
+      - {uplink: {towards: "2001:db8::1"}}
     restart: ./script
     reboot: false
 `,
   );
   const script = join(folder, 'script');
   const steps = [{ ...stepDefaults, name: 'script', argv: [script] }];
+  const eth2 = { interface: 'eth2', address: 'ignore', defaultRoute: true, carrier: false, renewalMs: 0 };
   assert.deepEqual(load(['a.yaml']).policy.resources, [
     {
       id: 'pppoe',
@@ -168,7 +188,21 @@ test('every form of a resource', context => {
     {
       id: 'quiet',
       role: 'network',
-      sensors: [stack(300_000), link, linkOf(null, { defaultRoute: false, address: false })],
+      sensors: [
+        stack(300_000),
+        link,
+        uplinkOf({ carrier: true }),
+        { ...linkOf('eth2'), fields: eth2 },
+        uplinkOf({
+          towards4: '192.0.2.1',
+          towards6: '2001:db8::1',
+          families: 'all',
+          mark: 16,
+          vrf: 'red',
+          renewalMs: 60_000,
+        }),
+        uplinkOf({ towards6: '2001:db8::1' }),
+      ],
       steps,
       rebootWhenFailed: false,
       ...careful,

@@ -36,11 +36,7 @@ describe('a monitor', () => {
     const pidfile = pidfileOf(test, victim.pid);
     const cycle = (): void => {
       const monitor = new addon.Monitor(() => {});
-      monitor.watch('r', [
-        { kind: 'process', pidfile },
-        { kind: 'link', interface: null },
-        { kind: 'stack' },
-      ]);
+      monitor.watch('r', [{ kind: 'process', pidfile }, { kind: 'uplink' }, { kind: 'stack' }]);
       monitor.armReflex('r', { id: 'x', argv: ['/bin/true'], env: {}, timeoutMs: 0, graceMs: 0 });
       monitor.close();
       monitor.close();

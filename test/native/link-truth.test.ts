@@ -7,7 +7,7 @@ import { Netns } from './netns.js';
 
 const skip = needsNetworkNamespaces();
 const timeout = 60_000;
-const link: SensorSpec = { kind: 'link', interface: 'wan0' };
+const link: SensorSpec = { kind: 'link', interface: 'wan0', defaultRoute: true };
 const address = '10.0.0.2/24';
 const route = 'ip route add default via 10.0.0.1 dev wan0';
 

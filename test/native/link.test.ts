@@ -7,8 +7,8 @@ import { needsNetworkNamespaces } from './needs.js';
 import { Netns } from './netns.js';
 
 const skip = needsNetworkNamespaces();
-const named: SensorSpec = { kind: 'link', interface: 'up0' };
-const any: SensorSpec = { kind: 'link', interface: null };
+const named: SensorSpec = { kind: 'link', interface: 'up0', defaultRoute: true };
+const any: SensorSpec = { kind: 'uplink' };
 
 /** up0 with an address; its carrier can be taken away at peer0. */
 const link =

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "check.h"
 #include "sensors/link.h"
+#include "sensors/named_link.h"
 
 namespace sockmon {
 namespace {
@@ -14,11 +15,12 @@ struct Counter : LinkObserver {
   void on_hub_fault(const std::string& code, const std::string&) override { faults.push_back(code); }
 };
 
-LinkSpec loopback() {
-  LinkSpec spec;
+constexpr double kRenewalMs = 100;
+
+std::unique_ptr<LinkJudge> loopback() {
+  NamedLinkSpec spec;
   spec.interface = "lo";
-  spec.address = spec.default_route = false;
-  return spec;
+  return std::make_unique<NamedLinkJudge>(spec);
 }
 
 struct World {
@@ -68,7 +70,7 @@ void a_sensor_without_netlink_says_so_and_is_not_taken_for_absent() {
   Reactor reactor(sys, no_errors);
   LinkHub hub(reactor);
   RecordingHost host;
-  LinkSensor sensor(reactor, hub, host, loopback());
+  LinkSensor sensor(reactor, hub, host, loopback(), kRenewalMs);
   const SensorReport report = sensor.start();
   CHECK(report.state == SensorState::unknown && !report.detail.empty());
   CHECK(host.faults.size() == 1 && host.faults[0].code == "EPERM");
@@ -86,7 +88,7 @@ void what_is_refused_at_start_is_tried_again(int allowed) {
   Reactor reactor(sys, no_errors);
   LinkHub hub(reactor);
   RecordingHost hosts[2];
-  LinkSensor first(reactor, hub, hosts[0], loopback()), second(reactor, hub, hosts[1], loopback());
+  LinkSensor first(reactor, hub, hosts[0], loopback(), kRenewalMs), second(reactor, hub, hosts[1], loopback(), kRenewalMs);
   CHECK(first.start().state == SensorState::unknown && second.start().state == SensorState::unknown);
   CHECK(hosts[0].faults[0].active && hosts[1].faults[0].active);
   refuses = false;
@@ -101,7 +103,7 @@ void a_sensor_reads_the_real_network() {
   Reactor reactor(real_sys(), no_errors);
   LinkHub hub(reactor);
   RecordingHost host;
-  LinkSensor sensor(reactor, hub, host, loopback());
+  LinkSensor sensor(reactor, hub, host, loopback(), kRenewalMs);
   const SensorReport report = sensor.start();
   CHECK(report.interface == "lo" && report.carrier.has_value());
   CHECK(sensor.snapshot().state == report.state && host.reports.empty() && host.faults.empty());
