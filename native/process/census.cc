@@ -102,8 +102,11 @@ std::shared_ptr<const Roll> Census::fresh(const RollNeeds& needs) {
   shared.wake_by(0);
   // Whoever comes while it hangs already has no need to wait as long.
   const bool hangs = shared.looking_since_ms > 0 && now_ms - shared.looking_since_ms > static_cast<double>(kPatience.count());
+  shared.waiting++;
   shared.changed.wait_for(lock, hangs ? std::chrono::milliseconds(0) : kPatience,
                           [&] { return shared.done >= wanted || shared.stopping; });
+  shared.waiting--;
+  if (shared.latest) shared.wake_by(shared.latest_expires_ms);
   if (shared.done >= wanted && shared.latest) return shared.latest;
   auto failed = std::make_shared<Roll>();
   failed->fail(ETIMEDOUT);

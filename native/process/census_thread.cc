@@ -68,8 +68,8 @@ void CensusThread::loop() {
       const std::lock_guard lock(mutex);
       if (stopping) return;
       const double now_ms = sys.boot_ms();
-      if (latest && now_ms >= latest_expires_ms) latest.reset();
-      alarm_ms = std::min(next_look_ms(), latest ? latest_expires_ms : INFINITY);
+      if (waiting == 0 && now_ms >= latest_expires_ms) latest.reset();
+      alarm_ms = std::min(next_look_ms(), latest && waiting == 0 ? latest_expires_ms : INFINITY);
       if (alarm_ms < INFINITY) timeout_ms = static_cast<int>(std::ceil(std::max(0.0, alarm_ms - now_ms)));
     }
     if (timeout_ms != 0) sleep(timeout_ms);
@@ -176,7 +176,7 @@ void CensusThread::look() {
   const double took_ms = now_ms - looking_since_ms;
   looking_since_ms = 0;
   done = begun;
-  latest.reset();
+  if (waiting == 0) latest.reset();
   if (is_for_caller) {
     latest = roll;
     latest_expires_ms = now_ms + kFreshFactor * took_ms;

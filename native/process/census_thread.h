@@ -80,6 +80,8 @@ struct CensusThread : std::enable_shared_from_this<CensusThread> {
   uint64_t begun = 0, done = 0;
   double looking_since_ms = 0;
   std::shared_ptr<const Roll> latest;
+  /// Callers that have not taken it yet: however late they get a CPU, it is kept for them.
+  int waiting = 0;
   double latest_expires_ms = 0;
 
   /// Of the census thread alone.

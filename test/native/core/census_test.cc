@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <thread>
@@ -346,6 +347,28 @@ void who_is_not_asked_any_more_gives_no_roll() {
   CHECK(world.census.fresh(needs)->error() == ETIMEDOUT && told == 0);
 }
 
+/// Of a machine where whoever waits gets no CPU for long: each look at the clock is four times as late as the one before.
+struct LateSys final : Sys {
+  std::atomic<double> now_ms{1};
+  double boot_ms() override {
+    double before = now_ms;
+    while (!now_ms.compare_exchange_weak(before, before * 4)) {
+    }
+    return before * 4;
+  }
+};
+
+void who_gets_no_cpu_for_long_gets_his_roll_all_the_same() {
+  RollNeeds needs;
+  needs.words = true;
+  for (int i = 0; i < 50; i++) {
+    LateSys sys;
+    Reactor reactor(sys, no_errors);
+    Census census(reactor, sys, ProcFs(), kOnlyIfAsked);
+    CHECK(census.fresh(needs)->error() == 0);
+  }
+}
+
 struct SeekingWorld : World {
   FolderHub folders{reactor};
   ProcessFinder finder{real_sys(), proc, [](pid_t) { return false; }};
@@ -433,6 +456,7 @@ void test_census() {
   only_what_counts_passes_the_filter();
   the_kernel_tells_who_executes_a_program_or_takes_a_name();
   who_is_not_asked_any_more_gives_no_roll();
+  who_gets_no_cpu_for_long_gets_his_roll_all_the_same();
   a_sensor_finds_by_name_what_comes_and_comes_back_late();
   a_sensor_hears_of_a_pidfile_at_once();
   a_sensor_finds_a_successor_soon_without_waiting_for_the_cadence();
