@@ -1,6 +1,7 @@
 // The one netlink socket of a monitor: its messages feed the store, and who observes hears of what they have changed.
 #pragma once
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -82,12 +83,14 @@ class LinkHub {
   /// The state has been read since somebody subscribed.
   bool knows() const { return knows_; }
   const NetworkStore& network() const { return store_; }
-  const NetworkCounters& counters() const { return counters_; }
+  /// From any thread.
+  NetworkCounters counters() const;
   /// From any thread, once the reactor turns no more.
   void stop() { thread_.stop(); }
 
  private:
   enum class Drained { all, some, lost };
+  void publish();
 
   void read();
   void read_anew();
@@ -111,6 +114,8 @@ class LinkHub {
   bool knows_ = false;
   std::vector<LinkObserver*> observers_;
   NetworkCounters counters_;
+  mutable std::mutex published_mutex_;
+  NetworkCounters published_;
 
   NetworkThread thread_;
   /// Counts changes, so that an answer can be dropped that is older than what is known by now.

@@ -328,6 +328,7 @@ int play() {
   for (int i = 0; i < operations; i++) {
     const std::string operation = dice.operation();
     last.push_back(operation);
+    if (getenv("SOCKMON_PROPERTY_LOUD") != nullptr) fprintf(stderr, "%d: ip %s\n", i, operation.c_str());
     if (last.size() > 30) last.erase(last.begin());
     const std::string wrong = world.after(operation);
     if (wrong.empty()) continue;
