@@ -59,8 +59,9 @@ struct AuditCadence {
   /// Where something has changed during the dump, so that nothing can be said.
   double again_ms = 10'000;
   int tries = 3;
-  /// What differs must differ twice: a dump shows some things up to a second before they are told (a carrier, the end of duplicate detection).
-  double recheck_ms = 2000;
+  /// What differs must differ twice: a dump shows some things before they are told (the end of duplicate detection, and a carrier, which the
+  /// kernel tells of for a hundred devices a second, those of all namespaces together).
+  double recheck_ms = 10'000;
 };
 
 class LinkHub {
