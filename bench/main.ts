@@ -8,6 +8,7 @@ import { crowdRows } from './crowd.js';
 import { deathRows } from './death.js';
 import { heldRows } from './held.js';
 import { idleRows } from './idle.js';
+import { networkRows } from './network.js';
 import { pidfdRows } from './pidfds.js';
 import { compileC } from './programs.js';
 import { table } from './report.js';
@@ -24,6 +25,7 @@ const names = {
   names: '1,000 names that nobody bears, watched at the start',
   comes: 'what is absent comes -> seen, with the proc connector and without',
   absent: '20 absent names beside 400 processes: CPU, first and later, and when they come then',
+  network: 'a network that changes: CPU, beside ip monitor and keepalived',
   stack: 'the lab: kill of slirp4netns -> script -> TCP works, beside C on rtnetlink and on a pidfd',
   told: 'network back -> outage acknowledged by the broker',
   start: 'exec -> watching, beside node -e 0',
@@ -34,7 +36,7 @@ type Name = keyof typeof names;
 
 const usage = `usage: npm run bench [-- [--json] [--rounds N] [NAME…]]
 
-Without a NAME it measures everything, in some nine minutes:
+Without a NAME it measures everything, in some eleven minutes:
 ${Object.entries(names)
   .map(([name, what]) => `  ${name.padEnd(8)} ${what}`)
   .join('\n')}
@@ -81,6 +83,10 @@ async function measure(wanted: ReadonlySet<Name>, rounds: Rounds): Promise<Row[]
   if (has('absent')) {
     say('absent names, for two minutes and a half');
     rows.push(...(await absentRows()));
+  }
+  if (has('network')) {
+    say('a network that changes');
+    rows.push(...(await networkRows()));
   }
   if (has('stack') || has('told')) {
     say('deaths of the stack');

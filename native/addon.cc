@@ -41,6 +41,7 @@ class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
                         InstanceMethod<&MonitorObject::end_run>("endRun"),
                         InstanceMethod<&MonitorObject::kill>("kill"),
                         InstanceMethod<&MonitorObject::advise>("advise"),
+                        InstanceMethod<&MonitorObject::network>("network"),
                         InstanceMethod<&MonitorObject::ping>("ping"),
                         InstanceMethod<&MonitorObject::ref>("ref"),
                         InstanceMethod<&MonitorObject::unref>("unref"),
@@ -130,6 +131,11 @@ class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
     const int sensor = info[1].IsNumber() ? info[1].As<Napi::Number>().Int32Value() : -1;
     Fields advice = to_advice(info[2]);
     with_monitor(info, [&](Monitor& monitor) { monitor.advise(resource, sensor, std::move(advice)); });
+  }
+
+  Napi::Value network(const Napi::CallbackInfo& info) {
+    const NetworkCounters counters = with_monitor(info, [](Monitor& monitor) { return monitor.network_counters(); });
+    return to_js(info.Env(), counters);
   }
 
   Napi::Value ping(const Napi::CallbackInfo& info) {

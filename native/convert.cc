@@ -180,4 +180,25 @@ AdoptSpec to_adopted_run(const Napi::Value& value) {
   return spec;
 }
 
+Napi::Object to_js(Napi::Env env, const NetworkCounters& counters) {
+  const auto differences = [&](const Differences& found) {
+    Napi::Object object = Napi::Object::New(env);
+    const std::pair<const char*, uint64_t> kinds[] = {{"links", found.links},
+                                                      {"addresses", found.addresses},
+                                                      {"routes", found.routes},
+                                                      {"rules", found.rules},
+                                                      {"nexthops", found.nexthops}};
+    for (const auto& [name, count] : kinds) object.Set(name, static_cast<double>(count));
+    return object;
+  };
+  Napi::Object result = Napi::Object::New(env);
+  const std::pair<const char*, uint64_t> numbers[] = {
+      {"messages", counters.messages},   {"changes", counters.changes},             {"reads", counters.reads},
+      {"overflows", counters.overflows}, {"confirmations", counters.confirmations}, {"audits", counters.audits}};
+  for (const auto& [name, count] : numbers) result.Set(name, static_cast<double>(count));
+  result.Set("refuted", differences(counters.refuted));
+  result.Set("corrected", differences(counters.corrected));
+  return result;
+}
+
 }  // namespace sockmon

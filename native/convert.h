@@ -7,6 +7,7 @@
 
 #include "core/event.h"
 #include "core/sensor.h"
+#include "network/link_hub.h"
 #include "runs/run_spec.h"
 
 namespace sockmon {
@@ -26,5 +27,6 @@ Natures to_natures(const Napi::Value& value);
 /// can be thrown, and the wrapper classes of node-addon-api would abort the process.
 napi_status to_js(napi_env env, const std::vector<Event>& events, napi_value* result);
 napi_status to_js(napi_env env, const std::vector<SensorReport>& reports, napi_value* result);
+Napi::Object to_js(Napi::Env env, const NetworkCounters& counters);
 
 }  // namespace sockmon

@@ -183,6 +183,32 @@ export interface Fault {
 
 export type NativeEvent = SensorReport | CauseReport | Question | RunStarted | RunEnded | Fault;
 
+/** How many of each kind were wrong: in one of two pictures of the network only, or different. */
+export interface NetworkDifferences {
+  links: number;
+  addresses: number;
+  routes: number;
+  rules: number;
+  nexthops: number;
+}
+
+/** How the picture of the network has been kept, since the monitor's start. All zero while nothing is watched that needs it. */
+export interface NetworkCounters {
+  /** Messages of the kernel about links, addresses, default routes, rules and nexthop objects, and how many of them have changed something. */
+  messages: number;
+  changes: number;
+  /** Everything was read anew on the monitor's thread: at the start, and after messages were lost. */
+  reads: number;
+  /** How often the kernel had to drop messages. */
+  overflows: number;
+  /** What the kernel does not tell follows by a rule and is asked for afterwards, and what it then said otherwise. */
+  confirmations: number;
+  refuted: NetworkDifferences;
+  /** Everything was read on another thread and compared, and what was wrong. */
+  audits: number;
+  corrected: NetworkDifferences;
+}
+
 /**
  * One thread with one epoll set. Not restartable: `close()` ends it.
  * Errors are `Error` objects with a string `code`: an errno name, or ERR_SOCKMON_ARGUMENT. ETIMEDOUT: the thread has not answered for
@@ -198,7 +224,7 @@ export class Monitor {
   watch(resource: string, sensors: SensorSpec[]): SensorReport[];
   /** Forgets a resource and its reflex. Running scripts go on. */
   unwatch(resource: string): void;
-  /** The current report of each sensor, read anew (a stack sensor probes, a link sensor dumps). */
+  /** The current report of each sensor, read anew (a stack sensor probes, a link sensor takes what the kernel has told). */
   snapshot(resource: string): SensorReport[];
   /**
    * Arms (or with null disarms) the one-shot reflex of a resource: started by the monitor thread at the next `down` of any of its sensors.
@@ -229,6 +255,8 @@ export class Monitor {
    * ERR_SOCKMON_ARGUMENT for fields of another kind.
    */
   advise(resource: string, sensor: number, advice: Readonly<Record<string, string | number | boolean>>): void;
+  /** Does not wait for the thread. */
+  network(): NetworkCounters;
   /** Resolves as soon as the thread has turned its loop once; the proof that it is alive. Never rejects, and never resolves if it hangs or has ended. */
   ping(): Promise<void>;
   /** Whether the event loop of Node is kept alive by the monitor (default true). */

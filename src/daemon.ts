@@ -127,7 +127,7 @@ class Daemon {
     supervisor.start(watcher);
     announceWatching();
     reporter.start(supervisor);
-    await daemon.serve();
+    await daemon.serve(watcher);
     manager.ready();
     daemon.listenToHeart(watcher);
     return daemon;
@@ -165,7 +165,7 @@ class Daemon {
     });
   }
 
-  private async serve(): Promise<void> {
+  private async serve(watcher: Watcher): Promise<void> {
     const { supervisor, telling, config } = this;
     this.control = await listen(config.stateDir, {
       status: () => {
@@ -173,6 +173,7 @@ class Daemon {
         return {
           snapshot: withProblemOf(connection, supervisor.snapshot()),
           connection,
+          network: watcher.network(),
           pid: process.pid,
           version,
         };

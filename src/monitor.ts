@@ -5,7 +5,7 @@ import { SockmonError } from './core/errors.js';
 import type { Input } from './core/input.js';
 import type { RunResult } from './core/model.js';
 import type { Nature, Sensor } from './core/policy.js';
-import type { Advice, Adviser, EarlierRun, Log, Run, Watcher } from './core/ports.js';
+import type { Advice, Adviser, EarlierRun, Log, NetworkCounters, Run, Watcher } from './core/ports.js';
 import type { Early } from './early.js';
 import { inputOf, sensorInput } from './monitor-inputs.js';
 import { adoptedRun, type RunFile } from './run-files.cjs';
@@ -219,6 +219,10 @@ class NativeWatcher implements Watcher {
     } catch (error) {
       return (error as Error).message;
     }
+  }
+
+  network(): NetworkCounters {
+    return this.monitor.network();
   }
 
   ping(): Promise<void> {

@@ -55,6 +55,8 @@ class Monitor final : private RunObserver {
   bool kill(const std::string& resource);
   /// Tells a sensor what it has asked for by a Question. Throws Error ENOENT, ERR_SOCKMON_ARGUMENT.
   void advise(const std::string& resource, int sensor, Fields advice);
+  /// Does not wait for the thread.
+  NetworkCounters network_counters() const { return hub_.counters(); }
   /// Calls back on the monitor thread, in one of its next turns. Does not wait. Throws Error ESHUTDOWN.
   void ping(std::function<void()> answer);
   /// Ends the thread and waits for it. Running scripts go on. Idempotent. False when the thread hangs: it still uses this object,

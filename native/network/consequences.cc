@@ -21,6 +21,15 @@ bool leads_by(const Route& route, int link) {
 
 bool kill(Hop& hop) { return !is_dead(hop) && (hop.flags |= RTNH_F_DEAD) != 0; }
 
+/// Whether an IPv4 address is in the network of another one.
+bool covers(const LinkAddress& network, const IpAddress& address) {
+  for (int bit = 0; bit < network.prefix_length && bit < 32; bit++) {
+    const auto mask = static_cast<uint8_t>(0x80 >> bit % 8);
+    if (((network.peer.bytes[static_cast<size_t>(bit / 8)] ^ address.bytes[static_cast<size_t>(bit / 8)]) & mask) != 0) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 template <typename Visit>
@@ -45,9 +54,12 @@ unsigned NetworkStore::each_route(uint8_t family, Visit visit) {
 
 unsigned NetworkStore::follow_flags(const Link& link, unsigned before) {
   const bool was_up = (before & IFF_UP) != 0;
+  const bool was_ready = was_up && (before & IFF_RUNNING) != 0;
   unsigned what = Change::kNothing;
   if (was_up && !link.up()) what |= links_hops_down(link.index, false, false);
-  if (!was_up && link.up()) what |= links_hops_up(link);
+  if (!was_up && link.up()) what |= links_hops_up(AF_INET, link.index);
+  // IPv6 takes a device for ready that has a carrier, too.
+  if (!was_ready && link.up() && (link.flags & IFF_RUNNING) != 0) what |= links_hops_up(AF_INET6, link.index);
   if (!link.up() || !link.runs()) what |= flush_nexthops(link.index);
   return what;
 }
@@ -86,24 +98,25 @@ unsigned NetworkStore::links_hops_down(int link, bool is_unregistered, bool forc
   return what;
 }
 
-unsigned NetworkStore::links_hops_up(const Link& link) {
-  if (!link.up()) return Change::kNothing;
-  unsigned what = Change::kNothing;
-  for (const uint8_t family : {AF_INET, AF_INET6}) {
-    what |= each_route(family, [&](Route& route, bool& changed) {
-      for (Hop& hop : route.hops) {
-        if (hop.link != link.index || !is_dead(hop)) continue;
-        hop.flags &= static_cast<uint8_t>(~RTNH_F_DEAD);
-        changed = true;
-      }
-      return false;
-    });
-  }
-  return what;
+unsigned NetworkStore::links_hops_up(uint8_t family, int link) {
+  return each_route(family, [&](Route& route, bool& changed) {
+    for (Hop& hop : route.hops) {
+      if (hop.link != link || !is_dead(hop)) continue;
+      hop.flags &= static_cast<uint8_t>(~RTNH_F_DEAD);
+      changed = true;
+    }
+    return false;
+  });
 }
 
 unsigned NetworkStore::address_gone(const LinkAddress& address) {
-  const auto is_same = [&](const LinkAddress& each) { return each.local == address.local; };
+  const auto is_same = [&](const LinkAddress& each) {
+    if (each.local == address.local) return true;
+    if (each.local.family != AF_INET || address.local.family != AF_INET) return false;
+    // With an address on the loopback interface its whole network is the machine's own.
+    const Link* link = find(each.link);
+    return link != nullptr && (link->flags & IFF_LOOPBACK) != 0 && link->up() && covers(each, address.local);
+  };
   const bool is_elsewhere = std::any_of(addresses_.begin(), addresses_.end(), [&](const auto& entry) {
     return std::any_of(entry.second.begin(), entry.second.end(), is_same);
   });
@@ -112,7 +125,7 @@ unsigned NetworkStore::address_gone(const LinkAddress& address) {
     const Link* link = find(address.link);
     const bool is_down = link == nullptr || !link->up();
     return each_route(AF_INET6, [&](Route& route, bool& changed) {
-      if (route.source != address.local || is_elsewhere) return false;
+      if (route.source != address.local || (is_elsewhere && !leads_by(route, address.link))) return false;
       doubt(route.family, route.table);
       if (is_down) return false;
       // It stays, without a source.
@@ -133,7 +146,8 @@ unsigned NetworkStore::address_gone(const LinkAddress& address) {
   what |= each_route(AF_INET, [&](Route& route, bool&) {
     if (route.source != address.local || refuses(route)) return false;
     doubt(route.family, route.table);
-    return route.table == table;
+    // Those of nexthop objects survive it.
+    return route.table == table && route.nexthop == 0;
   });
   return what;
 }

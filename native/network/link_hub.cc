@@ -60,6 +60,16 @@ void LinkHub::unsubscribe(LinkObserver* observer) {
   knows_ = false;
 }
 
+NetworkCounters LinkHub::counters() const {
+  const std::lock_guard lock(published_mutex_);
+  return published_;
+}
+
+void LinkHub::publish() {
+  const std::lock_guard lock(published_mutex_);
+  published_ = counters_;
+}
+
 void LinkHub::read() {
   if (!events_) {
     UniqueFd fd = open_network_events(reactor_.sys());
@@ -69,6 +79,7 @@ void LinkHub::read() {
   // Listening already: what changes while it is read is heard of, and what is heard twice changes nothing.
   store_ = read_network(reactor_.sys());
   counters_.reads++;
+  publish();
   generation_++;
   route_generation_++;
   doubts_ = {};
@@ -134,6 +145,7 @@ LinkHub::Drained LinkHub::drain(int datagrams, NetworkChanges& changes) {
     }
     if (read_messages(buffer_.get(), static_cast<size_t>(got), 0, apply).error != 0) lost = true;
   }
+  publish();
   if (counters_.messages != before && !audit_timer_.armed() && !auditing_) audit_timer_.arm(cadence_.every_ms);
   return lost ? Drained::lost : drained;
 }
@@ -150,6 +162,7 @@ void LinkHub::confirm() {
   confirm_generation_ = route_generation_;
   doubts_asked_ = std::exchange(doubts_, {});
   counters_.confirmations++;
+  publish();
   thread_.ask({NetworkQuestion::Kind::confirm, doubts_asked_});
 }
 
@@ -211,6 +224,7 @@ void LinkHub::on_confirmed(const NetworkAnswer& answer) {
   const Differences refuted = compare(store_, answer.store, doubts_asked_);
   if (refuted.sum() != 0) {
     counters_.refuted.add(refuted);
+    publish();
     generation_++;
     store_.take_over(answer.store, doubts_asked_);
     NetworkChanges changes;
@@ -232,8 +246,9 @@ void LinkHub::on_audited(NetworkAnswer&& answer) {
   if (corrected.sum() != 0 && !std::exchange(audit_suspects_, true)) return audit_timer_.arm(cadence_.recheck_ms);
   audit_suspects_ = false;
   counters_.audits++;
-  if (corrected.sum() == 0) return;
   counters_.corrected.add(corrected);
+  publish();
+  if (corrected.sum() == 0) return;
   generation_++;
   route_generation_++;
   store_ = std::move(answer.store);

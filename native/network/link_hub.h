@@ -1,6 +1,7 @@
 // The one netlink socket of a monitor: its messages feed the store, and who observes hears of what they have changed.
 #pragma once
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -59,8 +60,9 @@ struct AuditCadence {
   /// Where something has changed during the dump, so that nothing can be said.
   double again_ms = 10'000;
   int tries = 3;
-  /// What differs must differ twice: a dump shows some things up to a second before they are told (a carrier, the end of duplicate detection).
-  double recheck_ms = 2000;
+  /// What differs must differ twice: a dump shows some things before they are told (the end of duplicate detection, and a carrier, which the
+  /// kernel tells of for a hundred devices a second, those of all namespaces together).
+  double recheck_ms = 10'000;
 };
 
 class LinkHub {
@@ -83,13 +85,15 @@ class LinkHub {
   /// The state has been read since somebody subscribed.
   bool knows() const { return knows_; }
   const NetworkStore& network() const { return store_; }
-  const NetworkCounters& counters() const { return counters_; }
+  /// From any thread.
+  NetworkCounters counters() const;
   Router& router() { return router_; }
   /// From any thread, once the reactor turns no more.
   void stop() { thread_.stop(); }
 
  private:
   enum class Drained { all, some, lost };
+  void publish();
 
   void read();
   void read_anew();
@@ -114,6 +118,8 @@ class LinkHub {
   bool knows_ = false;
   std::vector<LinkObserver*> observers_;
   NetworkCounters counters_;
+  mutable std::mutex published_mutex_;
+  NetworkCounters published_;
 
   NetworkThread thread_;
   /// Counts changes, so that an answer can be dropped that is older than what is known by now.

@@ -109,7 +109,7 @@ Change NetworkStore::apply_address(const LinkAddress& address, bool gone) {
   unsigned what = Change::kAddress;
   // An address gives life to hops that had gone with the last one.
   const Link* link = find(address.link);
-  if (address.local.family == AF_INET && link != nullptr) what |= links_hops_up(*link);
+  if (address.local.family == AF_INET && link != nullptr && link->up()) what |= links_hops_up(AF_INET, address.link);
   return {what, address.link};
 }
 

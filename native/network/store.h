@@ -115,7 +115,7 @@ class NetworkStore {
   // consequences.cc: what the kernel does without a word. Each gives bits of Change.
   unsigned follow_flags(const Link& link, unsigned before);
   unsigned links_hops_down(int link, bool is_unregistered, bool forced);
-  unsigned links_hops_up(const Link& link);
+  unsigned links_hops_up(uint8_t family, int link);
   unsigned address_gone(const LinkAddress& address);
   unsigned flush_nexthops(int link);
   unsigned nexthop_gone(uint32_t id);

@@ -26,8 +26,8 @@ export async function status(options: PlaceOptions & { json?: true; watch?: true
 async function look(stateDir: string): Promise<Known> {
   try {
     const answer = await ask(stateDir, { v: 1, request: 'status' }, answerMs);
-    const { snapshot, connection, pid, version } = answer;
-    return { running: true, pid, version, snapshot, connection };
+    const { snapshot, connection, network, pid, version } = answer;
+    return { running: true, pid, version, snapshot, connection, network };
   } catch (error) {
     if (error instanceof SockmonError && error.code === 'NOT_RUNNING') return lastKnown(stateDir);
     throw error;

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { SockmonError } from '../core/errors.js';
 import { actions, idShape } from '../core/model.js';
-import type { CommandAnswer } from '../core/ports.js';
+import type { CommandAnswer, NetworkCounters } from '../core/ports.js';
 import { boolean, number, oneOf, optional, strictObject, type TypeOf, tagged } from '../core/shape.js';
 import type { ConnectionView, Snapshot } from '../core/snapshot-model.js';
 import { runtimeFile } from '../runtime-dir.js';
@@ -33,6 +33,7 @@ export type ControlCommand = Extract<ControlRequest, { request: 'command' }>;
 export interface StatusAnswer {
   readonly snapshot: Snapshot;
   readonly connection: ConnectionView;
+  readonly network: NetworkCounters;
   readonly pid: number;
   readonly version: string;
 }

@@ -56,6 +56,20 @@ export interface Run {
   readonly graceMs: number;
 }
 
+export type NetworkKind = 'links' | 'addresses' | 'routes' | 'rules' | 'nexthops';
+
+/** How the monitor has kept its picture of the network; native/index.d.ts says what each number means. */
+export interface NetworkCounters {
+  readonly messages: number;
+  readonly changes: number;
+  readonly reads: number;
+  readonly overflows: number;
+  readonly confirmations: number;
+  readonly refuted: Readonly<Record<NetworkKind, number>>;
+  readonly audits: number;
+  readonly corrected: Readonly<Record<NetworkKind, number>>;
+}
+
 export interface Watcher {
   /**
    * Takes over the scripts of an earlier sockmon that still run: those that it has left run files of, and those of `recorded`. Their ends
@@ -74,6 +88,7 @@ export interface Watcher {
   endRun(id: string): void;
   /** SIGKILLs the process that a sensor of the resource watches, by its pidfd. Words where there is none. */
   kill(resource: string): string | null;
+  network(): NetworkCounters;
   /** Resolves when the thread has answered; never, when it hangs or has ended. */
   ping(): Promise<void>;
   close(): void;

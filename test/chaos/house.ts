@@ -12,6 +12,7 @@ import type { ConnectionView } from '../../src/core/snapshot-model.js';
 import { type OpenJournal, openJournal } from '../../src/journal.js';
 import { isTellable } from '../../src/mqtt/messages.js';
 import { Supervisor } from '../../src/supervisor.js';
+import { quietNetwork } from '../supervisor/fakes.js';
 
 const secondMs = 1000;
 const hourMs = 3_600_000;
@@ -303,6 +304,7 @@ export class House {
           }),
         endRun: () => effect('end run'),
         kill: () => null,
+        network: () => quietNetwork,
         ping: () => Promise.resolve(),
         close: () => {},
       },

@@ -11,6 +11,7 @@ import type {
   Evidence,
   EvidencePort,
   Log,
+  NetworkCounters,
   RebootPort,
   Reporter,
   Run,
@@ -35,6 +36,19 @@ export function alone(log: Log): Omit<WatcherOptions, 'onInputs'> {
     log,
   };
 }
+
+const nothing = { links: 0, addresses: 0, routes: 0, rules: 0, nexthops: 0 };
+/** Nothing has been heard of it. */
+export const quietNetwork: NetworkCounters = {
+  messages: 0,
+  changes: 0,
+  reads: 0,
+  overflows: 0,
+  confirmations: 0,
+  refuted: nothing,
+  audits: 0,
+  corrected: nothing,
+};
 
 export class FakeWatcher implements Watcher {
   readonly calls: string[] = [];
@@ -69,6 +83,9 @@ export class FakeWatcher implements Watcher {
   kill(resource: string): string | null {
     this.calls.push(`kill ${resource}`);
     return null;
+  }
+  network(): NetworkCounters {
+    return quietNetwork;
   }
   async ping(): Promise<void> {}
   close(): void {

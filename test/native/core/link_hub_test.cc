@@ -1,5 +1,12 @@
 #include "network/link_hub.h"
 
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+
 #include "base/error.h"
 #include "check.h"
 #include "sensors/link.h"
@@ -17,9 +24,9 @@ struct Counter : LinkObserver {
 
 constexpr double kRenewalMs = 100;
 
-std::unique_ptr<LinkJudge> loopback() {
+std::unique_ptr<LinkJudge> named(const char* interface) {
   NamedLinkSpec spec;
-  spec.interface = "lo";
+  spec.interface = interface;
   return std::make_unique<NamedLinkJudge>(spec);
 }
 
@@ -70,7 +77,7 @@ void a_sensor_without_netlink_says_so_and_is_not_taken_for_absent() {
   Reactor reactor(sys, no_errors);
   LinkHub hub(reactor);
   RecordingHost host;
-  LinkSensor sensor(reactor, hub, host, loopback(), kRenewalMs);
+  LinkSensor sensor(reactor, hub, host, named("lo"), kRenewalMs);
   const SensorReport report = sensor.start();
   CHECK(report.state == SensorState::unknown && !report.detail.empty());
   CHECK(host.faults.size() == 1 && host.faults[0].code == "EPERM");
@@ -88,7 +95,7 @@ void what_is_refused_at_start_is_tried_again(int allowed) {
   Reactor reactor(sys, no_errors);
   LinkHub hub(reactor);
   RecordingHost hosts[2];
-  LinkSensor first(reactor, hub, hosts[0], loopback(), kRenewalMs), second(reactor, hub, hosts[1], loopback(), kRenewalMs);
+  LinkSensor first(reactor, hub, hosts[0], named("lo"), kRenewalMs), second(reactor, hub, hosts[1], named("lo"), kRenewalMs);
   CHECK(first.start().state == SensorState::unknown && second.start().state == SensorState::unknown);
   CHECK(hosts[0].faults[0].active && hosts[1].faults[0].active);
   refuses = false;
@@ -103,10 +110,120 @@ void a_sensor_reads_the_real_network() {
   Reactor reactor(real_sys(), no_errors);
   LinkHub hub(reactor);
   RecordingHost host;
-  LinkSensor sensor(reactor, hub, host, loopback(), kRenewalMs);
+  LinkSensor sensor(reactor, hub, host, named("lo"), kRenewalMs);
   const SensorReport report = sensor.start();
   CHECK(report.interface == "lo" && report.carrier.has_value());
   CHECK(sensor.snapshot().state == report.state && host.reports.empty() && host.faults.empty());
+}
+
+/// Does it in a network namespace of its own, in a child.
+void in_a_namespace(const std::function<void()>& action) {
+  const pid_t child = fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) {
+      fprintf(stderr, "link_hub: skipped, no network namespace can be made here: %s\n", strerror(errno));
+      _exit(0);
+    }
+    action();
+    _exit(0);
+  }
+  int status = 0;
+  CHECK(waitpid(child, &status, 0) == child && status == 0);
+}
+
+void ip(const std::string& words) { CHECK(system(("ip " + words).c_str()) == 0); }
+
+/// wan0 with an address and a default route; its other end is far0.
+void make_wan() {
+  ip("link add wan0 type veth peer name far0");
+  for (const char* link : {"lo", "far0", "wan0"}) ip(std::string("link set up ") + link);
+  ip("addr add 192.0.2.2/24 dev wan0");
+  ip("route add default via 192.0.2.1");
+}
+
+
+void a_link_that_goes_down_is_told_as_gone_when_it_is_being_deleted() {
+  for (const bool deleted : {false, true}) {
+    in_a_namespace([deleted] {
+      make_wan();
+      Reactor reactor(real_sys(), no_errors);
+      LinkHub hub(reactor);
+      RecordingHost host;
+      LinkSensor sensor(reactor, hub, host, named("wan0"), kRenewalMs);
+      CHECK(sensor.start().state == SensorState::up);
+      ip(deleted ? "link del wan0" : "link set wan0 down");
+      run_until(reactor, [&] { return !host.reports.empty(); });
+      CHECK(host.order == (std::vector<std::string>{"died", "report"}));
+      CHECK(host.reports[0].reason == (deleted ? &kInterfaceGone : &kInterfaceDown));
+    });
+  }
+}
+
+/// The rule says that the default route goes with the link; unheard, it has come back before the kernel is asked.
+void what_follows_by_a_rule_is_confirmed_and_what_is_refuted_is_put_right() {
+  in_a_namespace([] {
+    make_wan();
+    World world;
+    const auto has_route = [&] { return !world.hub.network().default_routes().empty(); };
+    CHECK(has_route());
+    ip("link set wan0 down");
+    // One message, then silence; the questions have sockets that wait.
+    int heard = 1;
+    world.sys.on_recv = [&](int fd) -> ssize_t {
+      if ((fcntl(fd, F_GETFL) & O_NONBLOCK) == 0 || heard-- > 0) return FakeSys::kReal;
+      return fail(EAGAIN);
+    };
+    // The question is put before it is back, and answered after: the thread waits for this turn of the hub.
+    ip("link set wan0 up");
+    ip("route add default via 192.0.2.1");
+    world.hub.on_ready();
+    CHECK(!has_route() && world.hub.counters().confirmations == 1);
+    run_until(world.reactor, has_route);
+    CHECK(world.hub.counters().refuted.routes == 1 && world.hub.counters().refuted.sum() == 1);
+    world.sys.on_recv = nullptr;
+  });
+}
+
+void an_audit_puts_right_what_no_message_has_told() {
+  in_a_namespace([] {
+    make_wan();
+    FakeSys sys;
+    Reactor reactor(sys, no_errors);
+    AuditCadence cadence;
+    cadence.every_ms = 50;
+    cadence.recheck_ms = 20;
+    LinkHub hub(reactor, cadence);
+    Counter counter;
+    hub.subscribe(&counter);
+    const auto count = [&] { return hub.counters(); };
+    // A message, then an audit that finds nothing.
+    ip("link set wan0 mtu 1400");
+    run_until(reactor, [&] { return count().audits == 1; });
+    CHECK(count().corrected.sum() == 0 && counter.states == 0);
+    // A route whose message is lost on the way to the store, without ENOBUFS.
+    const size_t before = hub.network().default_routes().size();
+    bool is_lost = false;
+    sys.on_recv = [&](int fd) -> ssize_t {
+      if (!is_lost || (fcntl(fd, F_GETFL) & O_NONBLOCK) == 0) return FakeSys::kReal;
+      char ignored[8192];
+      ssize_t got;
+      while ((got = recv(fd, ignored, sizeof ignored, 0)) > 0) {
+      }
+      return fail(EAGAIN);
+    };
+    is_lost = true;
+    ip("route add default via 192.0.2.1 metric 7");
+    hub.refresh();
+    is_lost = false;
+    CHECK(hub.network().default_routes().size() == before);
+    ip("link set wan0 mtu 1300");
+    ip("link set wan0 promisc on");
+    run_until(reactor, [&] { return count().audits == 2; });
+    CHECK(count().corrected.routes == 1 && count().corrected.sum() == 1 && counter.states == 1);
+    CHECK(hub.network().default_routes().size() == before + 1);
+    hub.unsubscribe(&counter);
+  });
 }
 
 }  // namespace
@@ -119,6 +236,9 @@ void test_link_hub() {
   what_is_refused_at_start_is_tried_again(0);
   what_is_refused_at_start_is_tried_again(1);
   a_sensor_reads_the_real_network();
+  a_link_that_goes_down_is_told_as_gone_when_it_is_being_deleted();
+  what_follows_by_a_rule_is_confirmed_and_what_is_refuted_is_put_right();
+  an_audit_puts_right_what_no_message_has_told();
 }
 
 }  // namespace sockmon

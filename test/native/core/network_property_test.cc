@@ -20,8 +20,8 @@ namespace {
 
 constexpr int kOperations = 300;
 constexpr int kPatienceMs = 20'000;
-/// Linkwatch of the kernel takes a second, and a busy machine adds to it.
-constexpr int kUntoldMs = 3000;
+/// Linkwatch of the kernel takes a second, and for more than a hundred devices of the whole machine one more for each hundred.
+constexpr int kUntoldMs = 30'000;
 
 int number_from(const char* variable, int fallback) {
   const char* text = getenv(variable);
@@ -328,6 +328,7 @@ int play() {
   for (int i = 0; i < operations; i++) {
     const std::string operation = dice.operation();
     last.push_back(operation);
+    if (getenv("SOCKMON_PROPERTY_LOUD") != nullptr) fprintf(stderr, "%d: ip %s\n", i, operation.c_str());
     if (last.size() > 30) last.erase(last.begin());
     const std::string wrong = world.after(operation);
     if (wrong.empty()) continue;
