@@ -58,6 +58,9 @@ scenario('status and history, while it runs and when it does not', async lab => 
   assert.equal(answer.running, true);
   assert.equal(answer.snapshot.resources.tcpip.state, 'up');
   assert.equal(answer.snapshot.outages_total, 1);
+  assert.ok(answer.network.reads > 0 && answer.network.changes > 0);
+  const nothing = { links: 0, addresses: 0, routes: 0, rules: 0, nexthops: 0 };
+  assert.deepEqual([answer.network.refuted, answer.network.corrected], [nothing, nothing]);
   assert.match(sockmon('status', ...inState).stdout, /tcpip/);
 
   await daemon.stop();

@@ -51,6 +51,8 @@ describe('a link whose messages were dropped because nobody read them', { skip }
     const table = await netns.sh(whileDeaf('ip addr flush dev wan0'));
     assert.ok(drops(table) > 0, `nothing was dropped, so nothing is proved:\n${table}`);
     assert.equal((await netns.recorder.state('down')).reason, 'no_address');
+    const { overflows, reads } = await netns.network();
+    assert.ok(overflows > 0 && reads > 1, `${overflows} overflows, ${reads} reads`);
     await netns.sh(`ip addr add ${address} dev wan0; ${route}`);
     assert.deepEqual((await netns.recorder.state('up')).addresses, [address]);
     await netns.sh('ip route del default');

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { RunSpec, SensorReport, SensorSpec } from '../../native/index.js';
+import type { NetworkCounters, RunSpec, SensorReport, SensorSpec } from '../../native/index.js';
 import { atEnd, type Event, Recorder } from './helpers.js';
 
 type Answer = { events: Event[] } | { result: unknown } | { error: string };
@@ -31,6 +31,9 @@ export class Netns {
   }
   snapshot(resource: string): Promise<SensorReport[]> {
     return this.#call('snapshot', resource) as Promise<SensorReport[]>;
+  }
+  network(): Promise<NetworkCounters> {
+    return this.#call('network') as Promise<NetworkCounters>;
   }
   async armReflex(resource: string, run: RunSpec): Promise<void> {
     await this.#call('armReflex', resource, run);
