@@ -45,7 +45,7 @@ void LinkSensor::on_network(const NetworkStore& network, const NetworkChanges& c
 /// Down, and no other one can take over: dead in any case. A device that is deleted is told as down before, by some 0.1 to 20 ms.
 bool LinkSensor::is_taken_down(const NetworkStore& network) const {
   const Link* link = network.find(life_.verdict().index);
-  return life_.is_up() && link != nullptr && !link->up() && !judge_->may_move(network, link->index);
+  return life_.may_die() && link != nullptr && !link->up() && !judge_->may_move(network, link->index);
 }
 
 void LinkSensor::on_settled(const NetworkStore& network, uint64_t ticket) {
@@ -87,8 +87,8 @@ void LinkSensor::look(const NetworkStore& network, bool is_settled) {
     return host_.fault(error.code(), error.what());
   }
   // An interface that is down, while another one may take over; or the first of several losses, of which a later one explains it.
-  const bool may_change = sight.missing == &kInterfaceDown || life_.loses_what_may_be_renewed(sight);
-  if (!is_settled && life_.is_up() && may_change) {
+  const bool may_change = (life_.may_die() && sight.missing == &kInterfaceDown) || life_.loses_what_may_be_renewed(sight);
+  if (!is_settled && may_change) {
     if (!ticket_) ticket_ = hub_.settle();
     return;
   }

@@ -44,8 +44,7 @@ void LinkLife::judge_living(const LinkSight& sight) {
 
 void LinkLife::judge_dead(const LinkSight& sight) {
   if (sight.missing == nullptr) return become_up(sight.carrier);
-  const bool is_borne = verdict_.reason->nature == Nature::unreachable;
-  if (is_borne && sight.missing->nature == Nature::gone) die(*sight.missing);
+  if (may_die() && sight.missing->nature == Nature::gone) die(*sight.missing);
 }
 
 void LinkLife::become_up(bool carrier) {

@@ -53,6 +53,8 @@ class LinkLife {
  public:
   const LinkVerdict& next(LinkSight sight);
   bool is_up() const { return verdict_.state == SensorState::up; }
+  /// Up, or down and borne: the loss of the interface is still to be answered.
+  bool may_die() const { return is_up() || (verdict_.state == SensorState::down && verdict_.reason->nature == Nature::unreachable); }
   /// It lives, and what is seen would make it a death that may yet have an excuse: its carrier goes as well.
   bool loses_what_may_be_renewed(const LinkSight& sight) const {
     return is_up() && !excused_ && sight.carrier && may_be_renewed(sight);

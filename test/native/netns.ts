@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { NetworkCounters, RunSpec, SensorReport, SensorSpec } from '../../native/index.js';
+import type { Nature, NetworkCounters, RunSpec, SensorReport, SensorSpec } from '../../native/index.js';
 import { atEnd, type Event, Recorder } from './helpers.js';
 
 type Answer = { events: Event[] } | { result: unknown } | { error: string };
@@ -35,8 +35,8 @@ export class Netns {
   network(): Promise<NetworkCounters> {
     return this.#call('network') as Promise<NetworkCounters>;
   }
-  async armReflex(resource: string, run: RunSpec): Promise<void> {
-    await this.#call('armReflex', resource, run);
+  async armReflex(resource: string, run: RunSpec, natures?: readonly Nature[]): Promise<void> {
+    await this.#call('armReflex', resource, run, ...(natures === undefined ? [] : [natures]));
   }
   /** Runs it with sh -e inside the namespace. */
   async sh(script: string): Promise<string> {
