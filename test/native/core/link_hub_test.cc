@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstring>
 
 #include "base/error.h"
@@ -163,6 +164,38 @@ void a_link_that_goes_down_is_told_as_gone_when_it_is_being_deleted() {
   }
 }
 
+/// The thread that asks waits for the lock, the sensor does not.
+void a_kernel_that_holds_its_lock_keeps_no_report_back() {
+  in_a_namespace([] {
+    make_wan();
+    FakeSys sys;
+    std::atomic<bool> is_held{false};
+    const pthread_t monitor = pthread_self();
+    sys.on_send = [&](int) -> ssize_t {
+      while (is_held && !pthread_equal(monitor, pthread_self())) usleep(1000);
+      return FakeSys::kReal;
+    };
+    Reactor reactor(sys, no_errors);
+    LinkHub hub(reactor);
+    RecordingHost host;
+    LinkSensor sensor(reactor, hub, host, wan());
+    CHECK(sensor.start().state == SensorState::up);
+    is_held = true;
+    ip("link set wan0 down");
+    const double since_ms = sys.boot_ms();
+    run_until(reactor, [&] { return !host.order.empty(); });
+    CHECK(host.order == std::vector<std::string>{"died"} && sys.boot_ms() < since_ms + 500);
+    run_until(reactor, [&] { return !host.reports.empty(); });
+    CHECK(host.reports[0].reason == &kInterfaceDown && sys.boot_ms() >= since_ms + 900);
+    // Its answer comes late and is no second report.
+    is_held = false;
+    ip("link set wan0 up");
+    ip("route add default via 192.0.2.1");
+    run_until(reactor, [&] { return host.reports.size() > 1; });
+    CHECK(host.reports[1].state == SensorState::up && host.reports.size() == 2);
+  });
+}
+
 /// The rule says that the default route goes with the link; unheard, it has come back before the kernel is asked.
 void what_follows_by_a_rule_is_confirmed_and_what_is_refuted_is_put_right() {
   in_a_namespace([] {
@@ -240,6 +273,7 @@ void test_link_hub() {
   what_is_refused_at_start_is_tried_again(1);
   a_sensor_reads_the_real_network();
   a_link_that_goes_down_is_told_as_gone_when_it_is_being_deleted();
+  a_kernel_that_holds_its_lock_keeps_no_report_back();
   what_follows_by_a_rule_is_confirmed_and_what_is_refuted_is_put_right();
   an_audit_puts_right_what_no_message_has_told();
 }
