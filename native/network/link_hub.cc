@@ -17,13 +17,17 @@ constexpr double kSettleMs = 1000;
 /// Before whoever waits on the reactor has a turn: some 2 us each.
 constexpr int kDatagramsATurn = 512;
 constexpr int kAll = -1;
+/// With more of them whoever observes looks at everything: a list of ten thousand is dearer to search.
+constexpr size_t kManyLinks = 1000;
 constexpr unsigned kRouting = Change::kRoute | Change::kNexthop | Change::kRule;
 
 }  // namespace
 
 void NetworkChanges::add(const Change& change) {
   what |= change.what;
-  if (change.any() && change.link != 0 && !touches(change.link)) links.push_back(change.link);
+  if (!change.any() || change.link == 0 || everything || touches(change.link)) return;
+  links.push_back(change.link);
+  everything = links.size() > kManyLinks;
 }
 
 /// From the end: what comes in a row is mostly about the same link.

@@ -18,7 +18,7 @@ struct NetworkChanges {
   unsigned what = Change::kNothing;
   /// The links that it was about.
   std::vector<int> links;
-  /// Everything may have: it was read anew.
+  /// Everything may have: it was read anew, or too much was told.
   bool everything = false;
 
   void add(const Change& change);
