@@ -210,7 +210,7 @@ void LinkHub::on_answer(NetworkAnswer&& answer) {
       settled(settle_done_);
       break;
     case NetworkQuestion::Kind::confirm:
-      on_confirmed(answer);
+      on_confirmed(std::move(answer));
       break;
     case NetworkQuestion::Kind::audit:
       on_audited(std::move(answer));
@@ -218,12 +218,13 @@ void LinkHub::on_answer(NetworkAnswer&& answer) {
   }
 }
 
-void LinkHub::on_confirmed(const NetworkAnswer& answer) {
+void LinkHub::on_confirmed(NetworkAnswer&& answer) {
   const bool is_overtaken = confirm_generation_ != route_generation_;
   if (!answer.code.empty() || is_overtaken) {
     doubts_.add(doubts_asked_);
     return doubt_timer_.arm(is_overtaken ? kOvertakenMs : kRetryMs);
   }
+  answer.store.add_unread(store_);
   const Differences refuted = compare(store_, answer.store, doubts_asked_);
   if (refuted.sum() != 0) {
     counters_.refuted.add(refuted);
@@ -245,6 +246,7 @@ void LinkHub::on_audited(NetworkAnswer&& answer) {
     return;
   }
   audit_tries_ = 0;
+  answer.store.add_unread(store_);
   const Differences corrected = compare(store_, answer.store);
   if (corrected.sum() != 0 && !std::exchange(audit_suspects_, true)) return audit_timer_.arm(cadence_.recheck_ms);
   audit_suspects_ = false;

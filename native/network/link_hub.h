@@ -103,7 +103,7 @@ class LinkHub {
   void settled(uint64_t ticket);
   void audit();
   void on_answer(NetworkAnswer&& answer);
-  void on_confirmed(const NetworkAnswer& answer);
+  void on_confirmed(NetworkAnswer&& answer);
   void on_audited(NetworkAnswer&& answer);
 
   Reactor& reactor_;

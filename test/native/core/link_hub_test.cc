@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "check.h"
+#include "network/netlink.h"
 #include "sensors/link.h"
 
 namespace sockmon {
@@ -221,6 +222,42 @@ void what_follows_by_a_rule_is_confirmed_and_what_is_refuted_is_put_right() {
   });
 }
 
+/// A table longer than the head that is read of it, with and without the half in its middle.
+void a_long_table_is_read_as_far_as_it_must_be() {
+  in_a_namespace([] {
+    make_wan();
+    const TempDir folder;
+    std::string routes;
+    for (int i = 0; i < 2000; i++) routes += "route add 10.1." + std::to_string(i / 250) + "." + std::to_string(i % 250) + " dev wan0\n";
+    ip("-batch " + folder.write("routes", routes));
+    const auto halves = [](const NetworkStore& store) {
+      size_t count = 0;
+      for (const auto& [key, list] : store.routes()) count += key.family == AF_INET && key.prefix_length == 1 ? list.size() : 0;
+      return count;
+    };
+    size_t received = 0;
+    FakeSys sys;
+    sys.on_recv = [&](int) -> ssize_t {
+      received++;
+      return FakeSys::kReal;
+    };
+    const NetworkStore before = read_network(sys);
+    const size_t datagrams = received;
+    CHECK(before.default_routes().size() == 1 && halves(before) == 0);
+    ip("route add 0.0.0.0/1 dev wan0");
+    ip("route add 128.0.0.0/1 dev wan0");
+    received = 0;
+    const NetworkStore both = read_network(sys);
+    CHECK(halves(both) == 2 && received > datagrams + 5);
+    // A lone upper half is not looked for, and what is known of it stays.
+    ip("route del 0.0.0.0/1");
+    NetworkStore read = read_network(sys);
+    CHECK(halves(read) == 0);
+    read.add_unread(both);
+    CHECK(halves(read) == 1);
+  });
+}
+
 void an_audit_puts_right_what_no_message_has_told() {
   in_a_namespace([] {
     make_wan();
@@ -275,6 +312,7 @@ void test_link_hub() {
   a_link_that_goes_down_is_told_as_gone_when_it_is_being_deleted();
   a_kernel_that_holds_its_lock_keeps_no_report_back();
   what_follows_by_a_rule_is_confirmed_and_what_is_refuted_is_put_right();
+  a_long_table_is_read_as_far_as_it_must_be();
   an_audit_puts_right_what_no_message_has_told();
 }
 
