@@ -125,9 +125,10 @@ unsigned NetworkStore::address_gone(const LinkAddress& address) {
     const Link* link = find(address.link);
     const bool is_down = link == nullptr || !link->up();
     return each_route(AF_INET6, [&](Route& route, bool& changed) {
-      if (route.source != address.local || (is_elsewhere && !leads_by(route, address.link))) return false;
+      if (route.source != address.local) return false;
+      // Where it is elsewhere too, the state of duplicate detection there decides, which is not always told.
       doubt(route.family, route.table);
-      if (is_down) return false;
+      if (is_down || (is_elsewhere && !leads_by(route, address.link))) return false;
       // It stays, without a source.
       route.source = {};
       changed = true;

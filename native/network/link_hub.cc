@@ -17,13 +17,17 @@ constexpr double kSettleMs = 1000;
 /// Before whoever waits on the reactor has a turn: some 2 us each.
 constexpr int kDatagramsATurn = 512;
 constexpr int kAll = -1;
+/// With more of them whoever observes looks at everything: a list of ten thousand is dearer to search.
+constexpr size_t kManyLinks = 1000;
 constexpr unsigned kRouting = Change::kRoute | Change::kNexthop | Change::kRule;
 
 }  // namespace
 
 void NetworkChanges::add(const Change& change) {
   what |= change.what;
-  if (change.any() && change.link != 0 && !touches(change.link)) links.push_back(change.link);
+  if (!change.any() || change.link == 0 || everything || touches(change.link)) return;
+  links.push_back(change.link);
+  everything = links.size() > kManyLinks;
 }
 
 /// From the end: what comes in a row is mostly about the same link.
@@ -207,7 +211,7 @@ void LinkHub::on_answer(NetworkAnswer&& answer) {
       settled(settle_done_);
       break;
     case NetworkQuestion::Kind::confirm:
-      on_confirmed(answer);
+      on_confirmed(std::move(answer));
       break;
     case NetworkQuestion::Kind::audit:
       on_audited(std::move(answer));
@@ -215,12 +219,13 @@ void LinkHub::on_answer(NetworkAnswer&& answer) {
   }
 }
 
-void LinkHub::on_confirmed(const NetworkAnswer& answer) {
+void LinkHub::on_confirmed(NetworkAnswer&& answer) {
   const bool is_overtaken = confirm_generation_ != route_generation_;
   if (!answer.code.empty() || is_overtaken) {
     doubts_.add(doubts_asked_);
     return doubt_timer_.arm(is_overtaken ? kOvertakenMs : kRetryMs);
   }
+  answer.store.add_unread(store_);
   const Differences refuted = compare(store_, answer.store, doubts_asked_);
   if (refuted.sum() != 0) {
     counters_.refuted.add(refuted);
@@ -242,6 +247,7 @@ void LinkHub::on_audited(NetworkAnswer&& answer) {
     return;
   }
   audit_tries_ = 0;
+  answer.store.add_unread(store_);
   const Differences corrected = compare(store_, answer.store);
   if (corrected.sum() != 0 && !std::exchange(audit_suspects_, true)) return audit_timer_.arm(cadence_.recheck_ms);
   audit_suspects_ = false;

@@ -19,7 +19,7 @@ struct NetworkChanges {
   unsigned what = Change::kNothing;
   /// The links that it was about.
   std::vector<int> links;
-  /// Everything may have: it was read anew.
+  /// Everything may have: it was read anew, or too much was told.
   bool everything = false;
 
   void add(const Change& change);
@@ -105,7 +105,7 @@ class LinkHub {
   void settled(uint64_t ticket);
   void audit();
   void on_answer(NetworkAnswer&& answer);
-  void on_confirmed(const NetworkAnswer& answer);
+  void on_confirmed(NetworkAnswer&& answer);
   void on_audited(NetworkAnswer&& answer);
 
   Reactor& reactor_;

@@ -96,6 +96,10 @@ class NetworkStore {
   /// Tables that a packet may be routed by: main, default and local, those that rules name and those of VRFs.
   std::set<uint32_t> tables(uint8_t family) const;
 
+  /// Of this IPv4 table only the head was read, in which a lone upper half is not.
+  void note_head(uint32_t table) { heads_.insert(table); }
+  /// Adds what was not read of those tables, as `kept` has it.
+  void add_unread(const NetworkStore& kept);
   /// What was doubtful is now as it was read.
   void take_over(const NetworkStore& read, const Doubts& doubts);
 
@@ -134,6 +138,7 @@ class NetworkStore {
   std::vector<Rule> rules_;
   std::map<uint32_t, Nexthop> nexthops_;
   Doubts doubts_;
+  std::set<uint32_t> heads_;
   mutable std::vector<DefaultRoute> default_routes_;
   mutable bool default_routes_known_ = false;
 };

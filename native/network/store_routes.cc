@@ -203,6 +203,14 @@ bool NetworkStore::has_default_route(int link, int family) const {
   });
 }
 
+void NetworkStore::add_unread(const NetworkStore& kept) {
+  for (const auto& [key, list] : kept.routes_) {
+    if (key.family == AF_INET && key.upper_half && heads_.count(key.table) != 0) routes_.emplace(key, list);
+  }
+  heads_.clear();
+  default_routes_known_ = false;
+}
+
 void NetworkStore::take_over(const NetworkStore& read, const Doubts& doubts) {
   const auto is_doubtful = [&](const RouteKey& key) { return doubts.tables.count({key.family, key.table}) != 0; };
   for (auto each = routes_.begin(); each != routes_.end();) each = is_doubtful(each->first) ? routes_.erase(each) : std::next(each);

@@ -5,10 +5,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstring>
 
 #include "base/error.h"
 #include "check.h"
+#include "network/netlink.h"
 #include "sensors/link.h"
 #include "sensors/named_link.h"
 
@@ -160,6 +162,38 @@ void a_link_that_goes_down_is_told_as_gone_when_it_is_being_deleted() {
   }
 }
 
+/// The thread that asks waits for the lock, the sensor does not.
+void a_kernel_that_holds_its_lock_keeps_no_report_back() {
+  in_a_namespace([] {
+    make_wan();
+    FakeSys sys;
+    std::atomic<bool> is_held{false};
+    const pthread_t monitor = pthread_self();
+    sys.on_send = [&](int) -> ssize_t {
+      while (is_held && !pthread_equal(monitor, pthread_self())) usleep(1000);
+      return FakeSys::kReal;
+    };
+    Reactor reactor(sys, no_errors);
+    LinkHub hub(reactor);
+    RecordingHost host;
+    LinkSensor sensor(reactor, hub, host, wan());
+    CHECK(sensor.start().state == SensorState::up);
+    is_held = true;
+    ip("link set wan0 down");
+    const double since_ms = sys.boot_ms();
+    run_until(reactor, [&] { return !host.order.empty(); });
+    CHECK(host.order == std::vector<std::string>{"died"} && sys.boot_ms() < since_ms + 500);
+    run_until(reactor, [&] { return !host.reports.empty(); });
+    CHECK(host.reports[0].reason == &kInterfaceDown && sys.boot_ms() >= since_ms + 900);
+    // Its answer comes late and is no second report.
+    is_held = false;
+    ip("link set wan0 up");
+    ip("route add default via 192.0.2.1");
+    run_until(reactor, [&] { return host.reports.size() > 1; });
+    CHECK(host.reports[1].state == SensorState::up && host.reports.size() == 2);
+  });
+}
+
 /// The rule says that the default route goes with the link; unheard, it has come back before the kernel is asked.
 void what_follows_by_a_rule_is_confirmed_and_what_is_refuted_is_put_right() {
   in_a_namespace([] {
@@ -182,6 +216,42 @@ void what_follows_by_a_rule_is_confirmed_and_what_is_refuted_is_put_right() {
     run_until(world.reactor, has_route);
     CHECK(world.hub.counters().refuted.routes == 1 && world.hub.counters().refuted.sum() == 1);
     world.sys.on_recv = nullptr;
+  });
+}
+
+/// A table longer than the head that is read of it, with and without the half in its middle.
+void a_long_table_is_read_as_far_as_it_must_be() {
+  in_a_namespace([] {
+    make_wan();
+    const TempDir folder;
+    std::string routes;
+    for (int i = 0; i < 2000; i++) routes += "route add 10.1." + std::to_string(i / 250) + "." + std::to_string(i % 250) + " dev wan0\n";
+    ip("-batch " + folder.write("routes", routes));
+    const auto halves = [](const NetworkStore& store) {
+      size_t count = 0;
+      for (const auto& [key, list] : store.routes()) count += key.family == AF_INET && key.prefix_length == 1 ? list.size() : 0;
+      return count;
+    };
+    size_t received = 0;
+    FakeSys sys;
+    sys.on_recv = [&](int) -> ssize_t {
+      received++;
+      return FakeSys::kReal;
+    };
+    const NetworkStore before = read_network(sys);
+    const size_t datagrams = received;
+    CHECK(before.default_routes().size() == 1 && halves(before) == 0);
+    ip("route add 0.0.0.0/1 dev wan0");
+    ip("route add 128.0.0.0/1 dev wan0");
+    received = 0;
+    const NetworkStore both = read_network(sys);
+    CHECK(halves(both) == 2 && received > datagrams + 5);
+    // A lone upper half is not looked for, and what is known of it stays.
+    ip("route del 0.0.0.0/1");
+    NetworkStore read = read_network(sys);
+    CHECK(halves(read) == 0);
+    read.add_unread(both);
+    CHECK(halves(read) == 1);
   });
 }
 
@@ -237,7 +307,9 @@ void test_link_hub() {
   what_is_refused_at_start_is_tried_again(1);
   a_sensor_reads_the_real_network();
   a_link_that_goes_down_is_told_as_gone_when_it_is_being_deleted();
+  a_kernel_that_holds_its_lock_keeps_no_report_back();
   what_follows_by_a_rule_is_confirmed_and_what_is_refuted_is_put_right();
+  a_long_table_is_read_as_far_as_it_must_be();
   an_audit_puts_right_what_no_message_has_told();
 }
 
