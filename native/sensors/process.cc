@@ -96,7 +96,7 @@ void ProcessSensor::look_around() {
 /// From now on it is told what may have come.
 void ProcessSensor::seek() {
   if (seeker_ || !waits_for_the_seeker()) return;
-  seeker_ = std::make_unique<Seeker>(*context_.census, context_.folders, *spec_, [this](const Roll* roll) {
+  seeker_ = std::make_unique<Seeker>(*context_.census, context_.folders, spec_, [this](const Roll* roll) {
     if (searching_ || ending_) return;
     if (roll == nullptr) {
       rescan_delay_ms_ = kFirstRescanMs;
