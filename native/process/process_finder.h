@@ -54,6 +54,8 @@ struct Quest {
   const Roll* roll = nullptr;
   /// Look into the pidfile and no further: one small file, and one process.
   bool pidfile_only = false;
+  /// Who has handed over to the watched one, or to the dead one; null: nobody.
+  const Identity* predecessor = nullptr;
 };
 
 class ProcessFinder {
@@ -69,12 +71,15 @@ class ProcessFinder {
    * through the processes only if somebody still holds the address (then nothing is missing yet), or for a fork in the background.
    */
   Search find_heir(const ProcessSpec& spec, const Quest& quest);
+  /// Whom the pidfile names while the watched one lives: with `listen` it must hold the socket itself. Looks into that one process only.
+  Search find_named(const ProcessSpec& spec, const Quest& quest);
   /// The living process with this pid; nothing for one that is dead or dying.
   std::optional<ProcessFacts> read(pid_t pid) const { return read_living(proc_, pid); }
 
  private:
   Search find_background(const ProcessSpec& spec, const Quest& quest);
   Search by_pidfile(const ProcessSpec& spec, const Quest& quest);
+  bool serves(const ProcessSpec& spec, pid_t pid) const;
   Search by_listen(const ProcessSpec& spec, const Quest& quest);
   Search by_words(const ProcessSpec& spec, const Quest& quest);
   Search not_readable(int error) const;
