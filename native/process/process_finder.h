@@ -73,13 +73,14 @@ class ProcessFinder {
   Search find_heir(const ProcessSpec& spec, const Quest& quest);
   /// Whom the pidfile names while the watched one lives: with `listen` it must hold the socket itself. Looks into that one process only.
   Search find_named(const ProcessSpec& spec, const Quest& quest);
+  /// It lives and has the wanted socket open, or where none is said any that takes what comes.
+  bool serves(const ProcessSpec& spec, const Identity& identity) const;
   /// The living process with this pid; nothing for one that is dead or dying.
   std::optional<ProcessFacts> read(pid_t pid) const { return read_living(proc_, pid); }
 
  private:
   Search find_background(const ProcessSpec& spec, const Quest& quest);
   Search by_pidfile(const ProcessSpec& spec, const Quest& quest);
-  bool serves(const ProcessSpec& spec, pid_t pid) const;
   Search by_listen(const ProcessSpec& spec, const Quest& quest);
   Search by_words(const ProcessSpec& spec, const Quest& quest);
   Search not_readable(int error) const;

@@ -101,6 +101,7 @@ class ProcessSensor final : public Sensor {
   void find_the_dead();
   void on_end(Identity identity);
   HandOver hand_over(Ending& ending);
+  bool may_be_handed_back(Ending& ending) const;
   void wait_for_heir(bool may_wait);
   void bury(Ending ending);
   void die(const Departed& dead, double at_ms, ExitCause cause, const std::string& served_by);

@@ -310,6 +310,21 @@ describe('a master and its workers', { skip: skip || needs('nginx', ['-v']) }, (
     });
   }
 
+  it('an upgrade that is taken back is a hand-over to the old master', async test => {
+    const { ns, folder } = await open(test);
+    await ns.sh(nginx(folder));
+    await isListening(ns, 8081);
+    const { pid: before = 0 } = await alive(ns, { kind: 'process', pidfile: `${folder}/pid` });
+    process.kill(before, 'SIGUSR2');
+    await seen(ns, ['replaced']);
+    process.kill(pidIn(`${folder}/pid`), 'SIGQUIT');
+    await seen(ns, ['replaced', 'replaced']);
+    assert.equal(ns.recorder.all('sensor')[1]?.pid, before);
+    assert.equal(pidIn(`${folder}/pid`), before);
+    kill(before);
+    await ns.recorder.state('down');
+  });
+
   for (const dies of [false, true]) {
     const what = dies ? 'the death of the new master is seen while' : 'an upgrade is a hand-over although';
     it(`${what} the old one still holds a connection`, async test => {

@@ -248,6 +248,32 @@ void the_pidfile_may_go_back_to_who_still_serves() {
   }
 }
 
+void an_upgrade_that_is_taken_back_is_no_outage() {
+  // Unless who has handed over serves no more, or the new one has crashed.
+  for (const auto& [serves, crashes] : {std::pair(true, false), std::pair(false, false), std::pair(true, true)}) {
+    World world;
+    UniqueFd socket(::socket(AF_INET, SOCK_STREAM, 0));
+    CHECK(listen(socket.get(), 1) == 0);
+    if (!serves) CHECK(fcntl(socket.get(), F_SETFD, FD_CLOEXEC) == 0);
+    Child first(world.name);
+    CHECK(fcntl(socket.get(), F_SETFD, FD_CLOEXEC) == 0);
+    Child second(world.name);
+    world.write(std::to_string(first.pid()));
+    world.start();
+    world.write(std::to_string(second.pid()));
+    world.until_reports(1);
+    if (crashes) second.kill(SIGSEGV);
+    else second.end();
+    Timer writer(world.reactor, [&] { world.write(std::to_string(first.pid())); });
+    writer.arm(40);
+    world.until_reports(2);
+    const bool is_handed_back = serves && !crashes;
+    CHECK(world.has_died() == !is_handed_back);
+    CHECK(world.host.reports[1].pid == (is_handed_back ? first.pid() : second.pid()));
+    CHECK(world.host.reports[1].replaced.has_value() == is_handed_back);
+  }
+}
+
 void with_listen_it_must_hold_the_socket() {
   World world;
   UniqueFd socket(::socket(AF_INET, SOCK_STREAM, 0));
@@ -415,6 +441,7 @@ void test_hand_over() {
   a_second_instance_that_ends_at_once_does_not_take_over();
   a_word_that_is_none_or_does_not_fit_changes_nothing();
   the_pidfile_may_go_back_to_who_still_serves();
+  an_upgrade_that_is_taken_back_is_no_outage();
   with_listen_it_must_hold_the_socket();
   a_successor_that_is_dying_as_well_is_none();
   a_pidfile_that_is_being_written_is_waited_for();
