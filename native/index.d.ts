@@ -61,7 +61,7 @@ export interface SensorReport {
   detail?: string;
   /** The run id of the reflex that this death set off; absent when none was armed. */
   reflex?: string;
-  /** With `up` after `up`: what it was has ended, and a living successor had taken its place already. Words for a person. */
+  /** With `up` after `up`: what it was has ended or is about to, and a living successor has taken its place. Words for a person. */
   replaced?: string;
   /**
    * With `down`: so long from `atMs` on it does not count as a death, because somebody else is bringing it back (unit) or because it may be

@@ -41,7 +41,7 @@ struct SensorReport {
   std::optional<std::vector<std::string>> standby;
   std::string detail;
   std::optional<std::string> reflex;
-  /// With `up` after `up`: what it was has ended, and a living successor had taken its place already. Words for a person.
+  /// With `up` after `up`: what it was has ended or is about to, and a living successor has taken its place. Words for a person.
   std::optional<std::string> replaced;
   /// With `down`: who has been left behind and still serves, in words for a person. What becomes of that is told by a further `down`.
   std::optional<std::string> served_by;

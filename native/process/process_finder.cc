@@ -124,10 +124,26 @@ Search ProcessFinder::by_pidfile(const ProcessSpec& spec, const Quest& quest) {
   if (quest.dead != nullptr) {
     if (auto why = objection(*facts, *quest.dead, Claim::pidfile)) return nothing(std::move(*why));
   }
+  // nginx gives the pidfile back to its old master when the new one dies, also to one that has been told to end and serves nobody.
+  if (quest.predecessor != nullptr && facts->identity() == *quest.predecessor && !serves(spec, *quest.predecessor))
+    return nothing(process + " had handed over before, and serves no more");
   Search search;
   search.found = {found(*facts)};
   search.found[0].watched.pidfile = word.stamp;
   return search;
+}
+
+Search ProcessFinder::find_named(const ProcessSpec& spec, const Quest& quest) {
+  Search search = by_pidfile(spec, quest);
+  if (search.found.empty() || !spec.listen || serves(spec, search.found[0].watched.identity)) return search;
+  return nothing(search.found[0].words + " does not hold the socket " + spec.listen->text);
+}
+
+bool ProcessFinder::serves(const ProcessSpec& spec, const Identity& identity) const {
+  const auto facts = read(identity.pid);
+  if (!facts || !(facts->identity() == identity)) return false;
+  const auto sockets = spec.listen ? find_listeners(sys_, proc_, *spec.listen) : all_sockets(sys_, proc_);
+  return !proc_.sockets_of(identity.pid, inodes_of(sockets)).empty();
 }
 
 std::vector<BoundSocket> ProcessFinder::missing_sockets(const ProcessSpec& spec, const Quest& quest) const {

@@ -54,6 +54,8 @@ struct Quest {
   const Roll* roll = nullptr;
   /// Look into the pidfile and no further: one small file, and one process.
   bool pidfile_only = false;
+  /// Who has handed over to the watched one, or to the dead one; null: nobody.
+  const Identity* predecessor = nullptr;
 };
 
 class ProcessFinder {
@@ -69,6 +71,10 @@ class ProcessFinder {
    * through the processes only if somebody still holds the address (then nothing is missing yet), or for a fork in the background.
    */
   Search find_heir(const ProcessSpec& spec, const Quest& quest);
+  /// Whom the pidfile names while the watched one lives: with `listen` it must hold the socket itself. Looks into that one process only.
+  Search find_named(const ProcessSpec& spec, const Quest& quest);
+  /// It lives and has the wanted socket open, or where none is said any that takes what comes.
+  bool serves(const ProcessSpec& spec, const Identity& identity) const;
   /// The living process with this pid; nothing for one that is dead or dying.
   std::optional<ProcessFacts> read(pid_t pid) const { return read_living(proc_, pid); }
 

@@ -2,15 +2,16 @@
 
 namespace sockmon {
 
-Seeker::Seeker(Census& census, FolderHub* folders, const ProcessSpec& spec, const OnSign& on_sign)
-    : search_(census, spec, [on_sign](const Roll& roll) { on_sign(&roll); }) {
+Seeker::Seeker(Census& census, FolderHub* folders, const std::shared_ptr<const ProcessSpec>& spec, const OnSign& on_sign)
+    : search_(census, *spec, [on_sign](const Roll& roll) { on_sign(&roll); }) {
   if (folders == nullptr) return;
-  const auto watch = [&](const std::string& path) {
-    return std::make_unique<PathWatch>(*folders, path, [on_sign] { on_sign(nullptr); });
+  const auto watch = [&](std::shared_ptr<const std::string> path) {
+    return std::make_unique<PathWatch>(*folders, std::move(path), [on_sign] { on_sign(nullptr); });
   };
-  if (!spec.pidfile.empty()) pidfile_ = watch(spec.pidfile);
+  if (!spec->pidfile.empty()) pidfile_ = watch({spec, &spec->pidfile});
   // An abstract name has no folder.
-  if (spec.listen && !spec.listen->path.empty() && spec.listen->path[0] == '/') socket_ = watch(spec.listen->path);
+  const auto& listen = spec->listen;
+  if (listen && !listen->path.empty() && listen->path[0] == '/') socket_ = watch({listen, &listen->path});
 }
 
 }  // namespace sockmon

@@ -16,7 +16,7 @@ class Seeker {
   using OnSign = std::function<void(const Roll*)>;
 
   /// `folders`: null, where folders cannot be watched.
-  Seeker(Census& census, FolderHub* folders, const ProcessSpec& spec, const OnSign& on_sign);
+  Seeker(Census& census, FolderHub* folders, const std::shared_ptr<const ProcessSpec>& spec, const OnSign& on_sign);
 
   /// Looks around at once, and tells what comes of it also when that is nothing.
   void look() { search_.look(); }

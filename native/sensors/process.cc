@@ -14,10 +14,6 @@ constexpr double kQuickRescansMs = 1000;
 constexpr double kSlowestRescanMs = 1000;
 /// While nobody serves, and an activator would start a server: a crash of one that lives for less is not seen.
 constexpr double kIdleRescanMs = 5000;
-/// After a process was found, and ever later: it may have given up root, bound more sockets or been joined by another server of the port.
-constexpr double kFirstReviewMs = 1000;
-constexpr int kReviewFactor = 4;
-constexpr int kMostReviews = 5;
 
 }  // namespace
 
@@ -71,6 +67,7 @@ void ProcessSensor::on_alarm() {
   // An exception must not leave the timer unarmed: that would end the search for good.
   rescan_.arm(kSlowestRescanMs);
   if (ending_) return wait_for_heir(true);
+  if (heed_pidfile()) return;
   look_around();
 }
 
@@ -96,7 +93,7 @@ void ProcessSensor::look_around() {
 /// From now on it is told what may have come.
 void ProcessSensor::seek() {
   if (seeker_ || !waits_for_the_seeker()) return;
-  seeker_ = std::make_unique<Seeker>(*context_.census, context_.folders, *spec_, [this](const Roll* roll) {
+  seeker_ = std::make_unique<Seeker>(*context_.census, context_.folders, spec_, [this](const Roll* roll) {
     if (searching_ || ending_) return;
     if (roll == nullptr) {
       rescan_delay_ms_ = kFirstRescanMs;
@@ -183,6 +180,8 @@ bool ProcessSensor::look_for_more(const Quest& scope) {
 /// What a look at the living has found: one that is known, the server that an activator has started meanwhile, or one more.
 void ProcessSensor::merge(const Found& found) {
   if (members_.renew(found)) return;
+  // Who is named beside a living one has a second to prove itself first.
+  if (found.watched.pidfile.known() && members_.server() != nullptr) return;
   const Member* rival = members_.overlapping(found);
   if (rival != nullptr && !rival->watched.idle) return;
   const auto idle = rival == nullptr ? std::nullopt : std::optional(rival->watched.identity);
@@ -225,9 +224,16 @@ void ProcessSensor::look_again_later() {
   rescan_delay_ms_ = kFirstRescanMs;
   rescan_.cancel();
   seeker_.reset();
+  listen_to_pidfile();
+  std::optional<double> delay_ms;
   const bool may_be_joined = spec_->listen && !spec_->listen->address && spec_->listen->kind != ListenSpec::Kind::unix_path;
-  if (reviews_ < (may_be_joined ? kMostReviews : 1)) rescan_.arm(kFirstReviewMs * std::pow(kReviewFactor, reviews_));
-  else if (members_.idle() != nullptr) rescan_.arm(kIdleRescanMs);
+  if (reviews_ < (may_be_joined ? kMostReviews : 1)) delay_ms = kFirstReviewMs * std::pow(kReviewFactor, reviews_);
+  else if (members_.idle() != nullptr) delay_ms = kIdleRescanMs;
+  if (named_ && named_->looks < kMostReviews) {
+    const double named_ms = std::max(named_->due_ms - reactor_.sys().boot_ms(), 0.0);
+    delay_ms = std::min(delay_ms.value_or(named_ms), named_ms);
+  }
+  if (delay_ms) rescan_.arm(*delay_ms);
   reviews_++;
 }
 
@@ -243,6 +249,7 @@ Quest ProcessSensor::quest(const Departed* dead, const Quest& scope) const {
   quest.dead = dead;
   quest.watched = members_.servers();
   quest.activators = activators_;
+  quest.predecessor = predecessor_.get();
   return quest;
 }
 

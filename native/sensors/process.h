@@ -1,9 +1,10 @@
-// Watches processes by pidfd_open(2), and finds the successor of one that has ended.
+// Watches processes by pidfd_open(2), and finds the successor of one that has ended or handed over.
 #pragma once
 #include <list>
 #include <memory>
 #include <vector>
 
+#include "base/path_watch.h"
 #include "base/reactor.h"
 #include "core/sensor.h"
 #include "process/cause_watch.h"
@@ -24,6 +25,10 @@ SensorMaker watch_process(ProcessSpec spec);
  * When a process ends, `find_heir` is asked before the reflex. A successor that has taken over already is adopted and told as `replaced`. A
  * server that ended in order (status 0) while an activator still holds its socket has become idle; so has one whose status nobody tells yet,
  * because the next connection is served in either case: a crash that becomes known later is told as a death then.
+ *
+ * While it lives its pidfile is listened to: who has been named there for a second, lives and fits is the watched one from then on, as after
+ * a reload whose old process goes on until its last connection ends. That the pidfile names a child changes nothing in this: the same one
+ * would be watched after a start of sockmon. A word that is empty or does not fit is none.
  */
 class ProcessSensor final : public Sensor {
  public:
@@ -39,6 +44,10 @@ class ProcessSensor final : public Sensor {
   static constexpr double kFirstRescanMs = 5;
   /// Within which the sights of one death come.
   static constexpr double kOneDeathMs = 2000;
+  /// After a process was found, and ever later: it may have given up root, bound more sockets or been joined by another server of the port.
+  static constexpr double kFirstReviewMs = 1000;
+  static constexpr int kReviewFactor = 4;
+  static constexpr int kMostReviews = 5;
 
   void on_alarm();
   void look_around();
@@ -54,6 +63,10 @@ class ProcessSensor final : public Sensor {
   void rivals_are(const std::string& rivals);
   void look_again_soon();
   void look_again_later();
+  void listen_to_pidfile();
+  /// True if another one has been named long enough, and is the watched one now.
+  bool heed_pidfile();
+  bool take_named();
   Quest everything() const;
   Quest quest(const Departed* dead, const Quest& scope = {}) const;
 
@@ -76,11 +89,19 @@ class ProcessSensor final : public Sensor {
     /// Those whose successor is sought; never empty.
     std::list<Departed> lost;
   };
+  /// Who is named by the pidfile beside the living one.
+  struct Named {
+    Identity identity;
+    /// When it is looked at; it counts from its first second on.
+    double due_ms;
+    int looks = 0;
+  };
   enum class HandOver { no, pending, done };
 
   void find_the_dead();
   void on_end(Identity identity);
   HandOver hand_over(Ending& ending);
+  bool may_be_handed_back(Ending& ending) const;
   void wait_for_heir(bool may_wait);
   void bury(Ending ending);
   void die(const Departed& dead, double at_ms, ExitCause cause, const std::string& served_by);
@@ -105,6 +126,10 @@ class ProcessSensor final : public Sensor {
   /// As long as something is sought, from the first look at it on.
   std::unique_ptr<Seeker> seeker_;
   std::unique_ptr<CauseWatches> cause_watches_;
+  std::unique_ptr<Named> named_;
+  /// It lives perhaps, and has handed over to the one that is watched or was so last.
+  std::unique_ptr<const Identity> predecessor_;
+  std::unique_ptr<PathWatch> pidfile_;
   Members members_;
   /// Who was seen to hold a socket for others.
   std::vector<Identity> activators_;

@@ -58,7 +58,8 @@ ProcessSensor::HandOver ProcessSensor::hand_over(Ending& ending) {
     if (tries == kMostHeirs) return HandOver::no;
     search = context_.finder.find_heir(*spec_, quest);
   }
-  if (search.found.empty()) return search.pending && is_orderly(ending) ? HandOver::pending : HandOver::no;
+  if (search.found.empty())
+    return (search.pending && is_orderly(ending)) || may_be_handed_back(ending) ? HandOver::pending : HandOver::no;
   const Found& heir = search.found[0];
   SensorReport now = report();
   if (!search.in_background && !heir.watched.idle && !dead.idle)
@@ -68,6 +69,12 @@ ProcessSensor::HandOver ProcessSensor::hand_over(Ending& ending) {
     wait_for_cause(ending, [this, dead](ExitCause cause) { learn_of_idle(dead, cause); });
   host_.report(now);
   return HandOver::done;
+}
+
+/// An upgrade that is taken back, as nginx does it: the new one ends in order, and a moment later the pidfile names the old one again, which
+/// has served all the time.
+bool ProcessSensor::may_be_handed_back(Ending& ending) const {
+  return predecessor_ && is_orderly(ending) && context_.finder.serves(*spec_, *predecessor_);
 }
 
 void ProcessSensor::wait_for_heir(bool may_wait) {

@@ -137,7 +137,7 @@ export function aliveWords(state: ResourceState): string {
     .join(', ');
 }
 
-/** What it was has ended with a successor in its place: nothing was down. In an outage its own end tells enough. */
+/** What it was has ended, or is about to, with a successor in its place: nothing was down. In an outage its own end tells enough. */
 export function handedOver({ policy, phase }: ResourceState, old: SensorState, input: SensorInput): Effect[] {
   const { replaced: detail, atMs } = input;
   if (detail === null || input.state !== 'up' || old.state !== 'up' || phase.name !== 'up') return [];

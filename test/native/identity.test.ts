@@ -83,13 +83,44 @@ async function seen(ns: Netns, wanted: string[]): Promise<void> {
 
 const haproxy = (folder: string): string => {
   const file = join(folder, 'haproxy.cfg');
-  const timeouts = 'timeout connect 1s\n  timeout client 1s\n  timeout server 1s';
   writeFileSync(
     file,
-    `global\n  maxconn 50\ndefaults\n  ${timeouts}\nlisten x\n  bind 127.0.0.1:8080\n  mode tcp\n`,
+    `global
+  maxconn 50
+  noreuseport
+defaults
+  timeout connect 1s
+  timeout client 1h
+  timeout server 1h
+listen x
+  bind 127.0.0.1:8080
+  mode tcp
+  server held 127.0.0.1:9090
+`,
   );
   return `haproxy -D -f ${file} -p ${folder}/pid`;
 };
+
+/** A connection through the proxy to a server behind it, for as long as the process lives. */
+async function holdThrough(ns: Netns, folder: string): Promise<number> {
+  const file = script(
+    folder,
+    'holder',
+    `#!/usr/bin/python3
+import socket, time
+server = socket.create_server(('127.0.0.1', 9090))
+client = socket.create_connection(('127.0.0.1', 8080))
+client.sendall(b'x')
+far, _ = server.accept()
+far.recv(1)
+open('${folder}/held', 'w')
+time.sleep(1000)
+`,
+  );
+  const holder = await start(ns, file);
+  await until(() => existsSync(`${folder}/held`), 'a connection through the proxy');
+  return holder;
+}
 
 /** From field 22 of proc_pid_stat(5), in ticks of 10 ms. */
 function ageMs(pid: number): number {
@@ -144,6 +175,78 @@ describe('a hand-over', { skip: skip || needs('haproxy', ['-v']) }, () => {
       assert.deepEqual(news(ns), ['replaced', 'down', 'up']);
     });
   }
+
+  for (const listen of [undefined, 'tcp:127.0.0.1:8080']) {
+    const sensor = (folder: string): SensorSpec => ({
+      kind: 'process',
+      pidfile: `${folder}/pid`,
+      ...(listen === undefined ? {} : { listen }),
+    });
+    const words = listen === undefined ? 'a pidfile' : 'a pidfile and an address';
+
+    it(`is seen while the old process still holds a connection, by ${words}`, async test => {
+      const { ns, folder } = await open(test);
+      await ns.sh(haproxy(folder));
+      await isListening(ns, 8080);
+      const before = pidIn(`${folder}/pid`);
+      assert.equal((await alive(ns, sensor(folder))).pid, before);
+      const holder = await holdThrough(ns, folder);
+      await ns.sh(`${haproxy(folder)} -sf ${before}`);
+      const now = pidIn(`${folder}/pid`);
+      await seen(ns, ['replaced']);
+      const [{ pid, replaced = '' } = {}] = ns.recorder.all('sensor');
+      assert.equal(pid, now);
+      assert.match(replaced, new RegExp(`^pid ${before} has handed over to pid ${now} \\(haproxy `));
+      assert.ok(runs(before, 'haproxy', ...haproxy(folder).split(' ').slice(1)), 'the old one lives');
+      // With the connection ends the old one, which is no news, and neither is it where the new one is seen to live afterwards.
+      kill(holder);
+      await until(() => linkOf(String(before)) === '', 'the end of the old one');
+      assert.equal((await ns.snapshot('r'))[0]?.pid, now);
+      assert.deepEqual(states(ns), ['replaced']);
+    });
+
+    it(`is followed by the death of the new one, which is seen at once, by ${words}`, async test => {
+      const { ns, folder } = await open(test);
+      await ns.sh(haproxy(folder));
+      await isListening(ns, 8080);
+      await alive(ns, sensor(folder));
+      await ns.armReflex('r', shell('restart', `echo run >>${folder}/ran; ${haproxy(folder)}`));
+      await holdThrough(ns, folder);
+      const before = pidIn(`${folder}/pid`);
+      await ns.sh(`${haproxy(folder)} -sf ${before}`);
+      await seen(ns, ['replaced']);
+      const second = pidIn(`${folder}/pid`);
+      kill(second);
+      await until(() => states(ns).length >= 3, 'the restart');
+      const [, down, up] = ns.recorder.all('sensor');
+      assert.deepEqual([down?.state, down?.pid, down?.reflex], ['down', second, 'restart']);
+      assert.equal(up?.state, 'up');
+      assert.equal(readFileSync(`${folder}/ran`, 'utf8'), 'run\n');
+      assert.notEqual(linkOf(String(before)), '', 'the old one lives on, and is not what is back');
+      await until(
+        () => ns.recorder.all('sensor').at(-1)?.pid === pidIn(`${folder}/pid`),
+        'the fork that stays',
+      );
+    });
+  }
+
+  it('is none where a second instance fails', async test => {
+    const { ns, folder } = await open(test);
+    await ns.sh(haproxy(folder));
+    await isListening(ns, 8080);
+    const first = pidIn(`${folder}/pid`);
+    await alive(ns, { kind: 'process', pidfile: `${folder}/pid` });
+    await assert.rejects(ns.sh(haproxy(folder)), /Address already in use/);
+    // Others write their pid before they find the socket taken.
+    await ns.sh(`sh -c 'echo $$ >${folder}/pid; exec sleep 0.3'`);
+    assert.notEqual(pidIn(`${folder}/pid`), first);
+    const witness = await start(ns, 'sleep 1000');
+    await until(() => ageMs(witness) > 1200, 'the second in which it would have counted');
+    assert.deepEqual(states(ns), []);
+    kill(first);
+    await seen(ns, ['down']);
+    assert.equal(ns.recorder.all('sensor')[0]?.pid, first);
+  });
 });
 
 const nginx = (folder: string): string => {
@@ -155,7 +258,7 @@ const nginx = (folder: string): string => {
   writeFileSync(
     file,
     `user root; worker_processes 2; pid ${folder}/pid; error_log ${folder}/logs/e; events {}
-http { access_log off; ${paths} server { listen 127.0.0.1:8081; } }`,
+http { access_log off; client_header_timeout 1h; ${paths} server { listen 127.0.0.1:8081; } }`,
   );
   // By its whole path: it executes its own argv[0] anew at an upgrade.
   return `$(command -v nginx) -c ${file} -p ${folder}`;
@@ -204,6 +307,68 @@ describe('a master and its workers', { skip: skip || needs('nginx', ['-v']) }, (
       process.kill(before ?? 0, 'SIGQUIT');
       await seen(ns, ['replaced']);
       assert.equal(ns.recorder.all('sensor')[0]?.pid, pidIn(`${folder}/pid`));
+    });
+  }
+
+  it('an upgrade that is taken back is a hand-over to the old master', async test => {
+    const { ns, folder } = await open(test);
+    await ns.sh(nginx(folder));
+    await isListening(ns, 8081);
+    const { pid: before = 0 } = await alive(ns, { kind: 'process', pidfile: `${folder}/pid` });
+    process.kill(before, 'SIGUSR2');
+    await seen(ns, ['replaced']);
+    process.kill(pidIn(`${folder}/pid`), 'SIGQUIT');
+    await seen(ns, ['replaced', 'replaced']);
+    assert.equal(ns.recorder.all('sensor')[1]?.pid, before);
+    assert.equal(pidIn(`${folder}/pid`), before);
+    kill(before);
+    await ns.recorder.state('down');
+  });
+
+  for (const dies of [false, true]) {
+    const what = dies ? 'the death of the new master is seen while' : 'an upgrade is a hand-over although';
+    it(`${what} the old one still holds a connection`, async test => {
+      const { ns, folder } = await open(test);
+      await ns.sh(nginx(folder));
+      await isListening(ns, 8081);
+      const { pid: before = 0 } = await alive(ns, { kind: 'process', pidfile: `${folder}/pid` });
+      const client = script(
+        folder,
+        'client',
+        `#!/usr/bin/python3
+import socket, time
+client = socket.create_connection(('127.0.0.1', 8081))
+client.sendall(b'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\nGET / HTTP/1.1\\r\\n')
+client.recv(1)  # the answer to the first request, which the half of a second one has followed
+open('${folder}/held', 'w')
+time.sleep(1000)
+`,
+      );
+      const holder = await start(ns, client);
+      await until(() => existsSync(`${folder}/held`), 'a request that is under way');
+      await ns.armReflex('r', shell('restart', `echo run >>${folder}/ran`));
+      process.kill(before, 'SIGUSR2');
+      await until(() => existsSync(`${folder}/pid.oldbin`) && existsSync(`${folder}/pid`), 'the new master');
+      await until(() => pidIn(`${folder}/pid`) > 0, 'its pid');
+      const now = pidIn(`${folder}/pid`);
+      process.kill(before, 'SIGQUIT');
+      await seen(ns, ['replaced']);
+      assert.equal(ns.recorder.all('sensor')[0]?.pid, now);
+      assert.notEqual(linkOf(String(before)), '');
+      if (!dies) {
+        kill(holder);
+        await until(() => linkOf(String(before)) === '', 'the end of the old master');
+        assert.deepEqual([(await ns.snapshot('r'))[0]?.pid, states(ns)], [now, ['replaced']]);
+        assert.ok(!existsSync(`${folder}/ran`));
+        return;
+      }
+      kill(now);
+      await ns.recorder.ended('restart');
+      // The old master takes the pidfile back, and listens no more.
+      await until(() => pidIn(`${folder}/pid`) === before, 'the old pid');
+      assert.equal((await ns.snapshot('r'))[0]?.state, 'down');
+      assert.deepEqual(states(ns), ['replaced', 'down']);
+      assert.equal(ns.recorder.all('sensor')[1]?.reflex, 'restart');
     });
   }
 });

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "check.h"
 #include "sensors/process.h"
@@ -68,7 +69,8 @@ struct World {
   Reactor reactor{sys, no_errors};
   ProcFs proc;
   ProcessFinder finder{sys, proc, [](pid_t) { return false; }};
-  ProcessContext context{finder, proc, true};
+  FolderHub folders{reactor};
+  ProcessContext context{finder, proc, true, nullptr, nullptr, &folders};
   RecordingHost host;
   ProcessSpec spec;
   std::unique_ptr<ProcessSensor> sensor;
@@ -82,6 +84,13 @@ struct World {
   void write(const std::string& text) { spec.pidfile = dir.write("x.pid", text); }
   void until_reports(size_t count) {
     run_until(reactor, [&] { return host.reports.size() >= count; });
+  }
+  /// As long as who is named in the pidfile has to prove itself, and some more.
+  void until_words_count() {
+    const double later_ms = sys.boot_ms() + 1200;
+    Timer later(reactor, [] {});
+    later.arm(1200);
+    run_until(reactor, [&] { return sys.boot_ms() > later_ms; });
   }
   bool has_died() const { return std::find(host.order.begin(), host.order.end(), "died") != host.order.end(); }
 };
@@ -137,6 +146,158 @@ void a_successor_in_the_pidfile_is_no_outage() {
   second.kill(SIGKILL);
   world.until_reports(2);
   CHECK(world.host.reports[1].state == SensorState::down && world.has_died());
+}
+
+void who_is_named_for_a_second_takes_over_while_the_old_one_lives() {
+  World world;
+  Child first(world.name), second(world.name);
+  world.write(std::to_string(first.pid()));
+  CHECK(world.start().pid == first.pid());
+  const double named_ms = world.sys.boot_ms();
+  world.write(std::to_string(second.pid()));
+  world.until_reports(1);
+  const SensorReport& up = world.host.reports[0];
+  CHECK(up.state == SensorState::up && up.pid == second.pid() && !world.has_died() && up.at_ms - named_ms >= 1000);
+  CHECK(up.replaced->find("pid " + std::to_string(first.pid()) + " has handed over to pid " + std::to_string(second.pid())) == 0);
+  CHECK(!world.sensor->snapshot().replaced);
+  second.kill(SIGKILL);
+  world.until_reports(2);
+  CHECK(world.host.reports[1].state == SensorState::down && world.host.reports[1].pid == second.pid() && world.has_died());
+  // Who lived at the moment of death is not back.
+  CHECK(world.sensor->snapshot().state == SensorState::down);
+}
+
+void the_end_of_who_has_handed_over_is_no_news() {
+  World world;
+  Child first(world.name), second(world.name);
+  world.write(std::to_string(first.pid()));
+  world.start();
+  world.write(std::to_string(second.pid()));
+  world.until_reports(1);
+  first.kill(SIGKILL);
+  first.reap();
+  world.sensor->doubt();
+  CHECK(world.sensor->snapshot().pid == second.pid());
+  // Of the two ends the later one is told first, and alone.
+  second.kill(SIGKILL);
+  world.until_reports(2);
+  CHECK(world.host.reports[1].pid == second.pid() && world.host.reports.size() == 2);
+}
+
+void a_second_instance_that_ends_at_once_does_not_take_over() {
+  World world;
+  Child first(world.name);
+  world.write(std::to_string(first.pid()));
+  world.start();
+  {
+    Child second(world.name);
+    // However often it writes.
+    for (int writes = 0; writes < 2; writes++) {
+      world.write(std::to_string(second.pid()));
+      bool is_seen = false;
+      Timer later(world.reactor, [&] { is_seen = true; });
+      later.arm(100);
+      run_until(world.reactor, [&] { return is_seen; });
+    }
+  }
+  world.until_words_count();
+  CHECK(world.host.reports.empty());
+  first.kill(SIGKILL);
+  world.until_reports(1);
+  CHECK(world.host.reports[0].state == SensorState::down && world.host.reports[0].pid == first.pid());
+}
+
+void a_word_that_is_none_or_does_not_fit_changes_nothing() {
+  const auto nothing = [](World&) {};
+  const auto empty = [](World& world) { world.write(""); };
+  const auto removed = [](World& world) { std::filesystem::remove(world.spec.pidfile); };
+  for (const std::function<void(World&)>& change : {std::function<void(World&)>(nothing), {empty}, {removed}}) {
+    World world;
+    world.spec.name = world.name;
+    Child first(world.name), stranger("stranger"), second(world.name);
+    world.write(std::to_string(first.pid()));
+    world.start();
+    world.write(std::to_string(stranger.pid()));
+    change(world);
+    world.until_words_count();
+    CHECK(world.host.reports.empty() && world.sensor->snapshot().pid == first.pid());
+    // What is said afterwards is heard all the same, also by a file that is made anew.
+    world.write(std::to_string(second.pid()));
+    world.until_reports(1);
+    CHECK(world.host.reports[0].pid == second.pid() && world.host.reports[0].replaced);
+  }
+}
+
+void the_pidfile_may_go_back_to_who_still_serves() {
+  // The pidfile goes back to who has handed over, which serves or does so no more.
+  for (const bool serves : {false, true}) {
+    World world;
+    // Without SOCK_CLOEXEC: it is handed on.
+    UniqueFd socket(::socket(AF_INET, SOCK_STREAM, 0));
+    CHECK(listen(socket.get(), 1) == 0);
+    if (!serves) CHECK(fcntl(socket.get(), F_SETFD, FD_CLOEXEC) == 0);
+    Child first(world.name);
+    CHECK(fcntl(socket.get(), F_SETFD, FD_CLOEXEC) == 0);
+    Child second(world.name);
+    world.write(std::to_string(first.pid()));
+    world.start();
+    world.write(std::to_string(second.pid()));
+    world.until_reports(1);
+    second.kill(SIGKILL);
+    world.until_reports(2);
+    CHECK(world.host.reports[1].state == SensorState::down);
+    world.write(std::to_string(first.pid()));
+    CHECK(world.sensor->snapshot().state == (serves ? SensorState::up : SensorState::down));
+  }
+}
+
+void an_upgrade_that_is_taken_back_is_no_outage() {
+  // Unless who has handed over serves no more, or the new one has crashed.
+  for (const auto& [serves, crashes] : {std::pair(true, false), std::pair(false, false), std::pair(true, true)}) {
+    World world;
+    UniqueFd socket(::socket(AF_INET, SOCK_STREAM, 0));
+    CHECK(listen(socket.get(), 1) == 0);
+    if (!serves) CHECK(fcntl(socket.get(), F_SETFD, FD_CLOEXEC) == 0);
+    Child first(world.name);
+    CHECK(fcntl(socket.get(), F_SETFD, FD_CLOEXEC) == 0);
+    Child second(world.name);
+    world.write(std::to_string(first.pid()));
+    world.start();
+    world.write(std::to_string(second.pid()));
+    world.until_reports(1);
+    if (crashes) second.kill(SIGSEGV);
+    else second.end();
+    Timer writer(world.reactor, [&] { world.write(std::to_string(first.pid())); });
+    writer.arm(40);
+    world.until_reports(2);
+    const bool is_handed_back = serves && !crashes;
+    CHECK(world.has_died() == !is_handed_back);
+    CHECK(world.host.reports[1].pid == (is_handed_back ? first.pid() : second.pid()));
+    CHECK(world.host.reports[1].replaced.has_value() == is_handed_back);
+  }
+}
+
+void with_listen_it_must_hold_the_socket() {
+  World world;
+  UniqueFd socket(::socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  CHECK(bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size) == 0 && listen(socket.get(), 1) == 0);
+  CHECK(getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  world.spec.listen = parse_listen("tcp:127.0.0.1:" + std::to_string(ntohs(address.sin_port)));
+  Child first(world.name), second(world.name);
+  CHECK(fcntl(socket.get(), F_SETFD, FD_CLOEXEC) == 0);
+  Child other(world.name);
+  world.write(std::to_string(first.pid()));
+  CHECK(world.start().pid == first.pid());
+  world.write(std::to_string(other.pid()));
+  world.until_words_count();
+  CHECK(world.host.reports.empty() && world.sensor->snapshot().pid == first.pid());
+  world.write(std::to_string(second.pid()));
+  world.until_reports(1);
+  CHECK(world.host.reports[0].pid == second.pid() && world.host.reports[0].replaced && !world.has_died());
 }
 
 void a_successor_that_is_dying_as_well_is_none() {
@@ -278,6 +439,13 @@ void test_hand_over() {
   a_survivor_does_not_end_the_outage();
   what_was_born_during_a_restart_does();
   a_successor_in_the_pidfile_is_no_outage();
+  who_is_named_for_a_second_takes_over_while_the_old_one_lives();
+  the_end_of_who_has_handed_over_is_no_news();
+  a_second_instance_that_ends_at_once_does_not_take_over();
+  a_word_that_is_none_or_does_not_fit_changes_nothing();
+  the_pidfile_may_go_back_to_who_still_serves();
+  an_upgrade_that_is_taken_back_is_no_outage();
+  with_listen_it_must_hold_the_socket();
   a_successor_that_is_dying_as_well_is_none();
   a_pidfile_that_is_being_written_is_waited_for();
   an_orderly_end_under_an_activator_is_idle();

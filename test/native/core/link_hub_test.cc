@@ -176,7 +176,7 @@ void a_kernel_that_holds_its_lock_keeps_no_report_back() {
     Reactor reactor(sys, no_errors);
     LinkHub hub(reactor);
     RecordingHost host;
-    LinkSensor sensor(reactor, hub, host, wan());
+    LinkSensor sensor(reactor, hub, host, named("wan0"), kRenewalMs);
     CHECK(sensor.start().state == SensorState::up);
     is_held = true;
     ip("link set wan0 down");

@@ -1,6 +1,9 @@
 #include "base/path_watch.h"
 
+#include <fcntl.h>
+
 #include <filesystem>
+#include <vector>
 
 #include "check.h"
 
@@ -16,7 +19,8 @@ struct World {
   int signs = 0;
   std::unique_ptr<PathWatch> watch;
 
-  void begin() { watch = std::make_unique<PathWatch>(hub, folder + "/x.pid", [this] { signs++; }); }
+  std::shared_ptr<const std::string> path() const { return std::make_shared<const std::string>(folder + "/x.pid"); }
+  void begin() { watch = std::make_unique<PathWatch>(hub, path(), [this] { signs++; }); }
   /// What the kernel has told by now.
   void hear() {
     const int known = signs;
@@ -61,6 +65,57 @@ void folders_that_come_faster_than_they_are_looked_at_are_not_missed() {
   run_until(world.reactor, [&] { return world.signs > known; });
 }
 
+void of_a_file_that_is_there_all_is_told_and_nothing_of_its_folder() {
+  World world;
+  world.dir.write("run/daemon/x.pid", "1");
+  world.begin();
+  // Its neighbours come first, so that what is told of them would be heard first.
+  world.dir.write("run/daemon/y.log", "1");
+  world.dir.write("run/daemon/x.pid", "2");
+  world.hear();
+  // Emptied and written.
+  CHECK(world.signs <= 2);
+  // It goes while somebody has it open, and comes back.
+  const UniqueFd open_fd(open((world.folder + "/x.pid").c_str(), O_RDONLY | O_CLOEXEC));
+  std::filesystem::remove(world.folder + "/x.pid");
+  world.hear();
+  world.dir.write("run/daemon/x.pid", "3");
+  world.hear();
+  // Another one takes its place, and is watched from then on.
+  world.dir.write("run/daemon/x.pid.new", "4");
+  std::filesystem::rename(world.folder + "/x.pid.new", world.folder + "/x.pid");
+  world.hear();
+  world.dir.write("run/daemon/x.pid", "5");
+  world.hear();
+}
+
+void a_file_that_cannot_be_watched_is_told_by_its_folder() {
+  World world;
+  world.dir.write("run/daemon/x.pid", "1");
+  world.sys.on_inotify_add_watch = [&](const char* path) { return path == *world.path() ? fail(ENOSPC) : FakeSys::kReal; };
+  world.begin();
+  world.dir.write("run/daemon/x.pid", "2");
+  world.hear();
+}
+
+void a_thousand_may_watch_one_file() {
+  World world;
+  world.dir.write("run/daemon/x.pid", "1");
+  std::vector<std::unique_ptr<PathWatch>> all(1000);
+  int told = 0;
+  // Each one that is told ends its neighbour and is made anew.
+  for (size_t i = 0; i < all.size(); i++) {
+    all[i] = std::make_unique<PathWatch>(world.hub, world.path(), [&, i] {
+      told++;
+      all[i ^ 1].reset();
+      all[i] = std::make_unique<PathWatch>(world.hub, world.path(), [] {});
+    });
+  }
+  std::filesystem::remove(world.folder + "/x.pid");
+  run_until(world.reactor, [&] { return told > 0; });
+  CHECK(told == 500);
+}
+
 void a_folder_that_goes_and_comes_back_is_watched_again() {
   World world;
   std::filesystem::create_directories(world.folder);
@@ -83,7 +138,7 @@ void it_may_end_in_its_own_callback() {
   World world;
   std::filesystem::create_directories(world.folder);
   bool told = false;
-  world.watch = std::make_unique<PathWatch>(world.hub, world.folder + "/x.pid", [&] {
+  world.watch = std::make_unique<PathWatch>(world.hub, world.path(), [&] {
     world.watch.reset();
     told = true;
   });
@@ -110,6 +165,9 @@ void test_path_watch() {
   a_file_is_told_in_a_folder_that_is_there();
   a_file_is_told_whose_folders_come_later();
   folders_that_come_faster_than_they_are_looked_at_are_not_missed();
+  of_a_file_that_is_there_all_is_told_and_nothing_of_its_folder();
+  a_file_that_cannot_be_watched_is_told_by_its_folder();
+  a_thousand_may_watch_one_file();
   a_folder_that_goes_and_comes_back_is_watched_again();
   a_file_in_the_place_of_a_folder_is_waited_for_to_go();
   it_may_end_in_its_own_callback();
