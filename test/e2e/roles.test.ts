@@ -15,7 +15,7 @@ async function addVpn(lab: Lab): Promise<void> {
 
 /** Its provider is down: the restart never helps. */
 const vpn = {
-  watch: { link: { interface: 'wg0', default_route: 'ignore' } },
+  watch: { link: 'wg0' },
   restart: { script: '/bin/false', attempts: 1, every: '1s' },
 };
 

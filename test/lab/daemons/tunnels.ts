@@ -18,7 +18,7 @@ export const tunnels: readonly Daemon[] = [
         'dev tun9\ndev-type tun\nifconfig 10.8.0.1 10.8.0.2\nlocal 127.0.0.1\nsecret /etc/openvpn/lab.key\ncipher AES-256-CBC\npersist-tun\npersist-key\n',
     },
     watch: [
-      '[{process: {pidfile: /run/openvpn/lab.pid, name: openvpn}}, {link: {interface: tun9, default_route: ignore}}]',
+      '[{process: {pidfile: /run/openvpn/lab.pid, name: openvpn}}, {link: tun9}]',
     ],
     reloads: [signal('USR1'), { ...signal('HUP', 'replaced'), also: 'outage' }],
     claims: [
@@ -39,7 +39,7 @@ export const tunnels: readonly Daemon[] = [
         'Type=forking\nEnvironment=WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD=1\nExecStart=/usr/bin/wireguard-go wg9\nExecStartPost=/bin/sh -ec "ip address add 10.7.0.1/24 dev wg9; ip link set wg9 up"',
       ),
     },
-    watch: ['[{process: {name: wireguard-go}}, {link: {interface: wg9, default_route: ignore}}]'],
+    watch: ['[{process: {name: wireguard-go}}, {link: wg9}]'],
   },
   {
     name: 'tincd',
@@ -55,7 +55,7 @@ export const tunnels: readonly Daemon[] = [
       '/etc/tinc/lab/tinc-down': '#!/bin/sh\necho >/run/tinc-down\n',
     },
     watch: [
-      '[{process: {pidfile: /run/tinc.lab.pid, name: tincd}}, {link: {interface: tinc9, default_route: ignore}}]',
+      '[{process: {pidfile: /run/tinc.lab.pid, name: tincd}}, {link: tinc9}]',
     ],
     reloads: [systemctlReload()],
     claims: [
@@ -141,7 +141,7 @@ test $((took / 1000)) = 5`,
       ),
     },
     watch: [
-      '[{process: {name: tailscaled}}, {link: {interface: tailscale0, address: ignore, default_route: ignore}}]',
+      '[{process: {name: tailscaled}}, {link: {interface: tailscale0, address: ignore}}]',
     ],
   },
 ];
