@@ -91,7 +91,6 @@ export async function floodRows(
         { name: 'C pidfd + posix_spawn, meanwhile', samples: flooded.c },
         null,
       ),
-      row('  C, meanwhile', 'ms', flooded.c, { name: 'C in quiet', samples: quiet.c }, null),
     ];
   } finally {
     await close(bench);
