@@ -19,7 +19,8 @@ namespace sockmon {
 namespace {
 
 constexpr int kOperations = 300;
-constexpr int kPatienceMs = 20'000;
+/// The end of a namespace with a full table of routes holds the kernel's lock for seconds.
+constexpr int kPatienceMs = 60'000;
 /// Linkwatch of the kernel takes a second, and for more than a hundred devices of the whole machine one more for each hundred.
 constexpr int kUntoldMs = 30'000;
 
