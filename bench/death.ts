@@ -2,10 +2,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Namespace } from '../test/lab/namespace.js';
 import { bootTimeMs } from '../test/lab/paths.js';
 import { run } from '../test/lab/proc.js';
 import { cProgram, LineProgram, watchHost } from './programs.js';
-import { interleave, type Row, row } from './stats.js';
+import { figures, interleave, type Row, row } from './stats.js';
 
 type Variant = 'sockmon' | 'c';
 const variants: readonly Variant[] = ['sockmon', 'c'];
@@ -53,7 +54,50 @@ export async function deathRows(rounds: number, which: { seen: boolean; script: 
   }
 }
 
-async function open(): Promise<Bench> {
+/** The same in a network namespace, by a monitor that watches that too: in quiet, and while `flood` goes on. */
+export async function floodRows(
+  rounds: number,
+  namespace: Namespace,
+  flood: (isOver: () => boolean) => Promise<void>,
+): Promise<Row[]> {
+  const bench = await open(namespace.enter([]));
+  try {
+    bench.host.send('network');
+    await bench.host.next('watched');
+    const p90s = async () => {
+      const { sockmon, c } = await measure(bench, rounds, 'script');
+      return { sockmon: [figures(sockmon).p90], c: [figures(c).p90] };
+    };
+    const quiet = await p90s();
+    let isOver = false;
+    const flooding = flood(() => isOver);
+    const flooded = await p90s();
+    isOver = true;
+    await flooding;
+    const name = "kill -> script's first line, p90, while routes of a full table come and go";
+    return [
+      row(
+        name,
+        'ms',
+        flooded.sockmon,
+        { name: 'in quiet', samples: quiet.sockmon },
+        { kind: 'ratio', atMost: 1.3 },
+      ),
+      // Who makes the routes takes a processor: that delays everybody.
+      row(
+        '  the same',
+        'ms',
+        flooded.sockmon,
+        { name: 'C pidfd + posix_spawn, meanwhile', samples: flooded.c },
+        null,
+      ),
+    ];
+  } finally {
+    await close(bench);
+  }
+}
+
+async function open(by: readonly string[] = []): Promise<Bench> {
   const directory = mkdtempSync(join(tmpdir(), 'sockmon-bench-'));
   const fifo = `${directory}/mark`;
   await run(['mkfifo', fifo]);
@@ -65,7 +109,7 @@ async function open(): Promise<Bench> {
     directory,
     script,
     marks,
-    host: watchHost(),
+    host: watchHost(by),
     c: new LineProgram([cProgram('pidfd_watch')]),
     cWithScript: new LineProgram([cProgram('pidfd_watch'), script]),
   };

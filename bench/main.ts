@@ -86,7 +86,7 @@ async function measure(wanted: ReadonlySet<Name>, rounds: Rounds): Promise<Row[]
   }
   if (has('network')) {
     say('a network that changes');
-    rows.push(...(await networkRows()));
+    rows.push(...(await networkRows(rounds.death)));
   }
   if (has('stack') || has('told')) {
     say('deaths of the stack');

@@ -11,10 +11,13 @@ import { Daemon } from '../test/lab/daemon.js';
 import { Namespace } from '../test/lab/namespace.js';
 import { type Started, start } from '../test/lab/proc.js';
 import { until } from '../test/lab/wait.js';
+import { floodRows } from './death.js';
 import { leastAgeMs } from './idle.js';
 import { type Row, row } from './stats.js';
 
 const many = 200_000;
+/** Of them at once, so that the flood soon ends when it is to. */
+const part = 20_000;
 const links = 1000;
 const pairs = 10;
 const settleMs = 1500;
@@ -35,7 +38,7 @@ class Listeners {
   private readonly programs = new Map<Name, { pid: number; close: () => Promise<void> }>();
   private readonly directory = mkdtempSync(join(tmpdir(), 'sockmon-bench-'));
 
-  private constructor(private readonly namespace: Namespace) {}
+  private constructor(readonly namespace: Namespace) {}
 
   static async open(routes: number): Promise<Listeners> {
     const listeners = new Listeners(await Namespace.open());
@@ -171,7 +174,8 @@ async function pairRows(listeners: Listeners, routes: number, atMost: number): P
   return rowsOf(`CPU per pair of links made, ${routes} routes`, took, pairs, atMost);
 }
 
-export async function networkRows(): Promise<Row[]> {
+/** `rounds`: of deaths in quiet, and of deaths meanwhile. */
+export async function networkRows(rounds: number): Promise<Row[]> {
   if (!hasKeepalived()) process.stderr.write('bench: keepalived is not installed, so it is not measured\n');
   const rows: Row[] = [];
   const few = await Listeners.open(1);
@@ -193,6 +197,13 @@ export async function networkRows(): Promise<Row[]> {
     rows.push(
       ...rowsOf(`CPU per 1000 changes of ${many} routes, added and removed`, flood, (2 * many) / 1000, 3),
     );
+    const comeAndGo = async (isOver: () => boolean) => {
+      while (!isOver()) {
+        await few.batch(routesOf(part, 'add'));
+        await few.batch(routesOf(part, 'del'));
+      }
+    };
+    rows.push(...(await floodRows(rounds, few.namespace, comeAndGo)));
   } finally {
     await few.close();
   }

@@ -1,7 +1,7 @@
 /**
  * A process with nothing but the native monitor in it, for the benchmark: as pidfd_watch.c, but ours.
  * Lines in: `watch PIDFILE [SCRIPT]`, `hold ADDRESS [SCRIPT]`, `crowd ADDRESS N`, `pidfiles FOLDER N`, `absent PREFIX N`, `forget NAME`,
- * `settle`, `busy`, `idle`.
+ * `network`, `settle`, `busy`, `idle`.
  * Lines out: `armed 0`, `seen MS`, `watched MS`, `forgotten 0`, `come-NAME MS`, `settled 0`.
  */
 import { createRequire } from 'node:module';
@@ -66,6 +66,10 @@ createInterface({ input: process.stdin }).on('line', line => {
   const [word, value = '', script] = line.split(' ');
   if (word === 'watch') watch({ kind: 'process', pidfile: value }, script);
   if (word === 'hold') watch({ kind: 'connection', to: value }, script);
+  if (word === 'network') {
+    monitor.watch('network', [{ kind: 'link', interface: null }, { kind: 'stack' }]);
+    process.stdout.write('watched 0\n');
+  }
   if (word === 'crowd') hold(value, Number(script));
   if (word === 'pidfiles')
     watchMany(

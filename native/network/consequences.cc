@@ -113,9 +113,9 @@ unsigned NetworkStore::address_gone(const LinkAddress& address) {
   const auto is_same = [&](const LinkAddress& each) {
     if (each.local == address.local) return true;
     if (each.local.family != AF_INET || address.local.family != AF_INET) return false;
-    // With an address on the loopback interface its whole network is the machine's own.
+    // With an address on the loopback interface its whole network is the machine's own, and stays so when that goes down.
     const Link* link = find(each.link);
-    return link != nullptr && (link->flags & IFF_LOOPBACK) != 0 && link->up() && covers(each, address.local);
+    return link != nullptr && (link->flags & IFF_LOOPBACK) != 0 && covers(each, address.local);
   };
   const bool is_elsewhere = std::any_of(addresses_.begin(), addresses_.end(), [&](const auto& entry) {
     return std::any_of(entry.second.begin(), entry.second.end(), is_same);
@@ -140,7 +140,6 @@ unsigned NetworkStore::address_gone(const LinkAddress& address) {
   const bool is_last =
       std::none_of(left.begin(), left.end(), [](const LinkAddress& each) { return each.local.family == AF_INET; });
   if (is_last) what |= links_hops_down(address.link, false, true);
-  if (is_elsewhere) return what;
   const Link* link = find(address.link);
   const Link* master = link == nullptr ? nullptr : find(link->master);
   const uint32_t table = master != nullptr && master->vrf_table != 0 ? master->vrf_table : RT_TABLE_MAIN;
@@ -148,7 +147,7 @@ unsigned NetworkStore::address_gone(const LinkAddress& address) {
     if (route.source != address.local || refuses(route)) return false;
     doubt(route.family, route.table);
     // Those of nexthop objects survive it.
-    return route.table == table && route.nexthop == 0;
+    return !is_elsewhere && route.table == table && route.nexthop == 0;
   });
   return what;
 }

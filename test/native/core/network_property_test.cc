@@ -19,7 +19,8 @@ namespace sockmon {
 namespace {
 
 constexpr int kOperations = 300;
-constexpr int kPatienceMs = 20'000;
+/// The end of a namespace with a full table of routes holds the kernel's lock for seconds.
+constexpr int kPatienceMs = 60'000;
 /// Linkwatch of the kernel takes a second, and for more than a hundred devices of the whole machine one more for each hundred.
 constexpr int kUntoldMs = 30'000;
 
@@ -252,7 +253,7 @@ class World {
         // Of IPv6 it is asked where no rule says what becomes of it.
         Doubts ruled = doubts;
         for (auto each = ruled.tables.begin(); each != ruled.tables.end();) each = each->first == AF_INET6 ? ruled.tables.erase(each) : std::next(each);
-        const Differences refuted = compare(store_, read, ruled);
+        const Differences refuted = is_lo_down() ? Differences() : compare(store_, read, ruled);
         if (refuted.sum() != 0) wrong = "A rule of ours is wrong. Believed:\n" + describe(store_) + "\nthe kernel:\n" + describe(read);
         store_.take_over(read, doubts);
       }
@@ -267,6 +268,8 @@ class World {
       return "The store is wrong. Kept:\n" + describe(store_) + "\nread:\n" + describe(read);
     }
   }
+  /// Then what is the machine's own depends on what was up when it came, and no rule says it.
+  bool is_lo_down() const { return !store_.find("lo")->up(); }
   bool waits_for_message() {
     pollfd one{events_.get(), POLLIN, 0};
     const bool came = poll(&one, 1, kUntoldMs) == 1;
