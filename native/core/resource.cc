@@ -20,6 +20,7 @@ class Resource::Slot final : public SensorHost {
   void advise(const Fields& advice) { sensor_->advise(advice); }
 
   void died(Nature nature) override { resource_.fire_reflex(nature); }
+  void doubt_others() override { resource_.doubt_all_but(*this); }
   void report(const SensorReport& report) override {
     // Before this one is believed to be back: a sibling that is dying must not look as if all were well.
     if (report.state == SensorState::up) resource_.doubt_all_but(*this);

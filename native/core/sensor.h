@@ -35,6 +35,9 @@ class SensorHost {
   /// report with state `down` must follow.
   virtual void died(Nature nature) = 0;
   virtual void report(const SensorReport& report) = 0;
+  /// Between `died` and a report that has to wait: the others look now, before the script that has been started puts a successor in the place
+  /// of what has died with it.
+  virtual void doubt_others() = 0;
   virtual void cause(pid_t pid, ExitCause cause) = 0;
   /// Asks for Sensor::advise. `pid`: of the process that has just ended.
   virtual void ask(std::optional<pid_t> pid) = 0;

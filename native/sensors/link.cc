@@ -74,6 +74,7 @@ void LinkSensor::settle(const NetworkStore& network) {
 void LinkSensor::look(const NetworkStore& network, bool is_settled) {
   if (!is_settled && is_taken_down(network)) {
     host_.died(kInterfaceDown.nature);
+    host_.doubt_others();
     is_answered_ = true;
     ticket_ = hub_.settle();
     return;

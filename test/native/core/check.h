@@ -170,6 +170,7 @@ struct RecordingHost : SensorHost {
   std::vector<std::optional<pid_t>> questions;
 
   void died(Nature) override { order.push_back("died"); }
+  void doubt_others() override {}
   void report(const SensorReport& report) override {
     order.push_back("report");
     reports.push_back(report);
