@@ -17,9 +17,7 @@ export const tunnels: readonly Daemon[] = [
       '/etc/openvpn/lab.conf':
         'dev tun9\ndev-type tun\nifconfig 10.8.0.1 10.8.0.2\nlocal 127.0.0.1\nsecret /etc/openvpn/lab.key\ncipher AES-256-CBC\npersist-tun\npersist-key\n',
     },
-    watch: [
-      '[{process: {pidfile: /run/openvpn/lab.pid, name: openvpn}}, {link: tun9}]',
-    ],
+    watch: ['[{process: {pidfile: /run/openvpn/lab.pid, name: openvpn}}, {link: tun9}]'],
     reloads: [signal('USR1'), { ...signal('HUP', 'replaced'), also: 'outage' }],
     claims: [
       {
@@ -54,9 +52,7 @@ export const tunnels: readonly Daemon[] = [
         '#!/bin/sh\nip address add 10.6.0.1/24 dev $INTERFACE\nip link set $INTERFACE up\n',
       '/etc/tinc/lab/tinc-down': '#!/bin/sh\necho >/run/tinc-down\n',
     },
-    watch: [
-      '[{process: {pidfile: /run/tinc.lab.pid, name: tincd}}, {link: tinc9}]',
-    ],
+    watch: ['[{process: {pidfile: /run/tinc.lab.pid, name: tincd}}, {link: tinc9}]'],
     reloads: [systemctlReload()],
     claims: [
       {
@@ -140,8 +136,6 @@ test $((took / 1000)) = 5`,
         'Type=notify\nRuntimeDirectory=tailscale\nExecStart=/usr/local/sbin/tailscaled --no-logs-no-support --state=mem: --socket=/run/tailscale/tailscaled.sock --port=0',
       ),
     },
-    watch: [
-      '[{process: {name: tailscaled}}, {link: {interface: tailscale0, address: ignore}}]',
-    ],
+    watch: ['[{process: {name: tailscaled}}, {link: {interface: tailscale0, address: ignore}}]'],
   },
 ];
