@@ -29,10 +29,9 @@ export function carriedBeside(state: ResourceState, resources: Resources): strin
 function carrier({ policy, sensors }: ResourceState): string | null | undefined {
   const links = sensors.filter((_, i) => policy.sensors[i]?.proves === 'traffic');
   if (links.length === 0) return undefined;
-  const isWhole = links.every(
-    link => link.state === 'up' && link.carrier !== false && link.waiting === null && link.interface !== null,
-  );
-  return isWhole ? (links.find(link => link.standby !== null) ?? links[0])?.interface : null;
+  const isWhole = links.every(link => link.state === 'up' && link.carrier !== false && link.waiting === null);
+  if (!isWhole) return null;
+  return (links.find(link => link.standby !== null) ?? links[0])?.interface ?? 'the network';
 }
 
 /** The cause as it looks now, beside what else is known of the network. */

@@ -1,5 +1,5 @@
 /** Asks the programs that list packet filters. They are root's, and each may be missing; none is waited for long. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { iptablesDropping, nftablesDropping } from './packet-filters.js';
 
@@ -76,7 +76,7 @@ export function runProgram(
   return new Promise(resolve => {
     // The words are read: they must not be in the language of the house.
     const env = { ...process.env, LC_ALL: 'C' };
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
+    const child: ChildProcess = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
     const chunks = { out: '', error: '' };
     let hangs = false;
     const timer = setTimeout(() => {
@@ -84,14 +84,15 @@ export function runProgram(
       onHang();
       child.kill('SIGKILL');
       child.unref();
-      child.stdout.destroy();
-      child.stderr.destroy();
+      child.stdout?.destroy();
+      child.stderr?.destroy();
       resolve(new Error(`${program} has not ended within ${waitMs} ms`));
     }, waitMs);
-    child.stdout.setEncoding('latin1').on('data', chunk => {
+    // Without descriptors it has no pipes, and says so by `error`.
+    child.stdout?.setEncoding('latin1').on('data', chunk => {
       if (chunks.out.length < longestList) chunks.out += chunk;
     });
-    child.stderr.setEncoding('latin1').on('data', chunk => {
+    child.stderr?.setEncoding('latin1').on('data', chunk => {
       if (chunks.error.length < longestList) chunks.error += chunk;
     });
     child.on('error', ({ message }) => {

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { SensorInput } from '../../src/core/input.js';
 import type { ResourcePolicy } from '../../src/core/policy.js';
+import { factsOf } from '../../src/core/recording.js';
+import { rehearse } from '../../src/core/rehearse.js';
 import { causeWords } from '../../src/core/sentence.js';
 import { policy, resource, sensor, step, World } from './world.js';
 
@@ -268,6 +270,23 @@ describe('a reboot for loopback', () => {
     assert.equal(world.phase().name, 'held');
     uplink(world, 'up');
     assert.deepEqual([world.phase().name, world.did('reboot').length], ['held', 0]);
+  });
+
+  it('is not asked for by a rehearsal of it either, and is by one of a dead network', () => {
+    for (const [isAlone, reboots] of [
+      [true, 0],
+      [false, 1],
+    ] as const) {
+      const world = living({ rebootWhenFailed: false });
+      drops(world);
+      if (!isAlone) uplink(world, 'down');
+      givenUp(world);
+      world.advance(3_600_000);
+      if (!isAlone) uplink(world, 'up');
+      world.sensor('tcpip', 'up');
+      const told = rehearse(factsOf(world.entries), policy([resource('tcpip', stackAndUplink)]));
+      assert.equal(told.reboots, reboots);
+    }
   });
 
   it('is over when datagrams pass again', () => {
