@@ -122,6 +122,15 @@ describe('no datagram passes over loopback', () => {
     assert.ok(!causeOf(world).includes('carries'), causeOf(world));
   });
 
+  it('needs all of other resources too', () => {
+    const wan = resource('wan', { sensors: [sensor('uplink')] });
+    const lan = resource('lan', { sensors: [sensor('link br0')] });
+    const world = living({ sensors: [sensor('stack')] }, [lan, wan]);
+    world.sensor('wan', 'down', { cause: gone, nature: 'gone' });
+    drops(world);
+    assert.ok(!causeOf(world).includes('carries'), causeOf(world));
+  });
+
   it('is judged anew when it counts as a death: the network may have died meanwhile', () => {
     const world = living({ fallMs: 3000 });
     drops(world);
