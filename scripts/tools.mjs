@@ -15,6 +15,7 @@ const tools = [
     for: 'the end-to-end tests, which kill a real TCP/IP stack',
   },
   { program: 'ip', package: 'iproute2', for: 'the tests in network namespaces' },
+  { program: 'nft', package: 'nftables', for: 'the tests with packet filters' },
   { program: 'openssl', package: 'openssl', for: 'the TLS tests' },
   { program: 'python3', package: 'python3-minimal', for: 'the tests with a service manager' },
   { program: 'systemd-analyze', package: 'systemd', for: 'the tests of the unit files' },

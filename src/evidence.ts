@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import type { Evidence, EvidencePort } from './core/ports.js';
+import { filterLists, type ListFilters } from './evidence/filter-lists.js';
 import { KernelLog } from './evidence/kernel-log.js';
 import { routeWords } from './evidence/routes.js';
 
@@ -12,6 +13,7 @@ export interface EvidenceSources {
   readonly interfaces: () => NodeJS.Dict<os.NetworkInterfaceInfo[]>;
   /** The kernel's log clock, in ms. */
   readonly nowMs: () => number;
+  readonly filters: ListFilters;
 }
 
 export const systemSources: EvidenceSources = {
@@ -19,6 +21,7 @@ export const systemSources: EvidenceSources = {
   procNet: '/proc/net',
   interfaces: os.networkInterfaces,
   nowMs: () => Number(process.hrtime.bigint() / 1_000_000n),
+  filters: filterLists(),
 };
 
 /** What led to a death has been said shortly before it. */
@@ -46,13 +49,15 @@ class Collector implements EvidencePort {
     this.kernelLog = new KernelLog(sources.kernelLog);
   }
 
-  async collect(resource: string, when: 'alive' | 'before' | 'after'): Promise<Evidence> {
+  async collect(resource: string, when: 'alive' | 'before' | 'after', filters = false): Promise<Evidence> {
     // The network first: it may change while the log is read.
     if (when !== 'before') this.alive.set(resource, this.network(when === 'alive' ? sharedMs : 0));
     const network = this.alive.get(resource) ?? { addresses: [], routes: [] };
     await this.kernelLog.update();
     if (when === 'alive') return { kernel: [], ...network };
-    return { kernel: this.kernelWords(resource, when), ...network };
+    const kernel = this.kernelWords(resource, when);
+    if (!filters) return { kernel, ...network };
+    return { kernel, ...network, filters: (await this.sources.filters()).slice(0, maxEntries) };
   }
 
   private kernelWords(resource: string, when: 'before' | 'after'): string[] {

@@ -280,11 +280,12 @@ export class Supervisor implements Telling {
       if (effect.do === 'collect' && effect.when === 'alive') void this.collect(effect);
   }
 
-  private async collect({ resource, outage, when }: Extract<Effect, { do: 'collect' }>): Promise<void> {
+  private async collect(wanted: Extract<Effect, { do: 'collect' }>): Promise<void> {
+    const { resource, outage, when } = wanted;
     const { evidence, log } = this.options;
     let found: Evidence;
     try {
-      found = await evidence.collect(resource, when);
+      found = await evidence.collect(resource, when, wanted.when !== 'alive' && wanted.filters);
     } catch (error) {
       log.debug({ err: error, outage }, 'the evidence could not be collected');
       return;

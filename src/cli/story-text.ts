@@ -61,12 +61,15 @@ export function rebootText(reboot: RebootView): string {
   ]);
 }
 
-function evidenceText({ when, at, kernel, addresses, routes }: RecordedEvidence): string {
+function evidenceText({ when, at, kernel, addresses, routes, filters }: RecordedEvidence): string {
   const block = (title: string, lines: readonly string[]): string =>
     `${title}\n${indented(lines.length === 0 ? '(nothing)\n' : `${lines.map(printable).join('\n')}\n`)}`;
   const title = when === 'before' ? 'Evidence, as it was before' : 'Evidence, as it was afterwards';
   return titled(
     `${title} (${localTime(at)})`,
-    block('kernel log', kernel) + block('addresses', addresses) + block('routes', routes),
+    block('kernel log', kernel) +
+      block('addresses', addresses) +
+      block('routes', routes) +
+      (filters === undefined ? '' : block('packet filters that drop by their policy', filters)),
   );
 }

@@ -166,7 +166,8 @@ export class Builder {
     const [[name, own]] = Object.entries(settings) as [[string, unknown]];
     const kind = sensorKindOf({ kind: name });
     const fields = kind.fields(own, (setting, value) => this.resolve([...path, name, setting], value));
-    return { kind: name, name: kind.name(fields), canKill: kind.canKill, fields };
+    const { canKill, proves } = kind;
+    return { kind: name, name: kind.name(fields), canKill, ...(proves !== undefined && { proves }), fields };
   }
 
   /** From a file or, where none is named, from a systemd credential. */

@@ -17,6 +17,11 @@ const causeRank: Record<Cause['kind'], number> = {
   commanded: 4,
 };
 
+/** A probe beside what carries traffic is believed less than what a link says: that has been hit as well. */
+function rankOf(cause: Cause): number {
+  return cause.kind === 'probe' && cause.beside !== undefined ? causeRank.unseen : causeRank[cause.kind];
+}
+
 /** What is gone or taken down does not come back by itself. Address and route may: a lease is renewed, a route announced again. */
 export const linkNatures: Record<(typeof linkLosses)[number], Nature> = {
   interface_gone: 'gone',
@@ -41,5 +46,5 @@ export function isBetterCause(
   diedMs: number,
 ): boolean {
   const sinceBeginMs = diedMs - known.beganMs;
-  return Math.abs(sinceBeginMs) <= secondSightMs && causeRank[cause.kind] > causeRank[known.cause.kind];
+  return Math.abs(sinceBeginMs) <= secondSightMs && rankOf(cause) > rankOf(known.cause);
 }

@@ -14,16 +14,25 @@ export function noteAlive(resource: string): Effect {
 
 /** Of single deaths of a flapping resource and of restarts that were asked for nothing is kept: they are many, and their causes known. */
 export function collectFor(resource: string, outage: OpenOutage, when: 'before' | 'after'): Effect[] {
-  if (!outage.quiet && outage.cause.kind !== 'commanded')
-    return [{ do: 'collect', resource, outage: outage.id, when }];
+  if (!outage.quiet && outage.cause.kind !== 'commanded') return [collect(resource, outage, when)];
   return when === 'after' ? [noteAlive(resource)] : [];
+}
+
+/** Where datagrams do not pass, it may be a packet filter that keeps them. */
+function collect(
+  resource: string,
+  { id, cause }: Pick<OpenOutage, 'id' | 'cause'>,
+  when: 'before' | 'after',
+): Effect {
+  const filters = when === 'before' && cause.kind === 'probe';
+  return { do: 'collect', resource, outage: id, when, ...(filters && { filters }) };
 }
 
 /** sockmon has ended between an outage's begin and its evidence; in another boot the kernel has forgotten what led to it. */
 export function collectLate(open: OutageHistory | undefined, bootId: string): Effect[] {
   if (open === undefined || open.begin.bootId !== bootId || open.evidence.before !== null) return [];
   if (open.begin.quiet || open.cause.kind === 'commanded') return [];
-  return [{ do: 'collect', resource: open.resource, outage: open.id, when: 'before' }];
+  return [collect(open.resource, open, 'before')];
 }
 
 /** Recorded unless the same is in the journal already, or there is nothing to record. */
@@ -31,9 +40,8 @@ export function onEvidence(input: Extract<Input, { kind: 'evidence' }>, { histor
   const { resource, outage, when, evidence } = input;
   const known = history.outages.findLast(({ id }) => id === outage);
   if (known === undefined) return [];
-  const { kernel, addresses, routes } = evidence;
   if (isSame(known.evidence[when], evidence)) return [];
-  return [record({ type: 'evidence', outage, resource, when, kernel, addresses, routes })];
+  return [record({ type: 'evidence', outage, resource, when, ...evidence })];
 }
 
 const nothing: Evidence = { kernel: [], addresses: [], routes: [] };
@@ -42,8 +50,8 @@ function isSame(known: Evidence | null, found: Evidence): boolean {
   return textOf(known ?? nothing) === textOf(found);
 }
 
-function textOf({ kernel, addresses, routes }: Evidence): string {
-  return JSON.stringify([kernel, addresses, routes]);
+function textOf({ kernel, addresses, routes, filters = [] }: Evidence): string {
+  return JSON.stringify([kernel, addresses, routes, filters]);
 }
 
 /** With these the longest view is below 4 KiB, also when every character of the kernel's has to be escaped. */
@@ -67,6 +75,6 @@ export function viewEvidence({ evidence: { before, after } }: OutageHistory): Ev
 }
 
 /** As a record of the journal bears it. */
-export function evidenceOf({ kernel, addresses, routes }: RecordOf<'evidence'>): Evidence {
-  return { kernel, addresses, routes };
+export function evidenceOf({ kernel, addresses, routes, filters }: RecordOf<'evidence'>): Evidence {
+  return { kernel, addresses, routes, ...(filters !== undefined && { filters }) };
 }

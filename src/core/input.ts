@@ -122,6 +122,8 @@ export type Effect =
       readonly resource: string;
       readonly outage: string;
       readonly when: 'before' | 'after';
+      /** Packet filters too. */
+      readonly filters?: true;
     }
   | { readonly do: 'collect'; readonly resource: string; readonly outage: null; readonly when: 'alive' }
   | { readonly do: 'answer'; readonly answer: CommandAnswer }

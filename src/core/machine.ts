@@ -8,6 +8,7 @@ import { countDueMs, noFlood, takeCounts } from './flood.js';
 import { downBelow, review } from './hindrance.js';
 import type { Effect, Input } from './input.js';
 import { climbAfter, othersStartWithinMs } from './ladder.js';
+import { learnFilter } from './loopback.js';
 import type { RunResult } from './model.js';
 import { isVeto } from './outage-history.js';
 import { cancelReboot, escalate, noteReboot, onRebootFailed } from './reboot.js';
@@ -70,7 +71,7 @@ function route(state: MachineState, input: Input, ctx: Context): Step<MachineSta
     case 'reboot_failed':
       return input.cancelled ? cancelReboot(state, input, ctx) : onRebootFailed(state, input, ctx);
     case 'evidence':
-      return { state, effects: onEvidence(input, ctx) };
+      return onFound(state, input, ctx);
     case 'drill_failed':
       return within(state, input.resource, resource => onDrillFailed(resource, input, ctx));
     case 'review':
@@ -78,6 +79,16 @@ function route(state: MachineState, input: Input, ctx: Context): Step<MachineSta
     case 'configure':
       return configure(state, ctx, input.earlier);
   }
+}
+
+function onFound(
+  before: MachineState,
+  input: Extract<Input, { kind: 'evidence' }>,
+  ctx: Context,
+): Step<MachineState> {
+  const recorded = onEvidence(input, ctx);
+  const { state, effects } = within(before, input.resource, resource => learnFilter(resource, input));
+  return { state, effects: [...recorded, ...effects] };
 }
 
 function onReview(before: MachineState, ctx: Context): Step<MachineState> {

@@ -38,7 +38,13 @@ export const causeShape = tagged('kind', {
     what: oneOf(...linkLosses),
     interface: string,
   },
-  probe: { error: string },
+  probe: {
+    error: string,
+    /** The interface that carried traffic meanwhile. */
+    beside: optional(string),
+    /** The packet filters that may be the cause, in words. */
+    filter: optional(string),
+  },
   /** Of a kind of sensor whose reasons the core does not know, in the words of that kind; `reason` is one of its own. */
   sensor: { reason: string, words: string },
   /** Not a death: somebody asked for a restart. Not counted as an outage. */
@@ -158,6 +164,8 @@ export const recordShape = tagged('type', {
     kernel: array(string),
     addresses: array(string),
     routes: array(string),
+    /** Packet filters that drop what they do not know; absent where nobody looked for any. */
+    filters: optional(array(string)),
   },
   outage_cause: { outage, resource, cause: causeShape, sensor: string },
   attempt: {

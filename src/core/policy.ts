@@ -32,6 +32,8 @@ export function reflexNatures(policy: ResourcePolicy): readonly Nature[] {
 
 export type FieldValue = string | number | boolean | null;
 
+export type Proof = 'traffic' | 'loopback';
+
 /** One way in which a resource is seen. The core knows no kinds: what a kind means stands in src/sensors. */
 export interface Sensor {
   readonly kind: string;
@@ -39,6 +41,8 @@ export interface Sensor {
   readonly name: string;
   /** Whether what it watches is a process that can be killed for a drill. */
   readonly canKill: boolean;
+  /** What is known while it is up: that an interface can carry traffic, or that datagrams pass over loopback. */
+  readonly proves?: Proof;
   /** What its native half is given. */
   readonly fields: Readonly<Record<string, FieldValue>>;
 }

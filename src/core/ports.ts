@@ -125,15 +125,17 @@ export interface Evidence {
   readonly kernel: string[];
   readonly addresses: string[];
   readonly routes: string[];
+  /** Packet filters whose policy is to drop; absent: not looked for. */
+  readonly filters?: string[];
 }
 
 export interface EvidencePort {
   /**
    * alive: keeps the addresses and routes of now in memory, as those that the resource had when it was last seen alive.
    * before: those, and the kernel's last lines. after: those of now, which are kept as well, and the kernel's lines since `before`.
-   * What cannot be read is said among the lines.
+   * filters: packet filters are looked for as well. What cannot be read is said among the lines, in brackets.
    */
-  collect(resource: string, when: 'alive' | 'before' | 'after'): Promise<Evidence>;
+  collect(resource: string, when: 'alive' | 'before' | 'after', filters?: boolean): Promise<Evidence>;
 }
 
 /** A command as it came in, parsed but not judged. */

@@ -5,6 +5,7 @@ import { judgeReboot } from './guard.js';
 import { type Hindrance, hindranceOf } from './hindrance.js';
 import type { Effect } from './input.js';
 import { type NextStep, nextStep, nextStepAgain } from './ladder.js';
+import { besideTraffic, carriedBeside } from './loopback.js';
 import type { RunResult } from './model.js';
 import type { RestartStep } from './policy.js';
 import { attemptRun } from './run.js';
@@ -235,8 +236,16 @@ function afterFailure(state: ResourceState, outage: OpenOutage, ctx: Context): S
   if (outage.vetoed) {
     return enterHeld(state, outage, { why: 'vetoed', reason: 'a script said: do not reboot' }, ctx);
   }
-  if (state.policy.rebootWhenFailed) return askReboot(state, outage, ctx);
-  return enterHeld(state, outage, { why: 'used_up', reason: 'its attempts are used up' }, ctx);
+  if (!state.policy.rebootWhenFailed)
+    return enterHeld(state, outage, { why: 'used_up', reason: 'its attempts are used up' }, ctx);
+  const beside = carriedBeside(state, ctx.resources);
+  if (beside === null) return askReboot(state, outage, ctx);
+  // It would cut off what works, and load the same packet filter again.
+  return enterHeld(state, outage, { why: 'loopback_only', reason: besideWords(beside) }, ctx);
+}
+
+function besideWords(beside: string): string {
+  return `no reboot is asked for, since ${beside} carries traffic and loopback alone fails`;
 }
 
 function failedRecord(state: ResourceState, outage: OpenOutage, ctx: Context): Effect[] {
@@ -244,6 +253,9 @@ function failedRecord(state: ResourceState, outage: OpenOutage, ctx: Context): E
   const { policy } = state;
   const { attempts } = outage;
   const took = durationWords(ctx.now.bootMs - outage.beganMs);
+  const wantsReboot = policy.rebootWhenFailed && !outage.vetoed && servedBy(state) === null;
+  const beside = wantsReboot ? carriedBeside(state, ctx.resources) : null;
+  const tried = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} in ${took}`;
   return [
     record({
       type: 'recovery_failed',
@@ -251,14 +263,16 @@ function failedRecord(state: ResourceState, outage: OpenOutage, ctx: Context): E
       resource: policy.id,
       atMs: ctx.now.bootMs,
       attempts,
-      next: policy.rebootWhenFailed && !outage.vetoed && servedBy(state) === null ? 'reboot' : 'stay_down',
-      detail: `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} in ${took}`,
+      next: wantsReboot && beside === null ? 'reboot' : 'stay_down',
+      detail: beside === null ? tried : `${tried}; ${besideWords(beside)}`,
     }),
   ];
 }
 
 function askReboot(state: ResourceState, outage: OpenOutage, ctx: Context): Step<ResourceState> {
-  const reason = `${state.policy.id} did not come back: ${causeWords(outage.cause)}, ${outage.attempts} attempts failed`;
+  // What was carried at its begin is dead by now.
+  const cause = causeWords(besideTraffic(outage.cause, state, ctx.resources));
+  const reason = `${state.policy.id} did not come back: ${cause}, ${outage.attempts} attempts failed`;
   const verdict = judgeReboot(ctx.policy.reboot, ctx.history, ctx.now, true);
   if (!verdict.allowed) {
     const { code, detail, retryAtMs } = verdict;

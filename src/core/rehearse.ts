@@ -6,7 +6,7 @@ import { History } from './history.js';
 import type { Effect, Input, SensorInput } from './input.js';
 import { emptyState, next, nextDeadlineMs } from './machine.js';
 import type { Cause, JournalEntry, JournalRecord, RefusalCode, RunResult } from './model.js';
-import type { Policy } from './policy.js';
+import type { Policy, Proof } from './policy.js';
 import type { Run } from './ports.js';
 import { describe } from './sentence.js';
 import type { HeldFor, MachineState } from './state.js';
@@ -168,7 +168,9 @@ class Rehearser {
   }
 
   private sense(resource: string, state: SensorInput['state'], cause: Cause | null, reflex: string | null) {
-    const sensors = this.state.resources.get(resource)?.sensors.length ?? 0;
+    const sensors = this.policy.resources.find(({ id }) => id === resource)?.sensors ?? [];
+    const hit = sensors.flatMap(({ proves }, sensor) => (isHit(cause, proves) ? [sensor] : []));
+    const seeing = hit.length > 0 ? hit : [...sensors.keys()];
     const nature = cause === null ? null : natureOf(cause);
     const atMs = this.now.bootMs;
     const common = {
@@ -180,7 +182,7 @@ class Rehearser {
       carrier: null,
       replaced: null,
     } as const;
-    for (let sensor = 0; sensor < sensors; sensor++)
+    for (const sensor of seeing)
       this.input({
         ...common,
         sensor,
@@ -188,7 +190,7 @@ class Rehearser {
         cause,
         interface: null,
         ownRun: false,
-        reflex: sensor === 0 ? reflex : null,
+        reflex: sensor === seeing[0] ? reflex : null,
       });
   }
 
@@ -265,6 +267,11 @@ class Rehearser {
       ended: Object.fromEntries(ended),
     };
   }
+}
+
+/** Where loopback failed beside a network that was alive, the sensors of the network saw nothing. */
+function isHit(cause: Cause | null, proves: Proof | undefined): boolean {
+  return cause?.kind !== 'probe' || cause.beside === undefined || proves === 'loopback';
 }
 
 /** Held by a budget or a hold-off, which end by themselves. */

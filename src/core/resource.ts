@@ -17,10 +17,11 @@ import { flappingNotice, noteDeath } from './flapping.js';
 import { downBelow, verifiedBelow } from './hindrance.js';
 import type { Effect, SensorInput } from './input.js';
 import { relapseDelayMs } from './ladder.js';
+import { besideTraffic, isCutOff } from './loopback.js';
 import type { Cause } from './model.js';
 import { beginRecord, endRecord, newOutage } from './outage.js';
 import { everyMs, sensorsWords } from './policy.js';
-import { beginAttempt, enterHeld, giveUp, scheduleNext, servedBy } from './recovery.js';
+import { beginAttempt, enterHeld, giveUp, retryHeld, scheduleNext, servedBy } from './recovery.js';
 import { outageId } from './run.js';
 import { durationWords, resultWords } from './sentence.js';
 import {
@@ -37,25 +38,26 @@ import {
 import { backInTime, drillAt, stopped, suspicion } from './suspect.js';
 import { afterBack, verified, verifiedIfDue, verifyingFacts, verifyingSensor } from './verifying.js';
 
-export function onSensor(before: ResourceState, input: SensorInput, ctx: Context): Step<ResourceState> {
-  const old = before.sensors[input.sensor];
+export function onSensor(before: ResourceState, seen: SensorInput, ctx: Context): Step<ResourceState> {
+  const old = before.sensors[seen.sensor];
   if (old === undefined) return { state: before, effects: [] };
   const now: SensorState = {
     name: old.name,
-    state: input.state,
-    detail: input.detail,
-    carrier: input.carrier,
+    state: seen.state,
+    detail: seen.detail,
+    carrier: seen.carrier,
     twitches: old.twitches,
-    interface: input.interface ?? old.interface,
-    interfaceIndex: input.interfaceIndex ?? old.interfaceIndex,
-    standby: input.standby ?? old.standby,
-    ownRun: input.state === 'up' && input.ownRun,
-    servedBy: input.servedBy ?? null,
-    diedMs: input.state === 'down' ? input.atMs : old.diedMs,
-    waiting: waitingFor(old, input),
+    interface: seen.interface ?? old.interface,
+    interfaceIndex: seen.interfaceIndex ?? old.interfaceIndex,
+    standby: seen.standby ?? old.standby,
+    ownRun: seen.state === 'up' && seen.ownRun,
+    servedBy: seen.servedBy ?? null,
+    diedMs: seen.state === 'down' ? seen.atMs : old.diedMs,
+    waiting: waitingFor(old, seen),
   };
-  const { sensor, effects } = notices(before, old, now, input.atMs);
-  const state = { ...before, sensors: before.sensors.with(input.sensor, sensor) };
+  const { sensor, effects } = notices(before, old, now, seen.atMs);
+  const state = { ...before, sensors: before.sensors.with(seen.sensor, sensor) };
+  const input = { ...seen, cause: besideTraffic(seen.cause, state, ctx.resources) };
   const told = [...effects, ...handedOver(before, old, input), ...changed(state, old, sensor)];
   const step = judge(state, sensor, input, old.state === 'up', ctx);
   return { state: step.state, effects: [...told, ...step.effects] };
@@ -87,6 +89,7 @@ function judge(
     // What went on serving was the only reason not to ask for the last resort.
     const isLeft = phase.name === 'held' && phase.why === 'degraded' && servedBy(seenDown) === null;
     if (isLeft) return giveUp(seenDown, { ...outage, resumed: false }, ctx);
+    if (isCutOff(seenDown, input, ctx)) return retryHeld(seenDown, { ...outage, resumed: false }, ctx);
     return input.cause === null
       ? { state: seenDown, effects: [] }
       : learnCause(seenDown, input.cause, sensor.name, input.atMs);
@@ -177,7 +180,9 @@ export function waitedInVain(state: ResourceState, ctx: Context): Step<ResourceS
 /** The resource is dead: an outage begins, and with it the first attempt, unless the monitor thread has made it already. */
 function die(before: ResourceState, death: Death, ctx: Context): Step<ResourceState> {
   const { policy } = before;
-  const { cause, sensor, atMs, reflex } = death;
+  const { sensor, atMs, reflex } = death;
+  // Once more: it may have been borne for some seconds, and the network has died meanwhile.
+  const cause = besideTraffic(death.cause, before, ctx.resources);
   const number = before.outagesBegun + 1;
   const drill = drillAt(before, atMs);
   const id =

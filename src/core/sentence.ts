@@ -21,7 +21,7 @@ export function causeWords(cause: Cause): string {
     case 'link':
       return `interface ${cause.interface} ${linkWords[cause.what]}`;
     case 'probe':
-      return `no datagram passes over loopback (${cause.error})`;
+      return probeWords(cause);
     case 'sensor':
       return cause.words;
     case 'commanded':
@@ -31,6 +31,20 @@ export function causeWords(cause: Cause): string {
     case 'unknown':
       return 'cause unknown';
   }
+}
+
+/** Packets were dropped or refused. When `lo` itself is down or without addresses, the kernel says so: ENETUNREACH, EADDRNOTAVAIL. */
+export function isFiltered(error: string): boolean {
+  return ['ETIMEDOUT', 'EPERM', 'EACCES', 'ECONNREFUSED', 'EHOSTUNREACH'].includes(error);
+}
+
+function probeWords({ error, beside, filter }: Extract<Cause, { kind: 'probe' }>): string {
+  const words = `no datagram passes over loopback (${error})`;
+  if (beside === undefined) return words;
+  const probably = isFiltered(error)
+    ? `probably a packet filter that drops loopback${filter === undefined ? '' : ` (${filter})`}`
+    : 'so it is the loopback interface alone';
+  return `${words}, while ${beside} carries traffic: ${probably}`;
 }
 
 export function resultWords(result: RunResult): string {

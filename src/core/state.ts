@@ -108,6 +108,8 @@ export type HeldFor =
   | 'used_up'
   /** Used up as well, but something still serves. */
   | 'degraded'
+  /** Loopback alone fails, while the network carries traffic. */
+  | 'loopback_only'
   | 'vetoed'
   | 'reboot_refused'
   | 'reboot_failed'

@@ -1,5 +1,6 @@
 /** The whole story of one outage, from the journal's entries. Pure. Keys as printed by `sockmon history OUTAGE --json`. */
 import { isoTime } from './clock.js';
+import { evidenceOf } from './evidence.js';
 import { wholeHistory } from './history.js';
 import type { JournalEntry, RecordOf, RunResult } from './model.js';
 import { factWallMs, momentOf, type Vantage, wallTime } from './moment.js';
@@ -29,6 +30,8 @@ export interface RecordedEvidence {
   readonly kernel: readonly string[];
   readonly addresses: readonly string[];
   readonly routes: readonly string[];
+  /** Absent where packet filters were not looked for. */
+  readonly filters?: readonly string[];
 }
 
 export interface RebootView {
@@ -92,8 +95,7 @@ export function storyOf(
     dependants: dependants.map(other => other.id),
     attempts: of('attempt').map(attempt => viewAttempt(attempt, of('attempt_end'), at(attempt))),
     evidence: of('evidence').map(entry => {
-      const { when, kernel, addresses, routes } = entry;
-      return { when, at: at(entry), kernel, addresses, routes };
+      return { when: entry.when, at: at(entry), ...evidenceOf(entry) };
     }),
     reboots: of('reboot_intent').map(intent => viewRebootOf(intent, own, now)),
     moments: own

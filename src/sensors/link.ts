@@ -46,6 +46,7 @@ export const linkSensor: SensorKind<Settings, Fields> = {
   reasons: linkNatures,
   name: link => `link ${link.interface}`,
   canKill: false,
+  proves: 'traffic',
   isNetwork: () => false,
   words: ({ interface: name, address: wanted, defaultRoute, carrier, renewalMs }) => {
     const now = ['gone', 'down', carrier && 'without a carrier'].filter(Boolean).join(', ');

@@ -3,7 +3,7 @@ import type { ZodType } from 'zod';
 import type { SensorReport } from '../../native/index.js';
 import type * as schemaFields from '../config/fields.js';
 import type { Cause } from '../core/model.js';
-import type { FieldValue, Nature } from '../core/policy.js';
+import type { FieldValue, Nature, Proof } from '../core/policy.js';
 
 /** The builders of schemas, handed in: the daemon never loads zod. */
 export type SchemaFields = typeof schemaFields;
@@ -31,6 +31,8 @@ export interface SensorKind<S, F extends SensorFields> {
   readonly name: (fields: F) => string;
   /** Whether `sockmon drill` can kill what it watches. */
   readonly canKill: boolean;
+  /** What is known while it is up, where that says something about what else fails. */
+  readonly proves?: Proof;
   /** What it watches is the network itself, unless the owner says otherwise. */
   readonly isNetwork: (fields: F) => boolean;
   /** Who else restarts what it watches: with a `graceMs` its death is left to that one at first. Without one such a loss is only borne so long. */

@@ -13,6 +13,7 @@ export const stackSensor: SensorKind<{ readonly every: number }, Fields> = {
   reasons: { probe_failed: 'broken' },
   name: () => 'stack',
   canKill: false,
+  proves: 'loopback',
   isNetwork: () => true,
   words: ({ everyMs }) =>
     `a datagram to itself over loopback, every ${formatDuration(everyMs)} and at every doubt`,

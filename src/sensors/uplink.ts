@@ -77,6 +77,7 @@ export const uplinkSensor: SensorKind<Settings, Fields> = {
   reasons: linkNatures,
   name: () => 'uplink',
   canKill: false,
+  proves: 'traffic',
   isNetwork: () => true,
   words: fields => {
     const { towards4, towards6, vrf, mark, carrier, renewalMs } = fields;

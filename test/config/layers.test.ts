@@ -7,11 +7,18 @@ import { formatFault, seedConfig, stateDirOf } from '../../src/config.js';
 import { SockmonError } from '../../src/core/errors.js';
 import { least, workshop } from './workshop.js';
 
-const stack = (everyMs: number) => ({ kind: 'stack', name: 'stack', canKill: false, fields: { everyMs } });
+const stack = (everyMs: number) => ({
+  kind: 'stack',
+  name: 'stack',
+  canKill: false,
+  proves: 'loopback',
+  fields: { everyMs },
+});
 const linkOf = (name: string, more: Record<string, string | boolean> = {}) => ({
   kind: 'link',
   name: `link ${name}`,
   canKill: false,
+  proves: 'traffic',
   fields: {
     interface: name,
     address: 'keep',
@@ -25,6 +32,7 @@ const uplinkOf = (more: Record<string, string | number | boolean> = {}) => ({
   kind: 'uplink',
   name: 'uplink',
   canKill: false,
+  proves: 'traffic',
   fields: { families: 'auto', carrier: false, renewalMs: 5000, ...more },
 });
 const link = uplinkOf();

@@ -39,7 +39,8 @@ export function step(name: string, overrides: Partial<RestartStep> = {}): Restar
 /** By the name that it has in messages, e.g. `link default`: only the monitor looks at its fields. */
 export function sensor(name: string): Sensor {
   const [kind = ''] = name.split(' ');
-  return { kind, name, canKill: kind === 'process', fields: {} };
+  const proves = kind === 'stack' ? 'loopback' : kind === 'link' || kind === 'uplink' ? 'traffic' : undefined;
+  return { kind, name, canKill: kind === 'process', ...(proves !== undefined && { proves }), fields: {} };
 }
 
 export function resource(id: string, overrides: Partial<ResourcePolicy> = {}): ResourcePolicy {

@@ -34,6 +34,7 @@ class Place {
       kernelLog: `${this.directory}/kmsg`,
       procNet: this.directory,
       nowMs: () => this.nowMs,
+      filters: async () => [],
       interfaces: () => ({
         lo: [{ address: '127.0.0.1', internal: true } as os.NetworkInterfaceInfo],
         eth0: [{ address: '', cidr: this.address, internal: false } as os.NetworkInterfaceInfo],

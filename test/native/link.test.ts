@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { SensorReport, SensorSpec } from '../../native/index.js';
+import { until } from '../lab/wait.js';
 import { shell } from './helpers.js';
-import { needsNetworkNamespaces } from './needs.js';
+import { needs, needsNetworkNamespaces } from './needs.js';
 import { Netns } from './netns.js';
 
 const skip = needsNetworkNamespaces();
+const skipFilter = skip || needs('nft', ['--version']);
 const named: SensorSpec = { kind: 'link', interface: 'up0', defaultRoute: true };
 const any: SensorSpec = { kind: 'uplink' };
 
@@ -193,6 +195,57 @@ describe('the stack', { skip }, () => {
     assert.deepEqual([down.reason, down.detail], ['probe_failed', 'ENETUNREACH']);
     await netns.sh('ip link set lo up');
     await netns.recorder.state('up');
+  });
+
+  it('is alive while datagrams of either family pass, and down when neither do', {
+    skip: skipFilter,
+  }, async test => {
+    const netns = await networkOf(test);
+    await netns.watch('r', [{ kind: 'stack', everyMs: 20 }]);
+    const drop = (family: string) =>
+      netns.sh(
+        `nft add table ${family} t; nft add chain ${family} t i '{ type filter hook input priority 0; }'; nft add rule ${family} t i iif lo counter drop`,
+      );
+    const droppedOver = async (family: string) =>
+      Number(/packets (\d+)/.exec(await netns.sh(`nft list table ${family} t`))?.[1]);
+    // Ten probes, of which two in a row would have been a death.
+    await drop('ip');
+    await until('probes over IPv4 to be dropped', async () => (await droppedOver('ip')) >= 10);
+    assert.equal((await netns.snapshot('r'))[0]?.state, 'up');
+    await drop('ip6');
+    const down = await netns.recorder.state('down');
+    assert.deepEqual([down.reason, down.detail], ['probe_failed', 'ETIMEDOUT']);
+    await netns.sh('nft delete table ip t');
+    await netns.recorder.state('up');
+    // IPv6 is not even asked.
+    const before = await droppedOver('ip6');
+    await netns.snapshot('r');
+    assert.equal(await droppedOver('ip6'), before);
+    assert.equal(netns.recorder.all('sensor').filter(({ state }) => state === 'down').length, 1);
+  });
+
+  it('is alive where lo has IPv6 only', { skip: skipFilter }, async test => {
+    const netns = await networkOf(test);
+    await netns.sh('ip addr del 127.0.0.1/8 dev lo');
+    const [report] = await netns.watch('r', [{ kind: 'stack', everyMs: 20 }]);
+    assert.equal(report?.state, 'up');
+    await netns.sh(
+      "nft add table ip6 t; nft add chain ip6 t o '{ type filter hook output priority 0; policy drop; }'",
+    );
+    assert.equal((await netns.recorder.state('down')).detail, 'EPERM');
+    await netns.sh('nft delete table ip6 t');
+    await netns.recorder.state('up');
+  });
+
+  it('is down where lo has IPv4 only, when that does not pass', { skip: skipFilter }, async test => {
+    const netns = await networkOf(test);
+    await netns.sh('ip addr del ::1/128 dev lo');
+    const [report] = await netns.watch('r', [{ kind: 'stack', everyMs: 20 }]);
+    assert.equal(report?.state, 'up');
+    await netns.sh(
+      "nft add table ip t; nft add chain ip t i '{ type filter hook input priority 0; policy drop; }'",
+    );
+    assert.equal((await netns.recorder.state('down')).detail, 'ETIMEDOUT');
   });
 
   it('that does not answer at start is absent', async test => {

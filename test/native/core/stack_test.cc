@@ -1,6 +1,8 @@
 #include "prober/stack_probe.h"
 #include "sensors/stack.h"
 
+#include <netinet/in.h>
+
 #include <utility>
 
 #include "base/error.h"
@@ -23,13 +25,36 @@ int answer_at_once(Sys& sys) {
   return answer;
 }
 
+/// On the sockets of one family only.
+std::function<ssize_t(int)> on_family(int family, std::function<int()> hook) {
+  return [family, hook = std::move(hook)](int fd) -> ssize_t {
+    int domain = 0;
+    socklen_t size = sizeof domain;
+    CHECK(getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0);
+    return domain == family ? hook() : FakeSys::kReal;
+  };
+}
+
+/// A family that the kernel does not have.
+std::function<int(int)> without(int family) {
+  return [family](int domain) { return domain == family ? fail(EAFNOSUPPORT) : FakeSys::kReal; };
+}
+
+bool has_ipv6_loopback() {
+  const UniqueFd fd(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_addr = in6addr_loopback;
+  return fd && bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+}
+
 /// Leaves netlink alone.
 std::function<ssize_t(int)> on_udp(std::function<int()> hook) {
   return [hook = std::move(hook)](int fd) -> ssize_t {
     int domain = 0;
     socklen_t size = sizeof domain;
     CHECK(getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0);
-    return domain == AF_INET ? hook() : FakeSys::kReal;
+    return domain == AF_INET || domain == AF_INET6 ? hook() : FakeSys::kReal;
   };
 }
 
@@ -50,12 +75,59 @@ void each_failure_has_its_errno() {
   CHECK(answer_at_once(sys) == EAFNOSUPPORT);
 }
 
+void either_family_is_enough() {
+  if (!has_ipv6_loopback()) return;
+  FakeSys sys;
+  // Dropped without a word, refused at once, and not there at all.
+  sys.on_recv = on_family(AF_INET, [] { return fail(EAGAIN); });
+  CHECK(answer_at_once(sys) == 0);
+  sys.on_recv = nullptr;
+  sys.on_send = on_family(AF_INET, [] { return fail(EPERM); });
+  CHECK(answer_at_once(sys) == 0);
+  sys.on_send = nullptr;
+  sys.on_socket = without(AF_INET);
+  CHECK(answer_at_once(sys) == 0);
+}
+
+void ipv6_is_not_asked_where_ipv4_answers() {
+  FakeSys sys;
+  sys.on_socket = [](int domain) {
+    CHECK(domain != AF_INET6);
+    return FakeSys::kReal;
+  };
+  CHECK(answer_at_once(sys) == 0);
+}
+
+void what_fails_is_told_of_the_family_that_is_there() {
+  FakeSys sys;
+  sys.on_socket = without(AF_INET6);
+  sys.on_send = on_any_fd([] { return fail(EPERM); });
+  CHECK(answer_at_once(sys) == EPERM);
+  if (!has_ipv6_loopback()) return;
+  sys.on_socket = without(AF_INET);
+  CHECK(answer_at_once(sys) == EPERM);
+}
+
+void one_family_that_is_refused_does_not_end_the_wait_for_the_other() {
+  if (!has_ipv6_loopback()) return;
+  FakeSys sys;
+  Reactor reactor(sys, no_errors);
+  std::vector<int> answers;
+  StackProbe probe(reactor, [&](int error) { answers.push_back(error); });
+  sys.on_send = on_family(AF_INET6, [] { return fail(EPERM); });
+  sys.on_recv = on_any_fd([waits = true]() mutable { return std::exchange(waits, false) ? fail(EAGAIN) : FakeSys::kReal; });
+  probe.ask();
+  CHECK(probe.waiting() && answers.empty());
+  run_until(reactor, [&] { return !answers.empty(); });
+  CHECK(answers == std::vector<int>{0});
+}
+
 void a_late_answer_is_taken_without_waiting() {
   FakeSys sys;
   Reactor reactor(sys, no_errors);
   std::vector<int> answers;
   StackProbe probe(reactor, [&](int error) { answers.push_back(error); });
-  sys.on_recv = on_any_fd(failing(EAGAIN, 1));
+  sys.on_recv = on_any_fd(failing(EAGAIN, 2));
   probe.ask();
   CHECK(probe.waiting() && answers.empty());
   probe.ask();
@@ -119,7 +191,7 @@ void a_stack_that_never_answered_is_absent() {
 void our_own_lack_of_descriptors_is_not_its_death() {
   World world;
   world.sensor.start();
-  world.sys.on_socket = [](int domain) { return domain == AF_INET ? fail(EMFILE) : FakeSys::kReal; };
+  world.sys.on_socket = [](int domain) { return domain == AF_NETLINK ? FakeSys::kReal : fail(EMFILE); };
   CHECK(world.sensor.snapshot().state == SensorState::up);
   CHECK(world.host.reports.empty() && world.host.faults.size() == 1 && world.host.faults[0].code == "EMFILE");
 }
@@ -127,8 +199,8 @@ void our_own_lack_of_descriptors_is_not_its_death() {
 void an_answer_that_is_awaited_is_unknown_until_it_comes() {
   for (const int error : {0, ENETUNREACH}) {
     World world;
-    world.sys.on_recv = on_udp([waits = true, error]() mutable {
-      if (std::exchange(waits, false)) return fail(EAGAIN);
+    world.sys.on_recv = on_udp([waits = 2, error]() mutable {
+      if (waits > 0 && waits-- > 0) return fail(EAGAIN);
       return error == 0 ? FakeSys::kReal : fail(error);
     });
     CHECK(world.sensor.start().state == SensorState::unknown);
@@ -171,6 +243,10 @@ void test_stack() {
   a_living_stack_answers();
   interruptions_are_no_failure();
   each_failure_has_its_errno();
+  either_family_is_enough();
+  ipv6_is_not_asked_where_ipv4_answers();
+  what_fails_is_told_of_the_family_that_is_there();
+  one_family_that_is_refused_does_not_end_the_wait_for_the_other();
   a_late_answer_is_taken_without_waiting();
   no_answer_is_a_timeout_that_keeps_nobody_waiting();
   one_failure_is_tried_again_at_once();
