@@ -15,9 +15,10 @@ int NamedLinkJudge::find(const NetworkStore& network, bool is_alive) const {
 
 LinkSight NamedLinkJudge::look(const NetworkStore& network, bool is_alive) {
   const int index = find(network, is_alive);
-  LinkSight sight = sight_of(network, index, spec_.interface);
+  LinkSight sight = sight_of(network, index, is_alive ? name_ : spec_.interface);
   if (sight.missing == &kInterfaceGone) return sight;
   index_ = index;
+  name_ = sight.interface;
   if (sight.missing != nullptr) return sight;
   if (spec_.carrier && !sight.carrier) sight.missing = &kNoCarrier;
   else if (lacks_address(network, is_alive)) sight.missing = &kNoAddress;

@@ -33,6 +33,8 @@ class NamedLinkJudge final : public LinkJudge {
   const NamedLinkSpec spec_;
   /// 0: not seen yet.
   int index_ = 0;
+  /// How it was called then.
+  std::string name_;
   /// Of the address that it had: AF_UNSPEC for none, AF_INET once it has had both.
   int family_ = AF_UNSPEC;
 };

@@ -137,6 +137,7 @@ void a_renamed_interface_is_the_same() {
     CHECK(up(watch.next(renamed)) && watch.verdict().interface == "wan9" && watch.verdict().index == 2);
     CHECK(down(watch.next(renamed.with_flags(0)), kInterfaceDown));
     CHECK(up(watch.next(renamed)));
+    CHECK(down(watch.next(renamed.without_interface()), kInterfaceGone) && watch.verdict().interface == "wan9");
   }
   // Another one that gets the name does not take its place as long as it lives.
   Watch watch(named());
