@@ -151,13 +151,15 @@ export function beginAttempt(
     by,
   });
   const phase = { name: 'restarting', sinceMs: atMs, outage: begun, running } as const;
-  if (by === 'reflex') return { state: { ...state, phase }, effects: [note] };
+  // What an earlier run has started is none of this one's.
+  const sensors = state.sensors.map(sensor => (sensor.ownRun ? { ...sensor, ownRun: false } : sensor));
+  if (by === 'reflex') return { state: { ...state, sensors, phase }, effects: [note] };
   // First: what the script itself kills must not set off the reflex, which would run it once more.
   const disarm: Effect[] =
     state.armed === null ? [] : [{ do: 'arm', resource: policy.id, run: null, natures: [] }];
   // What a person asks for is done to the living too.
   const start: Effect = { do: 'run', run, unlessAlive: by === 'ladder' };
-  return { state: { ...state, armed: null, phase }, effects: [note, ...disarm, start] };
+  return { state: { ...state, sensors, armed: null, phase }, effects: [note, ...disarm, start] };
 }
 
 export function attemptEnd(

@@ -236,6 +236,25 @@ describe('what is back while its script runs', () => {
     assert.equal(world.of('outage_reopened').length, 1);
   });
 
+  it('what an earlier run has started is not the work of this one, which may still stop it', () => {
+    const both = [sensor('process slirp4netns'), sensor('link tap0')];
+    const world = alive(dns({ sensors: both }));
+    down(world, crash);
+    world.advance(1000);
+    world.sensor('dns', 'up', { ownRun: true });
+    world.runEnds(0, 'dns');
+    later(world, 60_000);
+    const taken = { kind: 'link', what: 'interface_down', interface: 'tap0' } as const;
+    world.sensor('dns', 'down', { sensor: 1, cause: taken });
+    // Set up again at once, while the script that this has set off is at work.
+    world.sensor('dns', 'up', { sensor: 1 });
+    assert.equal(world.phase('dns').name, 'verifying');
+    later(world, 20);
+    down(world);
+    assert.equal(world.of('outage_begin').length, 2);
+    assert.equal(world.of('outage_reopened')[0]?.run, world.of('attempt')[1]?.run);
+  });
+
   it('is down again while it rises: one end, when it came to stay', () => {
     const world = alive(dns({ riseMs: 5000 }));
     down(world, crash);

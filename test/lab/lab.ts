@@ -112,7 +112,7 @@ export class Lab {
     return {
       watch: [
         { process: { pidfile: this.stack.pidfile, name: 'slirp4netns' } },
-        { link: { interface: 'tap0' } },
+        { link: { interface: 'tap0', default_route: 'dead' } },
         'stack',
       ],
       // The stories of the lab are about single deaths, of which it has more in a minute than a house in a year.
