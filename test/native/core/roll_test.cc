@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "base/unique_fd.h"
@@ -66,6 +67,8 @@ void everything_that_a_process_is_called_leads_to_it() {
   CHECK(roll.matching(named("networkd-dispatcher", "--other")).empty());
 }
 
+constexpr size_t kMostNames = 500;
+
 /// The index must find whatever a comparison with each process would find.
 void the_index_agrees_with_a_look_at_each_process() {
   const ProcFs proc;
@@ -74,12 +77,25 @@ void the_index_agrees_with_a_look_at_each_process() {
   Roll roll;
   roll.read_words(proc);
   walk_processes(proc, [&](ProcessFacts&& facts) { after.push_back(std::move(facts)); });
+  // Only those that have not changed meanwhile.
+  std::map<pid_t, const ProcessFacts*> later;
+  for (const ProcessFacts& facts : after) later[facts.stat.pid] = &facts;
+  const auto has_changed = [&](const ProcessFacts& facts) {
+    const auto found = later.find(facts.stat.pid);
+    if (found == later.end()) return true;
+    const ProcessFacts& other = *found->second;
+    return !(other.identity() == facts.identity()) || other.argv != facts.argv || other.stat.comm != facts.stat.comm ||
+           other.executable != facts.executable;
+  };
+  before.erase(std::remove_if(before.begin(), before.end(), has_changed), before.end());
   std::set<std::string> names;
   for (const ProcessFacts& facts : before) {
     names.insert(facts.stat.comm);
     names.insert(script_name(facts));
     names.insert(std::string(base_name(facts.executable)));
     for (const std::string& word : facts.argv) names.insert(std::string(base_name(word)));
+    // A machine with ten thousand processes has more than can be compared in a test.
+    if (names.size() >= kMostNames) break;
   }
   names.erase("");
   size_t compared = 0;
@@ -87,12 +103,6 @@ void the_index_agrees_with_a_look_at_each_process() {
     const ProcessSpec spec = named(name);
     const Pids found = roll.matching(spec);
     for (const ProcessFacts& facts : before) {
-      // Only of those that have not changed meanwhile.
-      const bool is_same = std::any_of(after.begin(), after.end(), [&](const ProcessFacts& other) {
-        return other.identity() == facts.identity() && other.argv == facts.argv && other.stat.comm == facts.stat.comm &&
-               other.executable == facts.executable;
-      });
-      if (!is_same) continue;
       const bool is_found = std::find(found.begin(), found.end(), facts.stat.pid) != found.end();
       CHECK(is_found == fits_words(spec, facts, false));
       compared += is_found ? 1 : 0;
