@@ -168,6 +168,10 @@ Search ProcessFinder::by_listen(const ProcessSpec& spec, const Quest& quest) {
   if (!pids) return not_readable(errno);
   if (quest.roll != nullptr && quest.roll->error() != 0) return not_readable(quest.roll->error());
   std::vector<Holder> holders = find_holders(proc_, sockets, *pids);
+  // Held, and by nobody: who takes over forks just now, as a daemon does that goes into the background, and its child was not in the list yet.
+  if (holders.empty() && quest.roll == nullptr && quest.dead != nullptr) {
+    if (const auto again = proc_.pids()) holders = find_holders(proc_, sockets, *again);
+  }
   const auto is_watched = [&](const Holder& holder) { return is_among(quest.watched, holder.facts.identity()); };
   if (quest.dead != nullptr) holders.erase(std::remove_if(holders.begin(), holders.end(), is_watched), holders.end());
   return choose_server(spec, quest, sockets, holders);
