@@ -5,6 +5,17 @@
 #include "base/error.h"
 
 namespace sockmon {
+namespace {
+
+constexpr double kRetryMs = 1000;
+
+NetworkChanges everything() {
+  NetworkChanges changes;
+  changes.everything = true;
+  return changes;
+}
+
+}  // namespace
 
 LinkSensor::LinkSensor(Reactor& reactor, LinkHub& hub, SensorHost& host, std::unique_ptr<LinkJudge> judge, double renewal_ms)
     : reactor_(reactor),
@@ -12,7 +23,11 @@ LinkSensor::LinkSensor(Reactor& reactor, LinkHub& hub, SensorHost& host, std::un
       host_(host),
       judge_(std::move(judge)),
       renewal_ms_(renewal_ms),
-      standby_(reactor, [this] { look_at_standby(); }) {}
+      standby_(reactor, [this] { look_at_standby(); }),
+      retry_(reactor, [this] {
+        // Where the hub itself is blind its own retry tells.
+        if (hub_.knows()) on_network(hub_.network(), everything());
+      }) {}
 
 LinkSensor::~LinkSensor() { hub_.unsubscribe(this); }
 
@@ -85,6 +100,7 @@ void LinkSensor::look(const NetworkStore& network, bool is_settled) {
     host_.works();
   } catch (const Error& error) {
     if (!started_ || is_blind()) failure_ = error.what();
+    retry_.arm(kRetryMs);
     return host_.fault(error.code(), error.what());
   }
   // An interface that is down, while another one may take over; or the first of several losses, of which a later one explains it.

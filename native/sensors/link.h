@@ -47,6 +47,8 @@ class LinkSensor final : public Sensor, private LinkObserver {
   bool is_answered_ = false;
   /// Until it is looked who else could carry the traffic.
   Timer standby_;
+  /// What could not be asked is asked again.
+  Timer retry_;
   bool started_ = false;
   /// Why the state of the network has not been read yet; empty: it has.
   std::string failure_;

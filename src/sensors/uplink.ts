@@ -1,4 +1,4 @@
-/** What carries this machine's traffic, as the kernel would route it: native/sensors/uplink.cc. */
+/** What carries this machine's traffic, as the kernel would route it: native/sensors/uplink_judge.cc. */
 import { isIPv4, isIPv6 } from 'node:net';
 import { linkNatures } from '../core/cause.js';
 import { formatDuration } from '../core/duration.js';

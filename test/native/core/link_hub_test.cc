@@ -13,6 +13,7 @@
 #include "network/netlink.h"
 #include "sensors/link.h"
 #include "sensors/named_link.h"
+#include "sensors/uplink_judge.h"
 
 namespace sockmon {
 namespace {
@@ -106,6 +107,20 @@ void what_is_refused_at_start_is_tried_again(int allowed) {
     CHECK(host.reports.size() == 1 && host.reports[0].state != SensorState::unknown);
     CHECK(host.reports[0].interface == "lo" && !host.faults.back().active);
   }
+}
+
+void an_uplink_that_cannot_be_asked_for_is_asked_for_again() {
+  World world;
+  world.sys.on_socket = [](int domain) { return domain == AF_NETLINK ? fail(EMFILE) : FakeSys::kReal; };
+  UplinkSpec spec;
+  spec.towards4 = *parse_address("192.0.2.1");
+  RecordingHost host;
+  LinkSensor sensor(world.reactor, world.hub, host, std::make_unique<UplinkJudge>(spec, world.hub.router()), kRenewalMs);
+  CHECK(sensor.start().state == SensorState::unknown);
+  CHECK(host.faults.size() == 1 && host.faults[0].code == "EMFILE" && host.faults[0].active);
+  world.sys.on_socket = nullptr;
+  run_until(world.reactor, [&] { return !host.reports.empty(); });
+  CHECK(host.reports[0].state != SensorState::unknown && !host.faults.back().active);
 }
 
 void a_sensor_reads_the_real_network() {
@@ -305,6 +320,7 @@ void test_link_hub() {
   a_sensor_without_netlink_says_so_and_is_not_taken_for_absent();
   what_is_refused_at_start_is_tried_again(0);
   what_is_refused_at_start_is_tried_again(1);
+  an_uplink_that_cannot_be_asked_for_is_asked_for_again();
   a_sensor_reads_the_real_network();
   a_link_that_goes_down_is_told_as_gone_when_it_is_being_deleted();
   a_kernel_that_holds_its_lock_keeps_no_report_back();
