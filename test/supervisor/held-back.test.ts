@@ -35,7 +35,8 @@ it('a run over what is alive ends at once with `not_needed`; over what is dead i
     input.kind === 'sensor' ? input.state : input.kind === 'run_ended' ? input.result.kind : input.kind;
   const watcher = startWatcher(loadAddon(), {
     ...alone(log),
-    onInputs: inputs => void told.push(...inputs.map(words)),
+    // The cause of a death is told as soon as it is known: with the death, or some moments after it.
+    onInputs: inputs => void told.push(...inputs.filter(input => input.kind !== 'cause').map(words)),
     environment: { PATH: '/usr/bin:/bin' },
   });
   context.after(() => watcher.close());
