@@ -212,6 +212,9 @@ void reboot(const Napi::CallbackInfo& info) {
   throw_to_js(info.Env(), Error::from_errno(reboot_machine(real_sys(), kSyncLimitMs), "Cannot reboot"));
 }
 
+/** Node's own exit joins libuv's threads first, and one of them may be inside getaddrinfo(3) for half a minute. */
+void exit_now(const Napi::CallbackInfo& info) { _exit(info[0].ToNumber().Int32Value()); }
+
 }  // namespace
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
@@ -221,6 +224,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("lockFile", Napi::Function::New<lock_file>(env, "lockFile"));
   exports.Set("notify", Napi::Function::New<notify_manager>(env, "notify"));
   exports.Set("reboot", Napi::Function::New<reboot>(env, "reboot"));
+  exports.Set("exitNow", Napi::Function::New<exit_now>(env, "exitNow"));
   exports.Set("kinds", Napi::Function::New<kinds>(env, "kinds"));
   exports.Set("capabilities", Napi::Function::New<capabilities>(env, "capabilities"));
   return exports;

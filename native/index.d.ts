@@ -271,6 +271,8 @@ export class Monitor {
  * EPERM without CAP_SYS_BOOT, and when SOCKMON_TEST_NO_REBOOT is 1.
  */
 export function reboot(): never;
+/** _exit(2): ends the process without waiting for any of its threads. What is to be written must have been. */
+export function exitNow(status: number): never;
 /** Sends a message of sd_notify(3) to NOTIFY_SOCKET, without waiting. False when that is not set, or nobody takes it. */
 export function notify(message: string): boolean;
 /** Milliseconds of CLOCK_BOOTTIME, with a fraction. */

@@ -92,7 +92,14 @@ function finish(files: readonly ConfigFile[], source: ConfigSource, earlier: rea
   return deepFreeze(config);
 }
 
-const noSecrets = { password: null, commandKey: null, ca: null, cert: null, key: null };
+const noSecrets = {
+  password: null,
+  commandKey: null,
+  ca: null,
+  cert: null,
+  key: null,
+  secretFiles: { password: null, ca: null, cert: null, key: null },
+};
 
 /** What was refused while reading is absent afterwards, and its absence is no second fault. */
 function alreadyTold(fault: Fault, earlier: readonly Fault[]): boolean {

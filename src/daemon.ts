@@ -231,7 +231,7 @@ class Daemon {
     const { log } = this.options;
     const { stateDir, node, mqtt, embeddedBroker } = this.config;
     const kept = { stateDir, node, mqtt, embeddedBroker };
-    if (!isDeepStrictEqual({ ...config, ...kept }, config)) {
+    if (!isDeepStrictEqual(withoutSecrets({ ...config, ...kept }), withoutSecrets(config))) {
       log.warn(
         {},
         'node, state_dir, mqtt, or key and response_prefix of commands have changed; they are taken up at the next start ("systemctl restart sockmon")',
@@ -251,6 +251,13 @@ class Daemon {
       this.options.log.debug({ err: error }, 'the plan for the next start could not be written');
     }
   }
+}
+
+/** What is read again at each connection is no change that needs a new start. */
+function withoutSecrets({ mqtt, ...config }: Config) {
+  if (mqtt === null) return { ...config, mqtt };
+  const { password, tls, ...rest } = mqtt;
+  return { ...config, mqtt: { ...rest, servername: tls.servername } };
 }
 
 /** The module of the reporter, and with it MQTT.js, is loaded only where there is a broker to tell: 20 MB less without. */

@@ -1,6 +1,7 @@
-/** The program: the only file that ends the process. */
+/** The program: it alone ends the process, by quit.ts. */
 import { SockmonError } from './core/errors.js';
 import type { Loaded } from './loaded.js';
+import { quit } from './quit.js';
 import { leaveTerminal } from './terminal.js';
 
 /** What looks, asks or prints is over in a moment and does it here. */
@@ -14,14 +15,14 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     const [first] = argv.slice(2);
     const outcome = await (first === undefined || brief.has(first) ? command(argv) : reading(argv));
-    if (typeof outcome === 'number') process.exit(outcome);
+    if (typeof outcome === 'number') quit(outcome);
     const { live } = await import('./live.js');
     const status = await live(outcome, argv);
     leaveTerminal();
-    process.exit(status);
+    quit(status);
   } catch (error) {
     process.stderr.write(`sockmon: ${words(error)}\n`);
-    process.exit(error instanceof SockmonError ? error.exitStatus : 70);
+    quit(error instanceof SockmonError ? error.exitStatus : 70);
   }
 }
 

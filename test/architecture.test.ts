@@ -134,8 +134,10 @@ describe('imports', () => {
   }
 
   it('nothing but main.ts ends the process: everybody else returns a status, so that things get closed', () => {
-    const offenders = sources.filter(file => file !== 'src/main.ts' && /process\.exit\(/.test(read(file)));
+    const offenders = sources.filter(file => file !== 'src/quit.ts' && /process\.exit\(/.test(read(file)));
     assert.deepEqual(offenders, []);
+    const callers = sources.filter(file => importsOf(file).some(({ target }) => target === 'src/quit.ts'));
+    assert.deepEqual(callers, ['src/main.ts']);
   });
 
   it('the core reads no clock and sets no timer: time comes in as an argument', () => {

@@ -34,7 +34,7 @@ export interface Surroundings {
 }
 
 /** What stands in files of its own. */
-type Secrets = Pick<MqttSettings, 'password'> &
+type Secrets = Pick<MqttSettings, 'password' | 'secretFiles'> &
   Pick<MqttSettings['tls'], 'ca' | 'cert' | 'key'> & { readonly commandKey: string | null };
 
 export class Builder {
@@ -71,6 +71,12 @@ export class Builder {
       ca: pem('ca_file', false),
       cert: pem('cert_file', false),
       key: pem('key_file', true),
+      secretFiles: {
+        password: this.passwordFile(tree),
+        ca: this.path(tree, ['mqtt', 'tls', 'ca_file']),
+        cert: this.path(tree, ['mqtt', 'tls', 'cert_file']),
+        key: this.path(tree, ['mqtt', 'tls', 'key_file']),
+      },
     };
   }
 
@@ -190,6 +196,18 @@ export class Builder {
     return null;
   }
 
+  private passwordFile(tree: Tree): string | null {
+    const credential = valueAt(tree, ['mqtt', 'password_credential']);
+    const folder = this.around.environment.CREDENTIALS_DIRECTORY;
+    const file = this.path(tree, ['mqtt', 'password_file']);
+    return file ?? (isPath(credential) && folder ? resolve(folder, credential) : null);
+  }
+
+  private path(tree: Tree, path: Path): string | null {
+    const name = valueAt(tree, path);
+    return isPath(name) ? this.resolve(path, name) : null;
+  }
+
   private read<T>(tree: Tree, path: Path, reader: (path: string) => Outcome<T>): T | null {
     const name = valueAt(tree, path);
     if (!isPath(name)) return null;
@@ -246,13 +264,14 @@ function mqttSettings(
   mqtt: NonNullable<Settings['mqtt']>,
   embedded: Config['embeddedBroker'],
   node: string,
-  { password, ca, cert, key }: Secrets,
+  { password, ca, cert, key, secretFiles }: Secrets,
 ): Omit<MqttSettings, 'commands'> {
   return {
     url: embedded ? `mqtt://${hostInUrl(embedded.host)}:${embedded.port}` : (mqtt.url ?? ''),
     username: mqtt.username ?? null,
     password,
     tls: { ca, cert, key, servername: mqtt.tls?.servername ?? null },
+    secretFiles,
     protocol: mqtt.protocol,
     clientId: mqtt.client_id ?? `sockmon-${node}`,
     keepaliveS: mqtt.keepalive / 1000,

@@ -141,7 +141,7 @@ export interface MqttSettings {
   /** mqtt://, mqtts://, ws://, wss:// or mqtt+unix://. Without user and password: those have fields of their own. */
   readonly url: string;
   readonly username: string | null;
-  /** Read from a file or a systemd credential at start. Never logged. */
+  /** What stood in the file or the systemd credential at the start. Never logged. */
   readonly password: string | null;
   readonly tls: {
     /** PEM contents. null = the system's certificate authorities. */
@@ -149,6 +149,13 @@ export interface MqttSettings {
     readonly cert: Buffer | null;
     readonly key: Buffer | null;
     readonly servername: string | null;
+  };
+  /** Absolute paths of what password and tls were read from; read again at each attempt to connect. null = none. */
+  readonly secretFiles: {
+    readonly password: string | null;
+    readonly ca: string | null;
+    readonly cert: string | null;
+    readonly key: string | null;
   };
   /** 'auto': MQTT 5, and 3.1.1 where the broker refuses it. */
   readonly protocol: 'auto' | '5' | '3.1.1';

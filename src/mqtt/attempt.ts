@@ -1,33 +1,37 @@
 /** One connection to the broker, from dialling to its end: one MqttClient, never used again. MQTT.js's own reconnect() is not safe. */
+import type { Socket } from 'node:net';
 import { type IPublishPacket, type ISubscriptionMap, MqttClient } from 'mqtt';
 import type { MqttSettings } from '../core/policy.js';
 import type { Log } from '../core/ports.js';
-import { type DialOptions, dial } from './dialer.js';
-import { failureWords, refusalWords } from './failure.js';
+import type { Credentials } from './credentials.js';
+import { dial, streamOver, type Way } from './dialer.js';
+import { type Ending, endingOf, type Facts } from './ending.js';
+import { acknowledgementOf } from './failure.js';
+import type { LeftOut } from './left-out.js';
 import type { Message, Settled } from './outbox.js';
+import { overdueMs, Unacknowledged } from './unacknowledged.js';
+import type { Protocol } from './version.js';
 
-export type Protocol = 4 | 5;
+export interface AttemptTimes {
+  /** From the standing connection to CONNACK, TLS included. Long: after an outage a whole fleet stands before the broker. */
+  readonly answerMs: number;
+  /** A publish that is not acknowledged for so long, while the broker answers. */
+  readonly overdueMs: number;
+}
 
-/**
- * How an attempt ended. lost: after it had been connected. hung_up: the same, and the peer closed it without a word. closed_early: the
- * peer hung up without a CONNACK, as brokers do that do not know MQTT 5. unsupported: the broker says so. refused: who we are. unwilling:
- * what we want.
- */
-export type Ending =
-  | 'lost'
-  | 'hung_up'
-  | 'taken_over'
-  | 'unreachable'
-  | 'refused'
-  | 'unwilling'
-  | 'unsupported'
-  | 'closed_early';
+export const attemptTimes: AttemptTimes = { answerMs: 20_000, overdueMs };
 
-export interface AttemptOptions extends Pick<DialOptions, 'endpoint' | 'address'> {
+export interface AttemptOptions extends Way {
   readonly settings: MqttSettings;
+  /** Asked once TCP stands. Never rejects. */
+  readonly credentials: () => Promise<Credentials>;
   readonly protocol: Protocol;
-  readonly will: Message;
+  /** null: none, to find out whether it is the will that is refused. */
+  readonly will: Message | null;
+  /** What is not sent. */
+  readonly leftOut: Pick<LeftOut, 'has'>;
   readonly log: Log;
+  readonly times?: AttemptTimes;
 }
 
 export interface AttemptHandlers {
@@ -38,20 +42,14 @@ export interface AttemptHandlers {
   ended(ending: Ending, words: string): void;
 }
 
-/** TCP, TLS and CONNACK together. Long: after an outage a whole fleet stands before the broker. */
-const connectTimeoutMs = 20_000;
 /** Commands have at most 2 KiB; what the broker may send us (MQTT 5 only). */
 const maximumPacketSize = 65_536;
 /** At most: the fixed header, the lengths, the packet id and the heads of the properties that we send. */
 const headerBytes = 20;
-/** Reason codes of MQTT 5 (4.13, 3.2.2.2) and return codes of 3.1.1 (3.2.2.3). */
-const takenOver = 0x8e;
-const unsupportedCodes = new Set([0x01, 0x84]);
-const refusalCodes = new Set([0x02, 0x04, 0x05, 0x85, 0x86, 0x87, 0x8a, 0x8c]);
-/** It will say the same in a second: our will is too much for it (no retained messages, say), or another server is to be used. */
-const unwillingCodes = new Set([0x90, 0x95, 0x9a, 0x9b, 0x9c, 0x9d]);
-/** A TCP connection that simply ends. */
-const hangUpCodes = new Set(['ECONNRESET', 'EPIPE']);
+/** DISCONNECT of either version (MQTT 5, 3.14: without reason and properties it is normal): no will. */
+const goodBye = Buffer.from([0xe0, 0]);
+/** For the broker to close after it. */
+const goodByeMs = 1000;
 
 export class Attempt {
   readonly protocol: Protocol;
@@ -63,30 +61,44 @@ export class Attempt {
   receiveMaximum = 65_535;
   /** Bytes of a packet that the broker takes. */
   #brokerMaximum = Number.POSITIVE_INFINITY;
-  readonly #client: MqttClient;
+  /** That the broker does not acknowledge, which is why the connection was given up. */
+  passedOver: string | null = null;
   readonly #options: AttemptOptions;
+  readonly #times: AttemptTimes;
   readonly #handlers: AttemptHandlers;
-  #established = false;
-  #connected = false;
+  readonly #dialling = new AbortController();
+  readonly #unacknowledged: Unacknowledged;
+  #client: MqttClient | null = null;
+  #askTimer: NodeJS.Timeout | undefined;
+  #answerTimer: NodeJS.Timeout | undefined;
   #over = false;
-  #connackCode = 0;
-  #disconnectCode = 0;
-  /** Where the broker would have us go: told, not followed, since whoever sits between could ask for the password so. */
-  #elsewhere: string | undefined;
-  #failure: Error | null = null;
+  #facts: Facts;
 
   constructor(options: AttemptOptions, handlers: AttemptHandlers) {
     this.#options = options;
     this.#handlers = handlers;
+    this.#times = options.times ?? attemptTimes;
+    this.#unacknowledged = new Unacknowledged(this.#times.overdueMs);
     this.protocol = options.protocol;
-    this.#client = new MqttClient(client => this.#dial(client), this.#clientOptions());
-    this.#listen();
-    try {
-      this.#client.connect();
-    } catch (error) {
-      this.#failure = error instanceof Error ? error : new Error(String(error));
-      setImmediate(() => this.#end());
-    }
+    this.#facts = {
+      protocol: options.protocol,
+      endpoint: options.endpoint,
+      isEstablished: false,
+      isConnected: false,
+      isSilent: false,
+      isPassedOver: false,
+      connackCode: 0,
+      disconnectCode: 0,
+      elsewhere: undefined,
+      failure: null,
+      head: null,
+    };
+    void this.#start();
+  }
+
+  /** The broker may have read our CONNECT, or may read it yet. */
+  get hasKnocked(): boolean {
+    return this.#facts.isEstablished;
   }
 
   publish(message: Message, settled: Settled): void {
@@ -95,38 +107,52 @@ export class Attempt {
       setImmediate(() => settled(new Error(`larger than the ${this.#brokerMaximum} bytes that it takes`)));
       return;
     }
+    const { topic, payload, retain } = message;
+    if (this.#options.leftOut.has(topic)) {
+      setImmediate(() => settled(new Error('left out for a time: it acknowledged none of these')));
+      return;
+    }
     const properties = this.protocol === 4 ? {} : { properties: propertiesOf(message) };
-    const options = { qos: 1 as const, retain: message.retain, ...properties };
-    this.#client.publish(message.topic, message.payload, options, error => {
-      // At the end of a connection MQTT.js fails what is in flight: that says nothing about the broker's will.
-      if (!this.#over) settled(error ?? null);
+    const acknowledged = this.#unacknowledged.sent(topic, performance.now());
+    this.#askInTime();
+    this.#client?.publish(topic, payload, { qos: 1 as const, retain, ...properties }, error => {
+      const outcome = acknowledgementOf(error);
+      if (this.#over || outcome === 'unknown') return;
+      acknowledged();
+      settled(outcome);
     });
   }
 
   subscribe(filters: ISubscriptionMap, failed: (words: string) => void): void {
-    this.#client.subscribe(filters, error => {
-      if (error && !this.#over) failed(error.message);
+    this.#client?.subscribe(filters, error => {
+      const outcome = acknowledgementOf(error);
+      if (outcome !== null && outcome !== 'unknown' && !this.#over) failed(outcome.message);
     });
   }
 
   /** Drops the connection, dead or alive. No handler is called afterwards. */
   close(): void {
     this.#over = true;
+    this.#dialling.abort();
+    clearTimeout(this.#askTimer);
+    clearTimeout(this.#answerTimer);
+    const client = this.#client;
     // end() on a client that never got a stream throws; on one that is ending already it does nothing.
-    if (this.#client.stream === undefined) return;
-    this.#client.end(true);
-    this.#client.stream.destroy();
+    if (client?.stream === undefined) return;
+    client.end(true);
+    client.stream.destroy();
   }
 
   /** Says good-bye, so that the broker does not send the will, and closes within the time given. */
   async disconnect(withinMs: number): Promise<void> {
+    const client = this.#client;
     // end() without force waits for every PUBACK, for ever.
-    const idle = this.#connected && Object.keys(this.#client.outgoing).length === 0;
+    const idle = this.#facts.isConnected && client !== null && Object.keys(client.outgoing).length === 0;
     this.#over = true;
     if (idle) {
       await new Promise<void>(resolve => {
         const timer = setTimeout(resolve, withinMs);
-        this.#client.end(false, {}, () => {
+        client.end(false, {}, () => {
           clearTimeout(timer);
           resolve();
         });
@@ -135,56 +161,99 @@ export class Attempt {
     this.close();
   }
 
-  #dial(client: MqttClient) {
-    const { endpoint, address, settings } = this.#options;
-    const established = (peer: string | null): void => {
-      this.#established = true;
-      this.address = peer;
-    };
-    const stream = dial(client, { endpoint, tls: settings.tls, address, established });
-    // MQTT.js drops errors that have no code.
-    stream.on('error', error => this.#fail(error));
-    return stream;
+  async #start(): Promise<void> {
+    try {
+      const socket = await dial(this.#options, this.#dialling.signal);
+      // Until MQTT.js listens.
+      const early = (error: Error): void => this.#fail(error);
+      socket.on('error', early);
+      const credentials = await this.#options.credentials();
+      if (this.#over || socket.destroyed) {
+        socket.destroy();
+        this.#end();
+        return;
+      }
+      this.address = socket.remoteAddress ?? null;
+      this.#talk(socket, credentials);
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+      this.#end();
+    }
   }
 
-  #clientOptions() {
+  #talk(socket: Socket, credentials: Credentials): void {
+    const { endpoint } = this.#options;
+    const builder = (client: MqttClient) => {
+      const stream = streamOver(client, socket, endpoint, credentials.tls, {
+        established: () => {
+          this.#facts.isEstablished = true;
+        },
+        heard: head => {
+          this.#facts.head = head;
+        },
+      });
+      // MQTT.js drops errors that have no code.
+      stream.on('error', error => this.#fail(error));
+      return stream;
+    };
+    const client = new MqttClient(builder, this.#clientOptions(credentials));
+    this.#client = client;
+    this.#listen(client);
+    this.#answerTimer = setTimeout(() => this.#silent(client), this.#times.answerMs);
+    try {
+      client.connect();
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    }
+  }
+
+  /** Nothing was answered to our CONNECT, or to the TLS handshake before it. */
+  #silent(client: MqttClient): void {
+    this.#facts.isSilent = true;
+    client.stream.destroy();
+  }
+
+  #clientOptions({ password }: Credentials) {
     const { settings, will, protocol } = this.#options;
     return {
       manualConnect: true,
       reconnectPeriod: 0,
       resubscribe: false,
-      connectTimeout: connectTimeoutMs,
+      // Ours comes first.
+      connectTimeout: this.#times.answerMs * 2,
       clientId: settings.clientId,
       clean: true,
       keepalive: settings.keepaliveS,
       protocolVersion: protocol,
       ...(protocol === 5 ? { properties: { sessionExpiryInterval: 0, maximumPacketSize } } : {}),
       ...(settings.username === null ? {} : { username: settings.username }),
-      ...(settings.password === null ? {} : { password: settings.password }),
-      will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1 as const, retain: will.retain },
+      ...(password === null ? {} : { password }),
+      ...(will === null ? {} : { will: willOf(will) }),
       // Its debug log holds the password.
       log: () => {},
     };
   }
 
-  #listen(): void {
-    const client = this.#client;
+  #listen(client: MqttClient): void {
     client.on('packetreceive', packet => {
       this.packets += 1;
+      if (packet.cmd === 'pingresp') this.#answered();
       if (packet.cmd !== 'connack') return;
-      this.#connackCode = packet.reasonCode ?? packet.returnCode ?? 0;
-      this.#elsewhere = packet.properties?.serverReference;
+      clearTimeout(this.#answerTimer);
+      this.#facts.connackCode = packet.reasonCode ?? packet.returnCode ?? 0;
+      this.#facts.elsewhere = packet.properties?.serverReference;
     });
     client.on('connect', connack => {
       if (this.#over) return;
-      this.#connected = true;
+      this.#facts.isConnected = true;
       this.receiveMaximum = connack.properties?.receiveMaximum ?? this.receiveMaximum;
       this.#brokerMaximum = connack.properties?.maximumPacketSize ?? this.#brokerMaximum;
       this.#guarded(() => this.#handlers.connected(this));
     });
     client.on('disconnect', packet => {
-      this.#disconnectCode = packet.reasonCode ?? 0;
-      this.#elsewhere = packet.properties?.serverReference;
+      this.#facts.disconnectCode = packet.reasonCode ?? 0;
+      this.#facts.elsewhere = packet.properties?.serverReference;
     });
     client.on('error', error => this.#fail(error));
     client.on('close', () => this.#end());
@@ -196,7 +265,7 @@ export class Attempt {
   }
 
   #fail(error: Error): void {
-    this.#failure ??= error;
+    this.#facts.failure ??= error;
   }
 
   /** An exception in a listener of MQTT.js stops its packet pump: no later message, no PINGRESP. */
@@ -208,30 +277,47 @@ export class Attempt {
     }
   }
 
+  /** The keepalive asks too, but only when nothing else is said, and after up to 18 hours. */
+  #askInTime(): void {
+    const inMs = this.#unacknowledged.askInMs(performance.now());
+    if (inMs === null || this.#over) return;
+    clearTimeout(this.#askTimer);
+    this.#askTimer = setTimeout(() => {
+      // What was sent meanwhile may be younger.
+      if (this.#unacknowledged.askInMs(performance.now()) !== 0) {
+        this.#askInTime();
+        return;
+      }
+      this.#unacknowledged.asked();
+      this.#client?.sendPing();
+    }, inMs);
+    this.#askTimer.unref();
+  }
+
+  #answered(): void {
+    const overdue = this.#unacknowledged.answered(performance.now());
+    if (overdue === null || this.#over) {
+      this.#askInTime();
+      return;
+    }
+    this.#facts.isPassedOver = true;
+    this.passedOver = overdue.topic;
+    const { stream } = this.#client as MqttClient;
+    stream.end(goodBye);
+    const timer = setTimeout(() => stream.destroy(), goodByeMs);
+    stream.once('close', () => clearTimeout(timer));
+  }
+
   #end(): void {
     if (this.#over) return;
-    this.#over = true;
-    const [ending, words] = this.#verdict();
+    const [ending, words] = endingOf(this.#facts);
     this.close();
     this.#handlers.ended(ending, words);
   }
+}
 
-  #verdict(): [Ending, string] {
-    if (this.#connackCode !== 0) {
-      const words = refusalWords(this.#connackCode, this.#elsewhere);
-      if (unsupportedCodes.has(this.#connackCode)) return ['unsupported', words];
-      if (unwillingCodes.has(this.#connackCode)) return ['unwilling', words];
-      return [refusalCodes.has(this.#connackCode) ? 'refused' : 'unreachable', words];
-    }
-    if (this.#disconnectCode === takenOver) return ['taken_over', refusalWords(takenOver)];
-    const words =
-      this.#disconnectCode === 0
-        ? failureWords(this.#failure)
-        : refusalWords(this.#disconnectCode, this.#elsewhere);
-    const hungUp = this.#failure === null || hangUpCodes.has(codeOf(this.#failure));
-    if (this.#connected) return [hungUp && this.#disconnectCode === 0 ? 'hung_up' : 'lost', words];
-    return [this.#established && hungUp ? 'closed_early' : 'unreachable', words];
-  }
+function willOf({ topic, payload, retain }: Message) {
+  return { topic, payload: Buffer.from(payload), qos: 1 as const, retain };
 }
 
 function packetBytes({ topic, payload, correlationData }: Message): number {
@@ -243,8 +329,4 @@ function propertiesOf({ expiryS, correlationData }: Message) {
     ...(expiryS !== undefined && { messageExpiryInterval: expiryS }),
     ...(correlationData !== undefined && { correlationData }),
   };
-}
-
-function codeOf(error: Error): string {
-  return 'code' in error ? String(error.code) : '';
 }

@@ -80,6 +80,12 @@ export class Conversation {
     this.#retained.tellFacts(snapshot);
   }
 
+  /** What was left out for a time is tried again, and with it what stands beside it. */
+  tellAgain(): void {
+    this.#retained.allAgain();
+    this.#replay.sync();
+  }
+
   sync(): void {
     this.#replay.sync();
     if (this.#refreshQueued) return;

@@ -1,64 +1,94 @@
-/** Opens the stream that one attempt talks through. MQTT.js's own TCP builder knows neither a connect timeout nor noDelay. */
+/** Opens the way to the broker, and the stream over it that one attempt talks through: TCP first, then TLS or websockets. */
 import { createRequire } from 'node:module';
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { IStream, MqttClient } from 'mqtt';
 import type * as WebSocketBuilder from 'mqtt/lib/connect/ws';
-import type { MqttSettings } from '../core/policy.js';
+import type { Credentials } from './credentials.js';
 import type { Endpoint } from './endpoint.js';
+import { connectFirst, interleaved } from './race.js';
+import type { Resolver } from './resolver.js';
 
-/** SYNs leave after 0, 1 and 3 s; a later one belongs to the next attempt. Name resolution counts as well. */
-const tcpTimeoutMs = 4000;
+/** TLS, or the upgrade to websockets, after TCP stands. */
+const handshakeTimeoutMs = 15_000;
 
-export interface DialOptions {
+export interface Way {
   readonly endpoint: Endpoint;
-  readonly tls: MqttSettings['tls'];
+  readonly resolver: Resolver;
   /**
    * Dialled instead of the host's name, null = ask the resolver. Look-ups made while the network was down hold the threads of
    * getaddrinfo(3): by name the first connection afterwards took 5 s, by address 4 ms.
    */
   readonly address: string | null;
-  /** TCP (and TLS) stands; with the broker's address where there is one. */
-  established(address: string | null): void;
 }
 
-/** @throws Error when certificate or key are not PEM. */
-export function dial(client: MqttClient, options: DialOptions): IStream {
-  const { endpoint } = options;
-  switch (endpoint.kind) {
-    case 'unix':
-      return watched(connectTcp({ path: endpoint.path }), 'connect', options);
-    case 'tcp':
-      return dialTcp(endpoint, options);
-    case 'ws':
-      return dialWebSocket(client, endpoint, options);
+/** @throws Error with the code of getaddrinfo(3) or connect(2). */
+export async function dial({ endpoint, address, resolver }: Way, signal: AbortSignal): Promise<Socket> {
+  if (endpoint.kind === 'unix') return connectFirst([{ path: endpoint.path }], signal);
+  const addresses = address === null ? await resolver.addresses(endpoint.host) : [address];
+  const targets = interleaved(addresses).map(host => ({ host, port: endpoint.port }));
+  return connectFirst(targets, signal);
+}
+
+/** Far below what a broker needs for its restart; over a slow line the answer comes too late, and counts as none. */
+const answerMs = 1000;
+
+/** Whether anybody listens there now. Nothing is said. */
+export async function isAnswered(way: Way, signal: AbortSignal): Promise<boolean> {
+  try {
+    const socket = await dial(way, AbortSignal.any([signal, AbortSignal.timeout(answerMs)]));
+    socket.on('error', () => {});
+    socket.destroy();
+    return true;
+  } catch {
+    // Refused, unreachable, too late or given up: all the same to the caller.
+    return false;
   }
 }
 
-function dialTcp(endpoint: Endpoint & { kind: 'tcp' }, options: DialOptions): Socket {
-  const target = { host: options.address ?? endpoint.host, port: endpoint.port };
-  const socket = endpoint.tls
-    ? connectTls({ ...target, ...tlsOptions(endpoint.host, options.tls) })
-    : connectTcp(target);
-  socket.setNoDelay(true);
-  return watched(socket, endpoint.tls ? 'secureConnect' : 'connect', options);
+export interface Signs {
+  /** What stands is a way that MQTT can be spoken through. */
+  established(): void;
+  /** The first bytes that the other end sent, which may be of another protocol. */
+  heard(head: Buffer): void;
 }
 
-function watched(socket: Socket, ready: 'connect' | 'secureConnect', options: DialOptions): Socket {
+/**
+ * @param socket Connected.
+ * @throws Error when certificate or key are not PEM, or do not belong together.
+ */
+export function streamOver(
+  client: MqttClient,
+  socket: Socket,
+  endpoint: Endpoint,
+  tls: Credentials['tls'],
+  signs: Signs,
+): IStream {
+  if (endpoint.kind === 'unix' || !endpoint.tls) socket.once('data', head => signs.heard(head));
+  if (endpoint.kind === 'ws') return webSocketOver(client, socket, endpoint, tls, signs);
+  if (endpoint.kind === 'unix' || !endpoint.tls) {
+    signs.established();
+    return socket;
+  }
+  return secured(socket, endpoint.host, tls).once('secureConnect', () => signs.established());
+}
+
+function secured(socket: Socket, host: string, tls: Credentials['tls']) {
+  const secure = connectTls({ socket, ...tlsOptions(host, tls) });
   const timer = setTimeout(() => {
-    socket.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' }));
-  }, tcpTimeoutMs);
-  socket.once('connect', () => clearTimeout(timer));
-  socket.once('close', () => clearTimeout(timer));
-  socket.once(ready, () => options.established(socket.remoteAddress ?? null));
-  return socket;
+    secure.destroy(Object.assign(new Error('no answer to the TLS handshake'), { code: 'ETIMEDOUT' }));
+  }, handshakeTimeoutMs);
+  for (const end of ['secureConnect', 'close']) secure.once(end, () => clearTimeout(timer));
+  return secure;
 }
 
 /** The certificate is always checked, against the name that the owner wrote, also when an address is dialled. */
-function tlsOptions(host: string, tls: MqttSettings['tls']): ConnectionOptions {
+function tlsOptions(host: string, tls: Credentials['tls']): ConnectionOptions {
   const servername = tls.servername ?? (isIP(host) === 0 ? host : null);
   return {
     rejectUnauthorized: true,
+    // What an address is compared with, where there is no name to be sent.
+    host,
     ...(servername === null ? {} : { servername }),
     ...(tls.ca === null ? {} : { ca: tls.ca }),
     ...(tls.cert === null ? {} : { cert: tls.cert }),
@@ -66,22 +96,27 @@ function tlsOptions(host: string, tls: MqttSettings['tls']): ConnectionOptions {
   };
 }
 
-function dialWebSocket(
+function webSocketOver(
   client: MqttClient,
+  socket: Socket,
   endpoint: Endpoint & { kind: 'ws' },
-  options: DialOptions,
+  tls: Credentials['tls'],
+  signs: Signs,
 ): IStream {
   // Only where it is needed: 3 MB and 25 ms.
   const { streamBuilder } = createRequire(import.meta.url)('mqtt/lib/connect/ws') as typeof WebSocketBuilder;
-  const { host, port, path, tls } = endpoint;
-  const stream = streamBuilder(client, {
+  const { host, port, path } = endpoint;
+  const way = endpoint.tls ? secured(socket, host, tls) : socket;
+  way.once('data', (head: Buffer) => {
+    if (/^HTTP\/1\.1 101 /.test(head.toString('latin1'))) signs.established();
+  });
+  const wsOptions = { handshakeTimeout: handshakeTimeoutMs, createConnection: () => way };
+  return streamBuilder(client, {
     ...client.options,
-    protocol: tls ? 'wss' : 'ws',
+    protocol: endpoint.tls ? 'wss' : 'ws',
     hostname: isIP(host) === 6 ? `[${host}]` : host,
     port,
     path,
-    wsOptions: { handshakeTimeout: tcpTimeoutMs, ...(tls ? tlsOptions(host, options.tls) : {}) },
+    wsOptions: wsOptions as object,
   });
-  stream.once('ready', () => options.established(null));
-  return stream;
 }

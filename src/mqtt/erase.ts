@@ -2,9 +2,12 @@
 import { SockmonError } from '../core/errors.js';
 import type { MqttSettings } from '../core/policy.js';
 import type { Log } from '../core/ports.js';
-import { Attempt, type Ending, type Protocol } from './attempt.js';
+import { Attempt } from './attempt.js';
+import type { Ending } from './ending.js';
 import { endpointName, endpointOf } from './endpoint.js';
+import { Resolver } from './resolver.js';
 import type { Topics } from './topics.js';
+import type { Protocol } from './version.js';
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -21,7 +24,7 @@ export async function erase(settings: MqttSettings, topics: Topics): Promise<voi
     const outcome = await eraseBy(protocol, settings, topics);
     if (outcome.done) return;
     words = outcome.words;
-    if (outcome.ending !== 'unsupported' && outcome.ending !== 'closed_early') break;
+    if (!['unsupported', 'closed_early', 'silent'].includes(outcome.ending)) break;
   }
   const broker = endpointName(endpointOf(settings.url));
   throw new SockmonError(
@@ -55,7 +58,10 @@ function eraseBy(protocol: Protocol, settings: MqttSettings, topics: Topics): Pr
         // Not the daemon's own id: the broker would throw the daemon out.
         settings: { ...settings, clientId: `${settings.clientId}-remove` },
         endpoint: endpointOf(settings.url),
+        resolver: new Resolver(),
         address: null,
+        credentials: async () => settings,
+        leftOut: { has: () => false },
         protocol,
         will: { topic: topics.status, payload: '', retain: true },
         log: silent,

@@ -2,11 +2,19 @@
 import type { IPublishPacket } from 'mqtt';
 import type { MqttSettings } from '../core/policy.js';
 import type { Log } from '../core/ports.js';
-import { Attempt, type Ending, type Protocol } from './attempt.js';
+import { Attempt, type AttemptTimes } from './attempt.js';
+import { CredentialFiles } from './credentials.js';
+import { isAnswered } from './dialer.js';
+import { type Ending, isRefused, ownWords, sentenceOf, signOf } from './ending.js';
 import { type Endpoint, endpointName, endpointOf } from './endpoint.js';
+import { LeftOut, leaveOutMs } from './left-out.js';
 import type { Message } from './outbox.js';
-import { retryDelayMs, type Trouble } from './retry.js';
+import { leftOutProblem, rivalProblem } from './problems.js';
+import { Resolver } from './resolver.js';
+import { Refusals, refusalIsShortMs, retryDelayMs, type Trouble } from './retry.js';
 import { Rivalry, type RivalryTimes, rivalryTimes } from './rivalry.js';
+import { Version } from './version.js';
+import { WillProbe } from './will-probe.js';
 
 export interface LinkHandlers {
   connected(connection: Attempt): void;
@@ -16,6 +24,8 @@ export interface LinkHandlers {
   received(packet: IPublishPacket): void;
   /** `problem` is another one. */
   problemChanged(): void;
+  /** What was left out may be told again. */
+  tellAgain(): void;
 }
 
 export interface LinkOptions {
@@ -27,15 +37,21 @@ export interface LinkOptions {
   readonly random?: () => number;
   /** All delays are multiplied by this; for tests. */
   readonly pace?: number;
+  /** Of each attempt; for tests. */
+  readonly times?: AttemptTimes;
 }
 
 /** A connection that broke sooner than this says nothing good about the broker: the back-off goes on growing. */
 const stableMs = 30_000;
+/** For the good-bye of a connection that was made to find something out. */
+const probeEndMs = 500;
 
 export class Link {
   readonly broker: string;
   connects = 0;
   lastError: string | null = null;
+  /** Ending and words, so that each reason is told once. */
+  #lastTold = '';
   readonly #options: LinkOptions;
   readonly #endpoint: Endpoint;
   readonly #pace: number;
@@ -47,8 +63,14 @@ export class Link {
   #timer: NodeJS.Timeout | undefined;
   #started = false;
   #stopped = false;
-  #protocol: Protocol;
-  #earlyCloses = 0;
+  readonly #version: Version;
+  readonly #refusals: Refusals;
+  readonly #resolver = new Resolver();
+  readonly #files: CredentialFiles;
+  readonly #leftOut: LeftOut;
+  readonly #willProbe = new WillProbe();
+  /** Asks whether anybody listens, after a connection was closed without a word. */
+  #asking: AbortController | null = null;
   #failures = 0;
   #kicked = false;
   /** Last address that answered, and whether the next attempt dials it. */
@@ -65,7 +87,8 @@ export class Link {
     this.#options = options;
     this.#endpoint = endpointOf(options.settings.url);
     this.broker = endpointName(this.#endpoint);
-    this.#protocol = options.settings.protocol === '3.1.1' ? 4 : 5;
+    this.#version = new Version(options.settings.protocol);
+    this.#files = new CredentialFiles(options.settings, options.log);
     const pace = options.pace ?? 1;
     this.#pace = pace;
     this.#rivalryTimes = {
@@ -73,6 +96,11 @@ export class Link {
       quietMs: rivalryTimes.quietMs * pace,
     };
     this.#rivalry = new Rivalry(this.#rivalryTimes);
+    this.#refusals = new Refusals(refusalIsShortMs * pace);
+    this.#leftOut = new LeftOut(leaveOutMs * pace, () => {
+      options.handlers.problemChanged();
+      options.handlers.tellAgain();
+    });
   }
 
   get connection(): Attempt | null {
@@ -81,15 +109,9 @@ export class Link {
 
   /** What the owner has to mend, in a sentence; null = nothing. */
   get problem(): string | null {
-    const { clientId } = this.#options.settings;
-    switch (this.#rivalry.known(performance.now())) {
-      case 'proven':
-        return `another client with the id ${clientId} takes over the connection to ${this.broker}: give each machine its own node name`;
-      case 'guessed':
-        return `${this.broker} closes the connection again and again soon after it was made: probably another client has the id ${clientId} too; give each machine its own node name, or see the broker's log`;
-      default:
-        return null;
-    }
+    const { settings } = this.#options;
+    const rival = this.#rivalry.known(performance.now());
+    return rivalProblem(rival, this.broker, settings.clientId) ?? leftOutProblem(this.#leftOut, this.broker);
   }
 
   start(): void {
@@ -106,6 +128,7 @@ export class Link {
     this.#kicked = true;
     this.#byAddress = this.#address !== null;
     const wasConnected = this.connection !== null;
+    if (this.#attempt?.hasKnocked) this.#rivalry.leftBehind(performance.now());
     this.#drop();
     if (wasConnected) this.#options.handlers.disconnected();
     this.#dial();
@@ -131,6 +154,8 @@ export class Link {
     this.#stopped = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#rivalryTimer);
+    this.#leftOut.stop();
+    this.#asking?.abort();
     const attempt = this.#attempt;
     this.#attempt = null;
     this.#connectedAtMs = null;
@@ -139,6 +164,8 @@ export class Link {
 
   #drop(): void {
     clearTimeout(this.#timer);
+    this.#asking?.abort();
+    this.#asking = null;
     this.#attempt?.close();
     this.#attempt = null;
     this.#connectedAtMs = null;
@@ -146,26 +173,48 @@ export class Link {
 
   #dial(): void {
     clearTimeout(this.#timer);
-    const { settings, will, handlers, log } = this.#options;
-    const address = this.#byAddress ? this.#address : null;
+    const { settings, will, handlers, log, times } = this.#options;
+    const isProbe = this.#willProbe.isNext;
     this.#attempt = new Attempt(
-      { settings, will, log, endpoint: this.#endpoint, address, protocol: this.#protocol },
       {
-        connected: attempt => this.#connected(attempt),
+        settings,
+        log,
+        credentials: () => this.#files.read(),
+        will: isProbe ? null : will,
+        leftOut: this.#leftOut,
+        endpoint: this.#endpoint,
+        resolver: this.#resolver,
+        address: this.#byAddress ? this.#address : null,
+        protocol: this.#version.now,
+        ...(times !== undefined && { times }),
+      },
+      {
+        connected: attempt => (isProbe ? void this.#probed(attempt) : this.#connected(attempt)),
         received: packet => handlers.received(packet),
         ended: (ending, words) => this.#ended(ending, words),
       },
     );
   }
 
+  /** Without the will it takes us. Whether that is the reason, or the broker is ready only now, the next attempt shows. */
+  async #probed(attempt: Attempt): Promise<void> {
+    this.#willProbe.taken();
+    await attempt.disconnect(probeEndMs);
+    // Unless it was kicked or stopped meanwhile.
+    if (this.#attempt === attempt) this.#dial();
+  }
+
   #connected(attempt: Attempt): void {
     this.#connectedAtMs = performance.now();
     this.#address = attempt.address;
-    this.#earlyCloses = 0;
+    this.#version.connected();
+    this.#refusals.connected();
+    this.#willProbe.connected();
     this.#kicked = false;
     this.connects += 1;
     this.lastError = null;
-    const protocol = attempt.protocol === 5 ? '5' : '3.1.1';
+    this.#lastTold = '';
+    const protocol = this.#version.name;
     this.#options.log.info(
       { broker: this.broker, protocol },
       `Connected to ${this.broker} by MQTT ${protocol}.`,
@@ -173,80 +222,94 @@ export class Link {
     this.#options.handlers.connected(attempt);
   }
 
-  #ended(ending: Ending, words: string): void {
+  #ended(told: Ending, words: string): void {
+    const attempt = this.#attempt;
     const connectedAtMs = this.#connectedAtMs;
-    const wasShaken = this.#attempt !== null && this.#attempt === this.#shaken;
+    const wasShaken = attempt !== null && attempt === this.#shaken;
     this.#attempt = null;
     this.#shaken = null;
     this.#connectedAtMs = null;
     if (connectedAtMs !== null) this.#options.handlers.disconnected();
     if (this.#stopped) return;
-    const livedMs = connectedAtMs === null ? null : performance.now() - connectedAtMs;
+    const nowMs = performance.now();
+    const livedMs = connectedAtMs === null ? null : nowMs - connectedAtMs;
     if (livedMs !== null && livedMs >= stableMs * this.#pace) this.#failures = 0;
+    // Nobody but us has closed it: a broker that was frozen has it still in its queue.
+    if (told === 'silent' || told === 'lost') this.#rivalry.leftBehind(nowMs);
+    const ending = this.#willProbe.judge(told);
+    if (this.#willProbe.isNext) {
+      this.#dial();
+      return;
+    }
     // Known and unknown address in turn: either the resolver is dead or the broker has moved.
     this.#byAddress = this.#address !== null && (connectedAtMs !== null || !this.#byAddress);
-    if (this.#changeProtocol(ending)) {
+    const passedOver = attempt?.passedOver ?? null;
+    if (passedOver !== null) this.#leftOut.add(passedOver);
+    const isOtherVersion = connectedAtMs === null && this.#version.ended(signOf(ending));
+    if (isOtherVersion && ending === 'unsupported') {
       this.#options.log.info(
         { broker: this.broker, reason: words },
-        `${this.broker} does not take this version of MQTT (${words}); trying ${this.#protocol === 5 ? '5' : '3.1.1'}.`,
+        `${this.broker} does not take this version of MQTT (${words}); trying ${this.#version.name}.`,
       );
       this.#dial();
       return;
     }
-    this.#retryLater(ending, words, wasShaken ? null : livedMs);
+    const end: End = { ending, words, livedMs: wasShaken ? null : livedMs, passedOver };
+    if (end.ending === 'hung_up' && end.livedMs !== null) void this.#askThenRetry(end);
+    else this.#retryLater(end);
   }
 
-  /** @returns whether to try at once by the other version. Two early closes in a row are needed: one may be a broker that restarts. */
-  #changeProtocol(ending: Ending): boolean {
-    if (this.#options.settings.protocol !== 'auto') return false;
-    this.#earlyCloses = ending === 'closed_early' ? this.#earlyCloses + 1 : 0;
-    if (ending === 'unsupported' && this.#protocol === 5) {
-      this.#protocol = 4;
-      return true;
-    }
-    if (this.#earlyCloses >= 2) {
-      this.#earlyCloses = 0;
-      this.#protocol = this.#protocol === 5 ? 4 : 5;
-    }
-    return false;
+  /**
+   * A broker that is being restarted listens no more: asked at once, it says so. One that gave our place to a rival does, and one that is
+   * restarted again and again would look the same, a second later.
+   */
+  async #askThenRetry(end: End): Promise<void> {
+    const asking = new AbortController();
+    this.#asking = asking;
+    const way = { endpoint: this.#endpoint, resolver: this.#resolver, address: this.#address };
+    const listens = await isAnswered(way, asking.signal);
+    if (this.#asking !== asking || this.#stopped) return;
+    this.#asking = null;
+    this.#retryLater(listens ? end : { ...end, livedMs: null });
   }
 
-  /** @param livedMs How long there was a connection; null = there was none, or its end says nothing about the broker. */
-  #retryLater(ending: Ending, words: string, livedMs: number | null): void {
-    const wasKnown = this.problem !== null;
-    const trouble = this.#troubleOf(ending, livedMs);
-    const delayMs =
-      retryDelayMs(trouble, this.#failures, (this.#options.random ?? Math.random)()) * this.#pace;
+  #retryLater(end: End): void {
+    const { ending, words, passedOver } = end;
+    const wasKnown = this.#rivalry.known(performance.now()) !== null;
+    const [trouble, failures] = this.#troubleOf(end);
+    const delayMs = retryDelayMs(trouble, failures, (this.#options.random ?? Math.random)()) * this.#pace;
     this.#failures += 1;
-    const { log, settings } = this.#options;
+    const { log, settings, will } = this.#options;
     const isGuess = trouble === 'taken_over' && ending !== 'taken_over';
     const hint = isGuess ? ` Is there another client with the id ${settings.clientId}?` : '';
-    const sentence = `${sentenceOf(ending, this.broker, words)}${hint} Next attempt in ${(delayMs / 1000).toFixed(1)} s.`;
-    const isNews = trouble === 'taken_over' ? !wasKnown : words !== this.lastError;
+    const teller = { broker: this.broker, willTopic: will.topic, passedOver };
+    const isOwn = ending === 'taken_over' && trouble !== 'taken_over';
+    const told = isOwn ? sentenceOf('lost', ownWords, teller) : sentenceOf(ending, words, teller);
+    const sentence = `${told}${hint} Next attempt in ${(delayMs / 1000).toFixed(1)} s.`;
+    const isNews = trouble === 'taken_over' ? !wasKnown : `${ending} ${words}` !== this.#lastTold;
     if (isNews) log.warn({ broker: this.broker, delayMs }, sentence);
     else log.debug({ broker: this.broker, delayMs }, sentence);
-    this.lastError = words;
+    this.#lastTold = `${ending} ${words}`;
+    this.lastError = ending === 'will_refused' ? `${words}: the will on ${will.topic}` : words;
     this.#timer = setTimeout(() => this.#dial(), delayMs);
     this.#timer.unref();
   }
 
-  #troubleOf(ending: Ending, livedMs: number | null): Trouble {
+  /** @returns what it is, and how many failures of the kind were before it. */
+  #troubleOf({ ending, livedMs, passedOver }: End): readonly [Trouble, number] {
     const nowMs = performance.now();
-    if (ending === 'taken_over') {
-      this.#rivalry.proven(nowMs);
+    const isRival =
+      ending === 'taken_over'
+        ? this.#rivalry.proven(nowMs)
+        : ending === 'hung_up' && livedMs !== null && this.#rivalry.closed(livedMs, nowMs);
+    if (isRival) {
       this.#alarm();
-      return 'taken_over';
+      return ['taken_over', this.#failures];
     }
-    if (ending === 'hung_up' && livedMs !== null) {
-      if (this.#rivalry.closed(livedMs, nowMs)) {
-        this.#alarm();
-        return 'taken_over';
-      }
-    } else {
-      this.#rivalry.unreachable();
-    }
-    if (ending === 'refused' || ending === 'unwilling' || ending === 'unsupported') return 'refused';
-    return this.#kicked ? 'kicked' : 'lost';
+    if (ending !== 'taken_over' && (ending !== 'hung_up' || livedMs === null)) this.#rivalry.unreachable();
+    if (isRefused(ending) || (ending === 'passed_over' && passedOver === null))
+      return this.#refusals.refused(nowMs);
+    return [this.#kicked || ending === 'passed_over' ? 'kicked' : 'lost', this.#failures];
   }
 
   #alarm(): void {
@@ -258,21 +321,10 @@ export class Link {
   }
 }
 
-function sentenceOf(ending: Ending, broker: string, words: string): string {
-  switch (ending) {
-    case 'lost':
-    case 'hung_up':
-      return `The connection to ${broker} is lost: ${words}.`;
-    case 'taken_over':
-      return `Another client with the same client id has taken over the connection to ${broker}. Give each machine its own node name.`;
-    case 'refused':
-      return `${broker} refuses us: ${words}. Check user, password and client id.`;
-    case 'unwilling':
-      return `${broker} does not take us: ${words}.`;
-    case 'unsupported':
-      return `${broker} does not take this version of MQTT: ${words}. Set mqtt.protocol to auto.`;
-    case 'unreachable':
-    case 'closed_early':
-      return `${broker} cannot be reached: ${words}.`;
-  }
+interface End {
+  readonly ending: Ending;
+  readonly words: string;
+  /** How long there was a connection; null = there was none, or its end says nothing about the broker. */
+  readonly livedMs: number | null;
+  readonly passedOver: string | null;
 }

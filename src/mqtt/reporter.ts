@@ -6,7 +6,7 @@ import type { MqttSettings } from '../core/policy.js';
 import type { CommandAnswer, Log, ReceivedCommand, Reporter, Telling } from '../core/ports.js';
 import type { ConnectionView } from '../core/snapshot-model.js';
 import { Announcer } from './announcer.js';
-import type { Attempt } from './attempt.js';
+import type { Attempt, AttemptTimes } from './attempt.js';
 import { Conversation } from './conversation.js';
 import { Link } from './link.js';
 import { isTellable } from './messages.js';
@@ -21,6 +21,8 @@ export interface ReporterOptions {
   readonly random?: () => number;
   /** All delays between attempts to connect are multiplied by this; for tests. */
   readonly pace?: number;
+  /** Of each attempt to connect; for tests. */
+  readonly times?: AttemptTimes;
 }
 
 /** `offline`, its acknowledgement and the good-bye together. */
@@ -64,11 +66,13 @@ export class MqttReporter implements Reporter {
       will: { topic: this.topics.status, payload: 'offline', retain: true },
       random: options.random ?? Math.random,
       pace: options.pace ?? 1,
+      ...(options.times !== undefined && { times: options.times }),
       handlers: {
         connected: connection => this.#connected(connection),
         disconnected: () => this.#disconnected(),
         received: (packet: IPublishPacket) => this.#conversation?.received(packet),
         problemChanged: () => this.sync(),
+        tellAgain: () => this.#conversation?.tellAgain(),
       },
     });
   }

@@ -55,6 +55,15 @@ export class Retained {
     this.#tellState();
   }
 
+  allAgain(): void {
+    this.#refused.clear();
+    this.#lastOutage = '';
+    this.statusAgain();
+    this.discoveryAgain();
+    this.#tellLastOutage(this.#options.telling.snapshot());
+    this.stateAgain();
+  }
+
   /** A retained command would come again at every subscription by 3.1.1. */
   clear(topic: string): void {
     this.#retain('the clearing of a retained command', topic, '');

@@ -12,24 +12,42 @@ export interface RivalryTimes {
 
 export const rivalryTimes: RivalryTimes = { soonMs: 120_000, quietMs: 600_000 };
 
-/** In a row, and the broker took us at once each time: one that is in trouble itself does not. */
-const guessAfter = 3;
+/** In a row, and the broker took us at once each time: one that is in trouble itself does not. Three restarts in a row happen. */
+const guessAfter = 4;
+/** Connections of our own that are reckoned with. A broker that was frozen for long has more in its queue, and reads them in one go. */
+const maxLeftBehind = 5;
 
 export class Rivalry {
   readonly #times: RivalryTimes;
   #closedSoon = 0;
   #lastMs: number | null = null;
   #isProven = false;
+  #leftBehind = 0;
+  #leftBehindMs = 0;
 
   constructor(times: RivalryTimes = rivalryTimes) {
     this.#times = times;
   }
 
-  /** The broker said so. */
-  proven(nowMs: number): void {
+  /**
+   * A connection, or an attempt that had sent its CONNECT, was given up by us alone. A broker that was frozen reads it afterwards, and gives
+   * it the place of the living one.
+   */
+  leftBehind(nowMs: number): void {
+    this.#leftBehind = Math.min(maxLeftBehind, this.#leftBehind + 1);
+    this.#leftBehindMs = nowMs;
+  }
+
+  /**
+   * The broker said so.
+   * @returns whether that is put down to a rival.
+   */
+  proven(nowMs: number): boolean {
     this.#expire(nowMs);
+    if (this.#isOwn(nowMs)) return false;
     this.#isProven = true;
     this.#lastMs = nowMs;
+    return true;
   }
 
   /**
@@ -40,6 +58,8 @@ export class Rivalry {
     this.#expire(nowMs);
     const isKnown = this.#lastMs !== null;
     const isSoon = livedMs < this.#times.soonMs;
+    if (!isSoon) this.#leftBehind = 0;
+    else if (this.#isOwn(nowMs)) return false;
     this.#closedSoon = isSoon ? this.#closedSoon + 1 : 0;
     if (!isSoon || (!isKnown && this.#closedSoon < guessAfter)) return false;
     this.#lastMs = nowMs;
@@ -56,6 +76,13 @@ export class Rivalry {
     this.#expire(nowMs);
     if (this.#lastMs === null) return null;
     return this.#isProven ? 'proven' : 'guessed';
+  }
+
+  /** Each that was left behind can take the place once. */
+  #isOwn(nowMs: number): boolean {
+    if (this.#leftBehind === 0 || nowMs - this.#leftBehindMs >= this.#times.soonMs) return false;
+    this.#leftBehind -= 1;
+    return true;
   }
 
   #expire(nowMs: number): void {

@@ -350,6 +350,7 @@ test('the environment reaches every kind of scalar', context => {
     username: 'u',
     password: null,
     tls: { ca: null, cert: null, key: null, servername: 'h' },
+    secretFiles: { password: null, ca: null, cert: null, key: null },
     protocol: '5',
     clientId: 'sockmon-42',
     keepaliveS: 60,

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { endpointName, endpointOf } from '../../src/mqtt/endpoint.js';
 import { type Message, Outbox, type Settled } from '../../src/mqtt/outbox.js';
 import { Replay } from '../../src/mqtt/replay.js';
-import { retryDelayMs, type Trouble } from '../../src/mqtt/retry.js';
+import { Refusals, refusalIsShortMs, retryDelayMs, type Trouble } from '../../src/mqtt/retry.js';
 import { topicsOf } from '../../src/mqtt/topics.js';
 import { FakeTelling, MemoryLog } from './telling.js';
 
@@ -131,17 +131,62 @@ describe('retry', () => {
   const troubles: readonly [Trouble, number, number, number][] = [
     ['kicked', 0, 100, 8000],
     ['lost', 0, 1000, 8000],
-    ['refused', 60_000, 60_000, 300_000],
+    ['refused_after_work', 2000, 4000, 60_000],
+    ['refused', 30_000, 60_000, 60_000],
+    ['refused_long', 60_000, 60_000, 300_000],
     ['taken_over', 60_000, 60_000, 60_000],
   ];
-  for (const [trouble, floorMs, firstMs, maxMs] of troubles) {
-    it(`${trouble}: from ${floorMs}..${firstMs} ms, doubled up to ${maxMs} ms`, () => {
-      assert.equal(retryDelayMs(trouble, 0, 0), floorMs);
+  for (const [trouble, leastMs, firstMs, maxMs] of troubles) {
+    it(`${trouble}: from ${leastMs}..${firstMs} ms, doubled up to ${maxMs} ms`, () => {
+      assert.equal(retryDelayMs(trouble, 0, 0), leastMs);
       assert.equal(retryDelayMs(trouble, 0, 1), firstMs);
       assert.equal(retryDelayMs(trouble, 1, 1), Math.min(maxMs, firstMs * 2));
       assert.equal(retryDelayMs(trouble, 1_000_000, 1), maxMs);
     });
   }
+
+  /** When the attempts are made, for a refusal that does not end. @param random The lot, the same each time. */
+  function refusedAt(refusals: Refusals, random: number, untilMs: number): number[] {
+    const times: number[] = [];
+    for (let atMs = 0; atMs < untilMs; ) {
+      times.push(atMs);
+      atMs += retryDelayMs(...refusals.refused(atMs), random);
+    }
+    return times;
+  }
+  const gapsOf = (times: number[]) => times.slice(1).map((at, i) => at - (times[i] ?? 0));
+
+  for (const random of [0, 0.5, 0.999]) {
+    it(`a refusal after a connection is tried again within seconds, within a minute for ten minutes, then seldom (${random})`, () => {
+      const refusals = new Refusals();
+      refusals.connected();
+      const times = refusedAt(refusals, random, 3_600_000);
+      const gaps = gapsOf(times);
+      assert.ok((gaps[0] ?? 0) <= 4000 && (gaps[1] ?? 0) <= 8000);
+      for (const [i, gap] of gaps.entries()) {
+        if ((times[i] ?? 0) < refusalIsShortMs) assert.ok(gap <= 60_000, `${gap} ms`);
+        else assert.ok(gap >= 60_000, `${gap} ms`);
+      }
+      // A user who is known again eight seconds after the first refusal is connected within sixteen more.
+      const later = times.find(at => at >= 8000) ?? 0;
+      assert.ok(later <= 24_000, `${later} ms`);
+    });
+  }
+
+  it('a password that has never been right is tried twice a minute at most, and seldom after ten minutes', () => {
+    const gaps = gapsOf(refusedAt(new Refusals(), 0, 3_600_000));
+    assert.ok(gaps.every(gap => gap >= 30_000 && gap <= 300_000));
+    assert.ok(gapsOf(refusedAt(new Refusals(), 0.999, 7_200_000)).some(gap => gap > 290_000));
+  });
+
+  it('a connection ends the run: the next refusal is a new one', () => {
+    const refusals = new Refusals();
+    refusals.refused(0);
+    assert.deepEqual(refusals.refused(700_000), ['refused_long', 0]);
+    refusals.connected();
+    assert.deepEqual(refusals.refused(800_000), ['refused_after_work', 0]);
+    assert.deepEqual(refusals.refused(801_000), ['refused_after_work', 1]);
+  });
 });
 
 describe('endpoint', () => {

@@ -11,6 +11,7 @@ export const settingsFor = (port: number, more: Partial<MqttSettings> = {}): Mqt
   username: null,
   password: null,
   tls: { ca: null, cert: null, key: null, servername: null },
+  secretFiles: { password: null, ca: null, cert: null, key: null },
   protocol: 'auto',
   clientId: 'sockmon-gw1',
   keepaliveS: 15,
