@@ -33,16 +33,42 @@ export async function dial({ endpoint, address, resolver }: Way, signal: AbortSi
 /** Far below what a broker needs for its restart; over a slow line the answer comes too late, and counts as none. */
 const answerMs = 1000;
 
-/** Whether anybody listens there now. Nothing is said. */
+/** Whether anybody listens there now. Nothing is said. Never rejects. */
 export async function isAnswered(way: Way, signal: AbortSignal): Promise<boolean> {
+  const socket = await connected(way, signal);
+  socket?.destroy();
+  return socket !== null;
+}
+
+/**
+ * Whether TLS is spoken where a plain connection was ended without a word: mosquitto sends no alert then. Nothing of ours is sent, so that
+ * the certificate does not matter. Never rejects.
+ */
+export async function speaksTls(way: Way, signal: AbortSignal): Promise<boolean> {
+  const socket = await connected(way, signal);
+  if (socket === null) return false;
+  return new Promise(resolve => {
+    const secure = connectTls({ socket, rejectUnauthorized: false });
+    const end = (answer: boolean): void => {
+      clearTimeout(timer);
+      secure.destroy();
+      resolve(answer);
+    };
+    const timer = setTimeout(() => end(false), answerMs);
+    secure.once('secureConnect', () => end(true));
+    // An alert is TLS as well: it may want a client certificate.
+    secure.on('error', ({ message }) => end(/\balert\b/i.test(message)));
+    secure.once('close', () => end(false));
+  });
+}
+
+async function connected(way: Way, signal: AbortSignal): Promise<Socket | null> {
   try {
     const socket = await dial(way, AbortSignal.any([signal, AbortSignal.timeout(answerMs)]));
-    socket.on('error', () => {});
-    socket.destroy();
-    return true;
+    return socket.on('error', () => {});
   } catch {
     // Refused, unreachable, too late or given up: all the same to the caller.
-    return false;
+    return null;
   }
 }
 

@@ -28,6 +28,16 @@ export type Ending =
   | 'closed_early'
   | 'silent';
 
+/** What the link makes of it. */
+export interface End {
+  readonly ending: Ending;
+  readonly words: string;
+  /** How long there was a connection; null = there was none, or its end says nothing about the broker. */
+  readonly livedMs: number | null;
+  /** The topic that was not acknowledged. */
+  readonly passedOver: string | null;
+}
+
 export interface Facts {
   readonly protocol: Protocol;
   readonly endpoint: Circumstances['endpoint'];

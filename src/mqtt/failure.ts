@@ -57,20 +57,23 @@ export function misfitWords(
 ): string | null {
   if (endpoint.kind === 'unix') return null;
   const { kind, tls, port } = endpoint;
-  const secure = kind === 'ws' ? 'wss' : 'mqtts';
   const plain = kind === 'ws' ? 'ws' : 'mqtt';
-  const code = error === null ? '' : codeOf(error);
   // A TLS record of type alert or handshake (RFC 8446, 5.1).
   if (!tls && head !== null && (head[0] === 0x15 || head[0] === 0x16) && head[1] === 3)
-    return `TLS is spoken at port ${port}: write ${secure}:// in mqtt.url`;
+    return tlsIsThereWords(endpoint);
   if (kind === 'tcp' && !tls && head?.toString('latin1').startsWith('HTTP/'))
     return `a web server answers at port ${port}: give the port of MQTT (most often 1883), or write ws:// if it takes websockets`;
-  if (tls && !established && speaksNoTls(code))
+  if (tls && !established && error !== null && speaksNoTls(error))
     return `no TLS is spoken at port ${port}: write ${plain}:// in mqtt.url, or give the port of TLS (most often ${kind === 'ws' ? 443 : 8883})`;
   if (tls && !established && isHangUp(error))
     return `the broker hangs up at the TLS handshake: probably no TLS is spoken at port ${port}, where ${plain}:// would do`;
   if (kind === 'ws') return webSocketWords(error, established, endpoint);
   return null;
+}
+
+/** Of a port that was spoken to without. */
+export function tlsIsThereWords({ kind, port }: Exclude<Endpoint, { kind: 'unix' }>): string {
+  return `TLS is spoken at port ${port}: write ${kind === 'ws' ? 'wss' : 'mqtts'}:// in mqtt.url`;
 }
 
 function webSocketWords(

@@ -4,11 +4,11 @@ import type { MqttSettings } from '../core/policy.js';
 import type { Log } from '../core/ports.js';
 import { Attempt, type AttemptTimes } from './attempt.js';
 import { CredentialFiles } from './credentials.js';
-import { isAnswered } from './dialer.js';
-import { type Ending, isRefused, ownWords, sentenceOf, signOf } from './ending.js';
+import { type End, type Ending, isRefused, ownWords, sentenceOf, signOf } from './ending.js';
 import { type Endpoint, endpointName, endpointOf } from './endpoint.js';
 import { LeftOut, leaveOutMs } from './left-out.js';
 import type { Message } from './outbox.js';
+import { Port } from './port.js';
 import { leftOutProblem, rivalProblem } from './problems.js';
 import { Resolver } from './resolver.js';
 import { Refusals, refusalIsShortMs, retryDelayMs, type Trouble } from './retry.js';
@@ -69,8 +69,9 @@ export class Link {
   readonly #files: CredentialFiles;
   readonly #leftOut: LeftOut;
   readonly #willProbe = new WillProbe();
-  /** Asks whether anybody listens, after a connection was closed without a word. */
-  #asking: AbortController | null = null;
+  /** Looks at the port, after a connection was closed without a word. */
+  #looking: AbortController | null = null;
+  readonly #port = new Port();
   #failures = 0;
   #kicked = false;
   /** Last address that answered, and whether the next attempt dials it. */
@@ -155,7 +156,7 @@ export class Link {
     clearTimeout(this.#timer);
     clearTimeout(this.#rivalryTimer);
     this.#leftOut.stop();
-    this.#asking?.abort();
+    this.#looking?.abort();
     const attempt = this.#attempt;
     this.#attempt = null;
     this.#connectedAtMs = null;
@@ -164,8 +165,8 @@ export class Link {
 
   #drop(): void {
     clearTimeout(this.#timer);
-    this.#asking?.abort();
-    this.#asking = null;
+    this.#looking?.abort();
+    this.#looking = null;
     this.#attempt?.close();
     this.#attempt = null;
     this.#connectedAtMs = null;
@@ -211,6 +212,7 @@ export class Link {
     this.#refusals.connected();
     this.#willProbe.connected();
     this.#kicked = false;
+    this.#port.connected();
     this.connects += 1;
     this.lastError = null;
     this.#lastTold = '';
@@ -255,22 +257,18 @@ export class Link {
       return;
     }
     const end: End = { ending, words, livedMs: wasShaken ? null : livedMs, passedOver };
-    if (end.ending === 'hung_up' && end.livedMs !== null) void this.#askThenRetry(end);
-    else this.#retryLater(end);
+    void this.#lookThenRetry(end);
   }
 
-  /**
-   * A broker that is being restarted listens no more: asked at once, it says so. One that gave our place to a rival does, and one that is
-   * restarted again and again would look the same, a second later.
-   */
-  async #askThenRetry(end: End): Promise<void> {
-    const asking = new AbortController();
-    this.#asking = asking;
+  /** What the end alone does not tell, the port may. */
+  async #lookThenRetry(end: End): Promise<void> {
+    const looking = new AbortController();
+    this.#looking = looking;
     const way = { endpoint: this.#endpoint, resolver: this.#resolver, address: this.#address };
-    const listens = await isAnswered(way, asking.signal);
-    if (this.#asking !== asking || this.#stopped) return;
-    this.#asking = null;
-    this.#retryLater(listens ? end : { ...end, livedMs: null });
+    const seen = await this.#port.look(way, end, looking.signal);
+    if (this.#looking !== looking || this.#stopped) return;
+    this.#looking = null;
+    this.#retryLater(seen);
   }
 
   #retryLater(end: End): void {
@@ -319,12 +317,4 @@ export class Link {
     this.#rivalryTimer.unref();
     problemChanged();
   }
-}
-
-interface End {
-  readonly ending: Ending;
-  readonly words: string;
-  /** How long there was a connection; null = there was none, or its end says nothing about the broker. */
-  readonly livedMs: number | null;
-  readonly passedOver: string | null;
 }

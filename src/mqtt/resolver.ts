@@ -11,6 +11,11 @@ interface Pending {
   readonly answer: Promise<readonly string[]>;
 }
 
+export interface ResolverTimes {
+  readonly waitMs: number;
+  readonly freshMs: number;
+}
+
 /** How long an attempt waits. A first name server that is dead costs 5 s before the second is asked: resolv.conf(5), `timeout`. */
 const waitMs = 8000;
 /** An older look-up may be in the middle of a list of search domains: a new one asks for the name itself at once. */
@@ -29,12 +34,12 @@ const systemLookup: Lookup = host =>
 
 export class Resolver {
   readonly #lookup: Lookup;
-  readonly #waitMs: number;
+  readonly #times: ResolverTimes;
   #pending: readonly Pending[] = [];
 
-  constructor(lookup: Lookup = systemLookup, waitForMs: number = waitMs) {
+  constructor(lookup: Lookup = systemLookup, times: ResolverTimes = { waitMs, freshMs }) {
     this.#lookup = lookup;
-    this.#waitMs = waitForMs;
+    this.#times = times;
   }
 
   /**
@@ -48,7 +53,7 @@ export class Resolver {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       const error = Object.assign(new Error('the look-up takes too long'), { code: 'EAI_AGAIN' });
-      timer = setTimeout(() => reject(error), this.#waitMs);
+      timer = setTimeout(() => reject(error), this.#times.waitMs);
     });
     try {
       return await Promise.race([firstOf(answers), late]);
@@ -60,7 +65,7 @@ export class Resolver {
   #asked(host: string): readonly Pending[] {
     const nowMs = performance.now();
     const mine = this.#pending.filter(one => one.host === host);
-    const isFresh = mine.some(({ beganMs }) => nowMs - beganMs < freshMs);
+    const isFresh = mine.some(({ beganMs }) => nowMs - beganMs < this.#times.freshMs);
     if (isFresh || mine.length >= maxPending) return mine;
     const answer = this.#lookup(host);
     const pending: Pending = { host, beganMs: nowMs, answer };

@@ -36,16 +36,9 @@ const words: Readonly<Record<string, string>> = {
   ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED: 'mqtt.tls.key_file is encrypted; give an unencrypted PEM key',
 };
 
-const noTls = new Set([
-  'ERR_SSL_WRONG_VERSION_NUMBER',
-  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
-  'ERR_SSL_HTTP_REQUEST',
-  'ERR_SSL_UNEXPECTED_MESSAGE',
-]);
-
-/** Whether the other end answers a TLS handshake with something that is no TLS. */
-export function speaksNoTls(code: string): boolean {
-  return noTls.has(code);
+/** Whether the other end answers a TLS handshake with something that is no TLS. Node gives these one code, EPROTO, or one of OpenSSL's. */
+export function speaksNoTls({ message }: Error): boolean {
+  return /wrong.version.number|packet.length.too.long|http.request|unexpected.message/i.test(message);
 }
 
 /** null: it is no matter of TLS. */

@@ -1,0 +1,135 @@
+/** A stand-in of a broker on loopback, for one precise misbehaviour. It knows sessions, and nothing of subscriptions. */
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import { createServer, type Server, type Socket } from 'node:net';
+import type { TestContext } from 'node:test';
+import type { IPublishPacket, Packet } from 'mqtt';
+
+type IConnectPacket = Extract<Packet, { cmd: 'connect' }>;
+
+interface Codec {
+  parser(): { settings: { protocolVersion: number }; parse(bytes: Buffer): void } & NodeJS.EventEmitter;
+  generate(packet: object, options: { protocolVersion: number }): Buffer;
+}
+// That of MQTT.js itself.
+const codec = createRequire(createRequire(import.meta.url).resolve('mqtt'))('mqtt-packet') as Codec;
+
+export interface Behaviour {
+  /** The code of the CONNACK; null = none, and the connection stays open. */
+  accept?(packet: IConnectPacket, index: number): number | null;
+  /** Whether a publish is acknowledged. */
+  acknowledges?(packet: IPublishPacket): boolean;
+}
+
+export class StandIn {
+  readonly connects: IConnectPacket[] = [];
+  readonly published: { readonly connection: number; readonly topic: string; readonly payload: string }[] =
+    [];
+  pings = 0;
+  readonly #server: Server;
+  readonly #behaviour: Behaviour;
+  readonly #sockets = new Set<Socket>();
+  readonly #sessions = new Map<string, { socket: Socket; version: number }>();
+  #frozen: (() => void)[] | null = null;
+
+  private constructor(behaviour: Behaviour) {
+    this.#behaviour = behaviour;
+    this.#server = createServer(socket => this.#talk(socket));
+  }
+
+  static async start(t: TestContext, behaviour: Behaviour = {}): Promise<StandIn> {
+    const broker = new StandIn(behaviour);
+    broker.#server.listen(0, '127.0.0.1');
+    await once(broker.#server, 'listening');
+    t.after(() => {
+      for (const socket of broker.#sockets) socket.destroy();
+      broker.#server.close();
+    });
+    return broker;
+  }
+
+  get port(): number {
+    const address = this.#server.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    return address.port;
+  }
+
+  on(topic: string): readonly string[] {
+    return this.published.filter(one => one.topic === topic).map(({ payload }) => payload);
+  }
+
+  /** What comes from now on is read later. */
+  freeze(): void {
+    this.#frozen ??= [];
+  }
+
+  /** @param order In which it reads what has come meanwhile: as the kernel names the sockets, which is no order at all. */
+  thaw(order: 'as it came' | 'the last first' = 'as it came'): void {
+    const waiting = this.#frozen ?? [];
+    this.#frozen = null;
+    if (order === 'the last first') waiting.reverse();
+    for (const work of waiting) work();
+  }
+
+  /** Ends all connections without a word. */
+  hangUp(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #talk(socket: Socket): void {
+    this.#sockets.add(socket.on('error', () => {}));
+    socket.on('close', () => this.#sockets.delete(socket));
+    const parser = codec.parser();
+    const session = { socket, version: 4 };
+    let connection = -1;
+    parser.on('error', () => socket.destroy());
+    parser.on('packet', (packet: Packet) => {
+      if (packet.cmd === 'connect') {
+        session.version = parser.settings.protocolVersion = packet.protocolVersion ?? 4;
+        const work = (): void => {
+          connection = this.connects.push(packet) - 1;
+          this.#connect(packet, connection, session);
+        };
+        if (this.#frozen === null) work();
+        else this.#frozen.push(work);
+      } else if (this.#frozen === null) this.#answer(packet, connection, session);
+      else this.#frozen.push(() => this.#answer(packet, connection, session));
+    });
+    socket.on('data', bytes => parser.parse(bytes));
+  }
+
+  #connect(packet: IConnectPacket, index: number, session: { socket: Socket; version: number }): void {
+    const code = this.#behaviour.accept?.(packet, index) ?? (this.#behaviour.accept ? null : 0);
+    if (code === null) return;
+    if (code === 0) {
+      const before = this.#sessions.get(packet.clientId);
+      if (before !== undefined && !before.socket.destroyed) {
+        if (before.version === 5) this.#send(before, { cmd: 'disconnect', reasonCode: 0x8e });
+        before.socket.end();
+      }
+      this.#sessions.set(packet.clientId, session);
+    }
+    this.#send(session, { cmd: 'connack', sessionPresent: false, returnCode: code, reasonCode: code });
+    if (code !== 0) session.socket.end();
+  }
+
+  #answer(packet: Packet, connection: number, session: { socket: Socket; version: number }): void {
+    if (packet.cmd === 'pingreq') {
+      this.pings += 1;
+      this.#send(session, { cmd: 'pingresp' });
+    } else if (packet.cmd === 'subscribe') {
+      const granted = packet.subscriptions.map(() => 1);
+      this.#send(session, { cmd: 'suback', messageId: packet.messageId, granted, reasonCode: 0 });
+    } else if (packet.cmd === 'publish') {
+      const { topic, payload, messageId } = packet;
+      this.published.push({ connection, topic, payload: payload.toString() });
+      if (this.#behaviour.acknowledges?.(packet) ?? true)
+        this.#send(session, { cmd: 'puback', messageId, reasonCode: 0 });
+    }
+  }
+
+  #send({ socket, version }: { socket: Socket; version: number }, packet: object): void {
+    if (socket.destroyed || !socket.writable) return;
+    socket.write(codec.generate(packet, { protocolVersion: version }));
+  }
+}
