@@ -69,7 +69,9 @@ test('a systemd credential', context => {
   shop.write('a.yaml', `${least}mqtt: {url: "mqtt://h", username: u, password_credential: mqtt-password}\n`);
   shop.write('mqtt-password', `${secret}\n`, 0o644);
   const env = { CREDENTIALS_DIRECTORY: shop.folder };
-  assert.equal(shop.load(['a.yaml'], { env }).mqtt?.password, secret);
+  const { mqtt } = shop.load(['a.yaml'], { env });
+  assert.equal(mqtt?.password, secret);
+  assert.equal(mqtt?.secretFiles.password, join(shop.folder, 'mqtt-password'));
   const [fault] = shop.faults(['a.yaml']);
   assert.equal(fault?.code, 'SECRET');
   assert.match(fault?.message ?? '', /CREDENTIALS_DIRECTORY is not set.*LoadCredential=mqtt-password/);
@@ -98,6 +100,12 @@ test('certificates are read, and a private key is warned about', context => {
   const { mqtt } = shop.load(['a.yaml'], { onWarning: warning => warnings.push(warning) });
   assert.equal(mqtt?.tls.ca?.toString(), pem);
   assert.equal(mqtt?.tls.key?.toString(), pem);
+  assert.deepEqual(mqtt?.secretFiles, {
+    password: null,
+    ca: join(shop.folder, 'ca.pem'),
+    cert: join(shop.folder, 'client.pem'),
+    key: join(shop.folder, 'client.key'),
+  });
   assert.deepEqual(
     warnings.map(warning => warning.key),
     ['mqtt.tls.key_file'],

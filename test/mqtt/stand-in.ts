@@ -71,6 +71,11 @@ export class StandIn {
     for (const work of waiting) work();
   }
 
+  /** How much waits to be read. */
+  get waiting(): number {
+    return this.#frozen?.length ?? 0;
+  }
+
   /** Ends all connections without a word. */
   hangUp(): void {
     for (const socket of this.#sockets) socket.destroy();
