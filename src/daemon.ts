@@ -11,6 +11,7 @@ import type { RecordOf } from './core/model.js';
 import type { Config, MqttSettings } from './core/policy.js';
 import type { Log, Reporter, Watcher } from './core/ports.js';
 import { durationWords } from './core/sentence.js';
+import { keepDefaultNode } from './default-node.js';
 import { takeEarly } from './early.js';
 import { evidenceCollector } from './evidence.js';
 import { Heartbeat } from './heartbeat.js';
@@ -259,9 +260,13 @@ class Daemon {
 
   private savePlan(): void {
     try {
+      keepDefaultNode(this.config.stateDir, this.config.node);
       writePlan(this.config.stateDir, this.options.files, this.config.policy);
     } catch (error) {
-      this.options.log.debug({ err: error }, 'the plan for the next start could not be written');
+      this.options.log.debug(
+        { err: error },
+        'the name of this gateway and the plan for the next start could not be written',
+      );
     }
   }
 }
