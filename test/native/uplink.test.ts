@@ -115,7 +115,7 @@ describe('an uplink', { skip }, () => {
         assert.deepEqual([down.reason, down.interface], [reason, carries]);
         assert.equal(
           down.graceMs,
-          reason.startsWith('no_') ? 5000 : undefined,
+          reason.startsWith('no_') ? 10_000 : undefined,
           'what may be renewed is borne',
         );
         assert.equal((await netns.snapshot('r'))[0]?.state, 'down');
@@ -187,7 +187,7 @@ describe('an uplink', { skip }, () => {
     await netns.armReflex('r', shell('reflex', ':'), ['gone', 'exited']);
     await netns.sh('ip route del default');
     const lost = await netns.recorder.state('down');
-    assert.deepEqual([lost.reason, lost.reflex, lost.graceMs], ['no_default_route', undefined, 5000]);
+    assert.deepEqual([lost.reason, lost.reflex, lost.graceMs], ['no_default_route', undefined, 10_000]);
     await netns.sh('ip link del wan0');
     const dead = await netns.recorder.state('down', 2);
     assert.deepEqual([dead.reason, dead.reflex, dead.graceMs], ['interface_gone', 'reflex', undefined]);
@@ -249,7 +249,7 @@ describe('an uplink', { skip }, () => {
         ['up', 'up'],
       );
       for (const { state, graceMs } of netns.recorder.all('sensor'))
-        if (state === 'down') assert.equal(graceMs, 5000);
+        if (state === 'down') assert.equal(graceMs, 10_000);
     });
 });
 
