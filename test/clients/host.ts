@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { repository } from '../lab/paths.js';
-import { start } from '../lab/proc.js';
+import { run, start } from '../lab/proc.js';
 import { until } from '../lab/wait.js';
 import { atEnd } from '../native/helpers.js';
 import { needsNetworkNamespaces } from '../native/needs.js';
@@ -109,9 +109,13 @@ export class Host {
     await this.until(`the end of ${name}`, `! kill -0 -- "-$(cat ${name}.group)" 2>/dev/null`);
   }
 
-  /** A line of shell with the network of this host and everything else of this machine's. */
+  /** The command line that runs a program with the network of this host and everything else of this machine's. */
+  enter(argv: readonly string[]): string[] {
+    return ['nsenter', '--target', String(this.pid), '--net', '--', ...argv];
+  }
+
   async outside(script: string): Promise<void> {
-    await execute('nsenter', ['--target', String(this.pid), '--net', '--', 'sh', '-ec', script]);
+    await run(this.enter(['sh', '-ec', script]));
   }
 
   /** For a person who looks for a fault. */

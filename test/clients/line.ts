@@ -1,4 +1,4 @@
-/** A provider's line: a gateway's wan0 at one end, and a DHCP server or a router at the other. */
+/** A provider's line: a gateway's wan0 at one end, and a DHCP server or a router (radvd) at the other. */
 import type { TestContext } from 'node:test';
 import { until } from '../lab/wait.js';
 import { Host } from './host.js';
@@ -13,6 +13,9 @@ export interface Lease {
   readonly renewS?: number;
 }
 
+/** radvd advertises every 3 to 4 s, the fastest that it lets itself be told without mobile IP. */
+const routerLifetimeS = 6;
+
 export class Line {
   private constructor(
     readonly gateway: Host,
@@ -25,7 +28,9 @@ export class Line {
    */
   static async open(test: TestContext, families: 4 | 6 = 4, inside?: Host): Promise<Line> {
     const [gateway, provider] = await Promise.all([inside ?? Host.open(test), Host.open(test)]);
-    if (families === 4) await gateway.sh('echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6');
+    await gateway.sh(`echo ${families === 4 ? 1 : 0} >/proc/sys/net/ipv6/conf/default/disable_ipv6`);
+    // It goes with its other end, a moment after the provider of the test before.
+    await gateway.until('the end of another line', '! ip link show wan0 >/dev/null 2>&1');
     // Inside of a host the pid of another one says nothing.
     await gateway.outside(`ip link add wan0 type veth peer name isp0 netns ${provider.pid}`);
     await provider.sh('ip address add 10.77.0.1/24 dev isp0; ip link set isp0 up');
@@ -80,5 +85,35 @@ ${leases.join('\n')}
       `an address of 10.77.0.${pool}x`,
       `ip -4 -o address show wan0 | grep -q ' 10.77.0.${pool}' && ip route get 198.41.0.4 2>&1 | grep -q wan0`,
     );
+  }
+
+  /** Starts the router, or lets it advertise something else. `more`: of its interface. */
+  async advertise(prefix: string, more = ''): Promise<void> {
+    await this.provider.sh(`echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+cat >radvd.conf <<'.'
+interface isp0 {
+  AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4; AdvDefaultLifetime ${routerLifetimeS};
+  prefix ${prefix} { AdvValidLifetime 3600; AdvPreferredLifetime 1800; };
+  ${more}
+};
+.`);
+    if (await this.provider.is('test -e radvd.group && kill -0 "$(cat radvd.group)" 2>/dev/null'))
+      await this.provider.sh('kill -HUP "$(cat radvd.group)"');
+    else await this.provider.start('radvd', 'radvd -n -C /run/radvd.conf -p /run/radvd.pid -m stderr -d 1');
+  }
+
+  /** Until the gateway has an address with this beginning, and a way out with it. */
+  async prefixed(prefix: string): Promise<void> {
+    await this.gateway.until(
+      `an address of ${prefix}`,
+      `ip -6 -o address show wan0 scope global -tentative | grep -q ' ${prefix}' && ip -6 route get 2001:503:ba3e::2:30 2>/dev/null | grep -q ' src ${prefix}'`,
+    );
+  }
+
+  /** Until the gateway's kernel has heard so many more advertisements. */
+  async heard(more: number): Promise<void> {
+    const count = "awk '/Icmp6InRouterAdvertisements/ {print $2}' /proc/self/net/snmp6";
+    const before = Number(await this.gateway.sh(count));
+    await this.gateway.until(`${more} advertisements`, `test "$(${count})" -ge ${before + more}`);
   }
 }

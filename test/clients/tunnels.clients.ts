@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { Host, needsClients } from './host.js';
-import { link, Watch } from './watch.js';
+import { link, uplink, Watch } from './watch.js';
 
 const skip = needsClients();
 
@@ -57,7 +57,7 @@ describe('a tunnel', { skip, concurrency: 4 }, () => {
     it(`of ${tunnel.name} that ${what} is dead at once, and back with its next interface`, async test => {
       const { host, watch } = await alive(test, tunnel);
       await kill(host);
-      const down = await watch.down('interface_gone');
+      const down = await watch.down(/interface_gone/);
       assert.deepEqual([down.graceMs, down.reflex], [undefined, 'reflex']);
       await start(host, tunnel);
       const up = await watch.up(down);
@@ -80,8 +80,28 @@ describe('a tunnel', { skip, concurrency: 4 }, () => {
   it('of openvpn that reads its configuration anew (SIGHUP) is away for a second: dead at once, and back by itself', async test => {
     const { host, watch } = await alive(test, openvpn);
     await host.signal('openvpn', 'SIGHUP');
-    const down = await watch.down('interface_gone');
+    const down = await watch.down(/interface_gone/);
     assert.deepEqual([down.graceMs, down.reflex], [undefined, 'reflex']);
     await watch.up(down);
+  });
+
+  it('that carries all traffic (redirect-gateway def1) hands it over when it is killed: a move, and an outage where nothing else leads out', async test => {
+    const host = await Host.open(test);
+    await host.sh(`echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
+ip link add wan0 type veth peer name far; ip link set far up; ip link set wan0 up; ip address add 10.77.0.2/24 dev wan0
+ip route add default via 10.77.0.1`);
+    const halves = '--route 0.0.0.0 128.0.0.0 --route 128.0.0.0 128.0.0.0';
+    await start(host, { ...openvpn, command: `${openvpn.command} ${halves}` });
+    await host.until('the halves', 'ip route get 198.41.0.4 | grep -q tun0');
+    const watch = await Watch.begin(test, host, [uplink]);
+    await host.stop('openvpn', 'SIGKILL');
+    await host.until('the end of the interface', '! ip link show tun0 2>/dev/null');
+    await watch.noOutage(test);
+    assert.deepEqual(
+      watch.reports().map(({ state, interface: name }) => [state, name]),
+      [['up', 'wan0']],
+    );
+    await host.sh('ip link del wan0');
+    assert.equal((await watch.down(/interface_gone/)).reflex, 'reflex');
   });
 });

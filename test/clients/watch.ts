@@ -58,7 +58,7 @@ export class Watch {
   }
 
   /** A loss for this reason, and what may be renewed is away for longer than it is borne. */
-  async outage(reason: string): Promise<SensorReport> {
+  async outage(reason: RegExp): Promise<SensorReport> {
     const down = await this.down(reason);
     await until('the end of the grace', () => addon.bootTimeMs() > down.atMs + (down.graceMs ?? 0));
     assert.equal((await this.now())[0]?.state, 'down', this.story());
@@ -66,10 +66,10 @@ export class Watch {
   }
 
   /** The first loss for this reason. */
-  down(reason: string, sensor = 0): Promise<SensorReport> {
+  down(reason: RegExp): Promise<SensorReport> {
     return this.netns.recorder.next(
       'sensor',
-      event => event.state === 'down' && event.sensor === sensor && event.reason === reason,
+      event => event.state === 'down' && event.sensor === 0 && reason.test(event.reason ?? ''),
     );
   }
 
