@@ -258,7 +258,7 @@ const stack = `
   ip tuntap add tap0 mode tap; ip addr add 10.0.0.2/24 dev tap0; ip link set tap0 up
   cd "$(mktemp -d)"
   perl -e '$| = 1; open(F, "+<", "/dev/net/tun") or die; my $request = pack("Z16 S x22", "tap0", 0x1002); ioctl(F, 0x400454ca, $request) or die; print $$; sleep 1000' >pid 2>&1 </dev/null &
-  until ip link show tap0 | grep -q LOWER_UP; do sleep 0.01; done
+  until ip link show tap0 | grep -q LOWER_UP && test -s pid; do sleep 0.01; done
   ${route}; cat pid; rm -r "$PWD"`;
 
 describe('a stack in a process behind a tap that stays', { skip }, () => {
@@ -266,6 +266,7 @@ describe('a stack in a process behind a tap that stays', { skip }, () => {
     it(`is dead at once when that ends, and the reflex is set off (${sensor.kind})`, async test => {
       const netns = await networkOf(test, ':');
       const pid = Number(await netns.sh(stack));
+      assert.ok(pid > 1, 'to 0 a signal would end the tests themselves');
       atEnd(test, () => signalIfAlive(pid, 'SIGKILL'));
       const [alive] = await netns.watch('r', [sensor]);
       assert.deepEqual([alive?.state, alive?.interface], ['up', 'tap0']);
