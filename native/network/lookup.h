@@ -10,6 +10,8 @@
 
 namespace sockmon {
 
+struct Bytes;
+
 struct RouteQuery {
   IpAddress to;
   /// Of the packet, as `ip rule` looks for it with fwmark; 0: none.
@@ -53,7 +55,7 @@ class KernelRouter final : public Router {
     /// RTPROT_*
     uint8_t protocol = 0;
   };
-  static std::optional<Answer> read(const struct Bytes& body, int family);
+  static std::optional<Answer> read(const Bytes& body, int family);
   std::optional<Answer> ask(const RouteQuery& query, unsigned flags);
   void open();
 
