@@ -15,6 +15,7 @@
 #include "sensors/table.h"
 #include "system/notify.h"
 #include "system/reboot.h"
+#include "system/write_now.h"
 
 namespace sockmon {
 namespace {
@@ -205,6 +206,12 @@ Napi::Value notify_manager(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), address != nullptr && notify(real_sys(), address, message));
 }
 
+Napi::Value write_to(const Napi::CallbackInfo& info) {
+  if (!info[0].IsNumber() || !info[1].IsBuffer()) throw_to_js(info.Env(), Error("ERR_SOCKMON_ARGUMENT", "writeNow() takes a descriptor and a Buffer"));
+  const auto data = info[1].As<Napi::Buffer<char>>();
+  return Napi::Number::New(info.Env(), static_cast<double>(write_now(info[0].As<Napi::Number>(), data.Data(), data.Length())));
+}
+
 void reboot(const Napi::CallbackInfo& info) {
   const char* forbidden = getenv("SOCKMON_TEST_NO_REBOOT");
   if (forbidden != nullptr && strcmp(forbidden, "1") == 0)
@@ -220,6 +227,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("clockSynchronized", Napi::Function::New<clock_synchronized>(env, "clockSynchronized"));
   exports.Set("lockFile", Napi::Function::New<lock_file>(env, "lockFile"));
   exports.Set("notify", Napi::Function::New<notify_manager>(env, "notify"));
+  exports.Set("writeNow", Napi::Function::New<write_to>(env, "writeNow"));
   exports.Set("reboot", Napi::Function::New<reboot>(env, "reboot"));
   exports.Set("kinds", Napi::Function::New<kinds>(env, "kinds"));
   exports.Set("capabilities", Napi::Function::New<capabilities>(env, "capabilities"));

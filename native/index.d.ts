@@ -273,6 +273,11 @@ export class Monitor {
 export function reboot(): never;
 /** Sends a message of sd_notify(3) to NOTIFY_SOCKET, without waiting. False when that is not set, or nobody takes it. */
 export function notify(message: string): boolean;
+/**
+ * Writes what the pipe, terminal, socket or file takes at once, and never waits for who reads it. Returns the bytes that were taken: 0 for
+ * none now, -1 when none will ever be taken (EPIPE, EBADF, ENOSPC, …).
+ */
+export function writeNow(fd: number, data: Buffer): number;
 /** Milliseconds of CLOCK_BOOTTIME, with a fraction. */
 export function bootTimeMs(): number;
 /** Whether the kernel's clock is synchronised: STA_UNSYNC of adjtimex(2) is clear; where that is forbidden, by systemd-timesyncd's file. */

@@ -29,6 +29,7 @@ Monitor::Monitor(Sys& sys, ProcFs proc, Deliver deliver, Patience patience)
     : deliver_(std::move(deliver)),
       patience_(patience),
       reactor_(sys, [this](const std::string& code, const std::string& detail) { fault(code, detail); }),
+      head_start_(reactor_, [] {}),
       proc_(std::move(proc)),
       runs_(reactor_, proc_, *this, [this](const std::string& resource) { return is_alive(resource); }),
       census_(reactor_, sys, proc_),
@@ -69,6 +70,7 @@ void Monitor::loop() {
     }
   } catch (const std::exception& error) {
     fault("ESHUTDOWN", std::string("The monitor thread has ended, nothing is watched any more: ") + error.what());
+    head_start_.cancel();
     flush();
     const std::lock_guard lock(mutex_);
     ended_ = true;
@@ -77,7 +79,7 @@ void Monitor::loop() {
 }
 
 void Monitor::flush() {
-  if (outbox_.empty()) return;
+  if (outbox_.empty() || head_start_.armed()) return;
   deliver_(std::exchange(outbox_, {}));
 }
 
@@ -138,10 +140,19 @@ void Monitor::run_commands() {
     commands.swap(commands_);
   }
   for (const Command& command : commands) command();
+  // Who has sent them is awake, and an answer must not overtake what was seen before it.
+  head_start_.cancel();
+}
+
+void Monitor::emit(Event event) {
+  const auto* report = std::get_if<SensorReport>(&event);
+  if (report != nullptr && report->state == SensorState::up) head_start_.cancel();
+  outbox_.push_back(std::move(event));
 }
 
 void Monitor::run_started(const RunStarted& started) {
   emit(started);
+  if (started.reflex && !head_start_.armed()) head_start_.arm(static_cast<double>(patience_.head_start.count()));
   // What it starts will come soon, also where the script never ends because it becomes the service.
   census_.encourage();
 }

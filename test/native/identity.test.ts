@@ -415,7 +415,8 @@ describe('a name', { skip }, () => {
     await ns.sh(`cp /bin/sleep ${folder}/${name}`);
     const far = await start(ns, `unshare -n ${folder}/${name} 1000`);
     atEnd(test, () => kill(far));
-    await until(() => readFileSync(`/proc/${far}/comm`, 'utf8').trim() === name, 'it to run');
+    // Its comm is there while execve(2) is still at work, and it is not found yet.
+    await until(() => runs(far, `${folder}/${name}`, '1000'), 'it to run');
     const [own] = await ns.watch('own', [{ kind: 'process', name }]);
     assert.equal(own?.state, 'absent');
     assert.match(

@@ -235,5 +235,6 @@ void test_unit_group();
 void test_unit();
 void test_notify();
 void test_reboot();
+void test_write_now();
 
 }  // namespace sockmon

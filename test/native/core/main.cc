@@ -67,6 +67,7 @@ int main(int argc, char** argv) {
       {"unit", sockmon::test_unit},
       {"notify", sockmon::test_notify},
       {"reboot", sockmon::test_reboot},
+      {"write_now", sockmon::test_write_now},
   };
   bool is_known = argc == 1;
   for (const auto& test : tests) {

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <future>
@@ -121,6 +122,43 @@ void the_reflex_is_one_shot_and_told_after_the_death() {
   CHECK(world.wait_for<SensorReport>(2)[1].state == SensorState::up);
   kill(next, SIGKILL);
   CHECK(!world.wait_for<SensorReport>(3)[2].reflex);
+}
+
+size_t deaths(const std::vector<Event>& events) {
+  return std::count_if(events.begin(), events.end(), [](const Event& event) {
+    const auto* report = std::get_if<SensorReport>(&event);
+    return report != nullptr && report->state == SensorState::down;
+  });
+}
+
+void what_a_reflex_starts_has_a_head_start() {
+  const TempDir dir;
+  Patience patience;
+  patience.head_start = std::chrono::hours(1);
+  {
+    World world(patience);
+    const pid_t pid = started_pid(world, "victim");
+    world.monitor.watch("r", {by_pidfile(dir.write("x.pid", std::to_string(pid)))});
+    world.monitor.arm_reflex("r", script("reflex", "echo >" + dir.path() + "/fired"));
+    kill(pid, SIGKILL);
+    while (access((dir.path() + "/fired").c_str(), F_OK) != 0) usleep(1000);
+    {
+      const std::lock_guard lock(world.mutex);
+      CHECK(deaths(world.events) == 0);
+    }
+    // An answer does not overtake what was seen before it.
+    CHECK(world.monitor.snapshot("r")[0].state == SensorState::down);
+    CHECK(world.wait_for<SensorReport>(1)[0].reflex == "reflex");
+  }
+  World world(patience);
+  const pid_t pid = started_pid(world, "victim");
+  const std::string file = dir.write("y.pid", std::to_string(pid));
+  world.monitor.watch("r", {by_pidfile(file)});
+  world.monitor.arm_reflex("r", script("reflex", "echo $$ >" + file + "; exec sleep 1000"));
+  kill(pid, SIGKILL);
+  const auto reports = world.wait_for<SensorReport>(2);
+  CHECK(reports[0].state == SensorState::down && reports[1].state == SensorState::up);
+  kill(*reports[1].pid, SIGKILL);
 }
 
 void a_script_is_not_run_over_what_is_alive() {
@@ -284,6 +322,7 @@ void test_monitor() {
   a_thread_that_hangs_holds_up_nobody();
   commands_are_refused_with_a_code();
   the_reflex_is_one_shot_and_told_after_the_death();
+  what_a_reflex_starts_has_a_head_start();
   a_script_is_not_run_over_what_is_alive();
   a_disarmed_reflex_stays_quiet();
   a_reflex_acts_only_at_the_losses_that_it_is_armed_for();
