@@ -8,6 +8,8 @@ namespace sockmon {
 namespace {
 
 constexpr double kRetryMs = 1000;
+/// The kernel counts in jiffies and tells 10 ms: asked too soon, a route that is about to expire looks like one that never does.
+constexpr double kSurelyExpiredMs = 100;
 
 NetworkChanges everything() {
   NetworkChanges changes;
@@ -27,7 +29,8 @@ LinkSensor::LinkSensor(Reactor& reactor, LinkHub& hub, SensorHost& host, std::un
       retry_(reactor, [this] {
         // Where the hub itself is blind its own retry tells.
         if (hub_.knows()) on_network(hub_.network(), everything());
-      }) {}
+      }),
+      expiry_(reactor, [this] { look_again(); }) {}
 
 LinkSensor::~LinkSensor() { hub_.unsubscribe(this); }
 
@@ -98,6 +101,8 @@ void LinkSensor::look(const NetworkStore& network, bool is_settled) {
   try {
     sight = judge_->look(network, life_.is_up());
     host_.works();
+    if (std::isfinite(sight.lasts_ms)) expiry_.arm(sight.lasts_ms + kSurelyExpiredMs);
+    else expiry_.cancel();
   } catch (const Error& error) {
     if (!started_ || is_blind()) failure_ = error.what();
     retry_.arm(kRetryMs);
@@ -138,6 +143,11 @@ void LinkSensor::look_at_standby() {
   if (others == life_.verdict().standby) return;
   life_.others_are(std::move(others));
   host_.report(report(reactor_.now_ms()));
+}
+
+/// What has been answered waits for another look anyway.
+void LinkSensor::look_again() {
+  if (hub_.knows() && !is_blind() && !is_answered_) look(hub_.network(), false);
 }
 
 SensorReport LinkSensor::report(double at_ms) const {

@@ -33,6 +33,7 @@ class LinkSensor final : public Sensor, private LinkObserver {
   void look(const NetworkStore& network, bool is_settled);
   void tell_change(const LinkVerdict& before);
   void look_at_standby();
+  void look_again();
   SensorReport report(double at_ms) const;
 
   Reactor& reactor_;
@@ -49,6 +50,8 @@ class LinkSensor final : public Sensor, private LinkObserver {
   Timer standby_;
   /// What could not be asked is asked again.
   Timer retry_;
+  /// Until what holds for a time only is asked for again.
+  Timer expiry_;
   bool started_ = false;
   /// Why the state of the network has not been read yet; empty: it has.
   std::string failure_;

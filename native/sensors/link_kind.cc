@@ -8,7 +8,9 @@ namespace {
 
 /// IFNAMSIZ is 16 with the terminating zero.
 constexpr size_t kLongestName = 15;
-constexpr double kRenewalMs = 5000;
+/// A client that is given another address may look for 7 s whether somebody else has it (RFC 5227, 2.1.1; dhcpcd: 4.9 to 5.5 s seen), and busybox's
+/// udhcpc sleeps for 3 s when it has been refused.
+constexpr double kRenewalMs = 10'000;
 /// Root servers of the DNS: addresses that stay. Nothing is sent to them.
 constexpr const char* kInternet4 = "198.41.0.4";
 constexpr const char* kInternet6 = "2001:503:ba3e::2:30";

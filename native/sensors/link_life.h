@@ -1,5 +1,6 @@
 // Whether a link lives, by what is seen of it from one look to the next: pure. Which link is meant is the judges' business.
 #pragma once
+#include <cmath>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ struct LinkSight {
   bool carrier = false;
   std::vector<std::string> addresses;
   std::string detail;
+  /// So long it holds, if nothing is told.
+  double lasts_ms = INFINITY;
 };
 
 struct LinkVerdict {

@@ -6,6 +6,17 @@
 #include <set>
 
 namespace sockmon {
+namespace {
+
+/// How often a route is asked for that has expired and not been collected yet.
+constexpr double kRevivalMs = 1000;
+
+bool has_ipv6_route(const NetworkStore& network) {
+  const auto& routes = network.routes();
+  return std::any_of(routes.begin(), routes.end(), [](const auto& entry) { return entry.first.family == AF_INET6; });
+}
+
+}  // namespace
 
 UplinkJudge::Way UplinkJudge::way(const NetworkStore& network, const IpAddress& towards) {
   const int family = towards.family;
@@ -13,11 +24,12 @@ UplinkJudge::Way UplinkJudge::way(const NetworkStore& network, const IpAddress& 
   const Link* vrf = spec_.vrf.empty() ? nullptr : network.find(spec_.vrf);
   if (!spec_.vrf.empty() && vrf == nullptr) return {0, &kNoDefaultRoute, family};
   const auto path = router_.find({towards, spec_.mark, vrf == nullptr ? 0 : vrf->index});
-  if (!path) return {0, &kNoDefaultRoute, family};
+  if (family == AF_INET6) expires_ = path ? std::isfinite(path->lasts_ms) : expires_ && has_ipv6_route(network);
+  if (!path) return {0, &kNoDefaultRoute, family, family == AF_INET6 && expires_ ? kRevivalMs : INFINITY};
   const Link* link = network.find(path->link);
   // The kernel has not told of it yet, or not of its end.
-  if (link == nullptr || !link->up()) return {0, &kNoDefaultRoute, family};
-  return {path->link, is_given(path->source) ? nullptr : &kNoAddress, family};
+  if (link == nullptr || !link->up()) return {0, &kNoDefaultRoute, family, path->lasts_ms};
+  return {path->link, is_given(path->source) ? nullptr : &kNoAddress, family, path->lasts_ms};
 }
 
 UplinkJudge::Way UplinkJudge::choose(const NetworkStore& network) {
@@ -32,11 +44,19 @@ UplinkJudge::Way UplinkJudge::choose(const NetworkStore& network) {
   }
   if (spec_.families == Families::automatic && had_v4_) return v4;
   const Way v6 = way(network, spec_.towards6);
-  return v6.missing == nullptr || v4.link == 0 ? v6 : v4;
+  Way chosen = v6.missing == nullptr || v4.link == 0 ? v6 : v4;
+  chosen.lasts_ms = v6.lasts_ms;
+  return chosen;
 }
 
 LinkSight UplinkJudge::look(const NetworkStore& network, bool) {
   const Way way = choose(network);
+  LinkSight sight = sight_through(network, way);
+  sight.lasts_ms = way.lasts_ms;
+  return sight;
+}
+
+LinkSight UplinkJudge::sight_through(const NetworkStore& network, const Way& way) {
   const Link* link = network.find(way.link);
   const bool is_new = way.link != index_;
   // A cable that is not there is told of what carried before, and is no place to move to.

@@ -35,9 +35,11 @@ class UplinkJudge final : public LinkJudge {
     /// Null: it carries.
     const Reason* missing = nullptr;
     int family = AF_UNSPEC;
+    double lasts_ms = INFINITY;
   };
   Way way(const NetworkStore& network, const IpAddress& towards);
   Way choose(const NetworkStore& network);
+  LinkSight sight_through(const NetworkStore& network, const Way& way);
 
   const UplinkSpec spec_;
   Router& router_;
@@ -45,6 +47,8 @@ class UplinkJudge final : public LinkJudge {
   int index_ = 0;
   std::string name_;
   bool had_v4_ = false;
+  /// IPv6 led out by a route that expires, when it was last asked for.
+  bool expires_ = false;
   /// It had an address of its own then, of the family that carried.
   bool had_address_ = false;
 };

@@ -32,7 +32,7 @@ export const linkSensor: SensorKind<Settings, Fields> = {
       address: choice(...address).prefault('keep'),
       default_route: choice('dead', 'ignore').prefault('ignore'),
       carrier: choice('dead', 'tell').prefault('tell'),
-      renewal: duration('0s', '5m').prefault('5s'),
+      renewal: duration('0s', '5m').prefault('10s'),
     }),
   shorthand: 'interface',
   fields: link => ({

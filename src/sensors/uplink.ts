@@ -57,7 +57,7 @@ export const uplinkSensor: SensorKind<Settings, Fields> = {
       mark: number(1, 2 ** 31 - 1).optional(),
       vrf: text(interfaceWords, interfacePattern).optional(),
       carrier: choice('dead', 'tell').prefault('tell'),
-      renewal: duration('0s', '5m').prefault('5s'),
+      renewal: duration('0s', '5m').prefault('10s'),
     }),
   shorthand: null,
   fields: ({ towards = [], families: wanted, mark, vrf, carrier, renewal }) => {

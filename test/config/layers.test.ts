@@ -24,7 +24,7 @@ const linkOf = (name: string, more: Record<string, string | boolean> = {}) => ({
     address: 'keep',
     defaultRoute: false,
     carrier: false,
-    renewalMs: 5000,
+    renewalMs: 10_000,
     ...more,
   },
 });
@@ -33,7 +33,7 @@ const uplinkOf = (more: Record<string, string | number | boolean> = {}) => ({
   name: 'uplink',
   canKill: false,
   proves: 'traffic',
-  fields: { families: 'auto', carrier: false, renewalMs: 5000, ...more },
+  fields: { families: 'auto', carrier: false, renewalMs: 10_000, ...more },
 });
 const link = uplinkOf();
 const programOf = (name: string, fields: Record<string, string>) => ({

@@ -123,6 +123,28 @@ void an_uplink_that_cannot_be_asked_for_is_asked_for_again() {
   CHECK(host.reports[0].state != SensorState::unknown && !host.faults.back().active);
 }
 
+/// Of loopback, so that the network of this machine has it.
+struct ExpiringRouter final : Router {
+  int asked = 0;
+  std::optional<Path> find(const RouteQuery&) override {
+    if (asked++ > 0) return std::nullopt;
+    return Path{1, {}, *parse_address("2001:db8::7"), 10};
+  }
+};
+
+void a_route_that_expires_in_silence_is_asked_for_then() {
+  World world;
+  UplinkSpec spec;
+  spec.towards6 = *parse_address("2001:db8::1");
+  spec.families = UplinkSpec::Families::v6;
+  RecordingHost host;
+  ExpiringRouter router;
+  LinkSensor sensor(world.reactor, world.hub, host, std::make_unique<UplinkJudge>(spec, router), kRenewalMs);
+  CHECK(sensor.start().state == SensorState::up);
+  run_until(world.reactor, [&] { return !host.reports.empty(); });
+  CHECK(host.reports[0].state == SensorState::down && host.reports[0].reason == &kNoDefaultRoute);
+}
+
 void a_sensor_reads_the_real_network() {
   Reactor reactor(real_sys(), no_errors);
   LinkHub hub(reactor);
@@ -321,6 +343,7 @@ void test_link_hub() {
   what_is_refused_at_start_is_tried_again(0);
   what_is_refused_at_start_is_tried_again(1);
   an_uplink_that_cannot_be_asked_for_is_asked_for_again();
+  a_route_that_expires_in_silence_is_asked_for_then();
   a_sensor_reads_the_real_network();
   a_link_that_goes_down_is_told_as_gone_when_it_is_being_deleted();
   a_kernel_that_holds_its_lock_keeps_no_report_back();

@@ -316,6 +316,23 @@ void an_address_that_a_client_gave_itself_is_no_uplink() {
   }
 }
 
+void what_a_router_has_advertised_holds_for_a_time() {
+  Net v6 = Net().with_ipv6();
+  v6.addresses.erase(v6.addresses.begin());
+  v6.routes.erase(v6.routes.begin());
+  Watch watch{uplink()};
+  watch.router.net = v6;
+  const auto lasts = [&](const Net& net) { return watch.judge->look(net, true).lasts_ms; };
+  CHECK(std::isinf(lasts(v6)));
+  watch.router.lasts_ms = 5000;
+  CHECK(lasts(v6) == 5000);
+  // The kernel revives it without a word, as long as it has not been collected.
+  watch.router.expired = true;
+  CHECK(std::isfinite(lasts(v6)) && watch.judge->look(v6, true).missing == &kNoDefaultRoute);
+  CHECK(std::isinf(lasts(v6.without_route())));
+  CHECK(std::isinf(lasts(v6)));
+}
+
 void families_are_judged_as_the_owner_says() {
   using Families = UplinkSpec::Families;
   const Net v4, both = Net().with_ipv6();
@@ -402,6 +419,7 @@ void test_link_judge() {
   an_unusable_route_does_not_take_over();
   an_address_may_stand_on_another_link();
   an_address_that_a_client_gave_itself_is_no_uplink();
+  what_a_router_has_advertised_holds_for_a_time();
   families_are_judged_as_the_owner_says();
   the_packets_that_are_meant_are_asked_for();
   addresses_come_and_go_in_silence();
