@@ -12,7 +12,7 @@ import type { Config, MqttSettings } from './core/policy.js';
 import type { Log, Reporter, Watcher } from './core/ports.js';
 import { durationWords } from './core/sentence.js';
 import { takeEarly } from './early.js';
-import { evidenceCollector } from './evidence.js';
+import { evidenceCollector, systemSources } from './evidence.js';
 import { Heartbeat } from './heartbeat.js';
 import { openJournal } from './journal.js';
 import { startWatcher } from './monitor.js';
@@ -102,9 +102,9 @@ class Daemon {
       policy,
       clock,
       journal,
-      reboot: systemReboot(addon),
+      reboot: systemReboot(addon, boot),
       reporter,
-      evidence: evidenceCollector(),
+      evidence: evidenceCollector(systemSources(() => watcher.addresses())),
       log,
       onChange: () => {
         if (manager.listens) manager.status(statusSentence(supervisor.snapshot()));

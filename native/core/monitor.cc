@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <atomic>
 #include <future>
 #include <optional>
@@ -21,6 +22,28 @@ UniqueFd duplicate(int fd) {
   UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
   if (!copy) throw Error::from_errno(errno, "Cannot duplicate a descriptor");
   return copy;
+}
+
+constexpr std::chrono::milliseconds kAddressPatience{1000};
+
+/// Where nobody has come to observe the network in the end, it is not listened to.
+struct NetworkUse {
+  explicit NetworkUse(LinkHub& hub) : hub(hub) {}
+  ~NetworkUse() { hub.end_unobserved(); }
+  LinkHub& hub;
+};
+
+std::vector<std::string> running_addresses(const NetworkStore& store) {
+  std::vector<const Link*> links;
+  for (const auto& [index, link] : store.links()) {
+    if (link.up() && (link.flags & IFF_RUNNING) != 0 && (link.flags & IFF_LOOPBACK) == 0) links.push_back(&link);
+  }
+  std::sort(links.begin(), links.end(), [](const Link* a, const Link* b) { return a->index < b->index; });
+  std::vector<std::string> texts;
+  for (const Link* link : links) {
+    for (const LinkAddress& each : store.addresses_of(link->index)) texts.push_back(link->name + " " + each.text());
+  }
+  return texts;
 }
 
 }  // namespace
@@ -142,12 +165,15 @@ void Monitor::run_commands() {
 
 void Monitor::run_started(const RunStarted& started) {
   emit(started);
+  hub_.check_lock();
   // What it starts will come soon, also where the script never ends because it becomes the service.
   census_.encourage();
 }
 
 void Monitor::run_ended(const RunEnded& ended) {
   emit(ended);
+  // It may have been ended because it hung.
+  hub_.check_lock();
   const auto resource = resources_.find(ended.resource);
   if (resource != resources_.end()) resource->second->look();
 }
@@ -167,9 +193,18 @@ std::shared_ptr<const Roll> Monitor::roll_for(const RollNeeds& needs) { return n
 
 std::vector<SensorReport> Monitor::watch(const std::string& name, const std::vector<SensorMaker>& sensors) {
   RollNeeds needs;
-  for (const SensorMaker& sensor : sensors) needs.add(sensor.needs);
+  bool reads_network = false;
+  for (const SensorMaker& sensor : sensors) {
+    needs.add(sensor.needs);
+    reads_network |= sensor.reads_network;
+  }
+  if (reads_network) {
+    call<void>([this] { hub_.begin(); });
+    hub_.wait_for_begin();
+  }
   return call<std::vector<SensorReport>>([this, name, sensors, roll = roll_for(needs)] {
     const Census::Loan loan(census_, roll);
+    const NetworkUse use(hub_);
     if (resources_.count(name) != 0) throw Error("EEXIST", "A resource " + name + " is watched already");
     // A pidfd each, the sockets of the network and the reflex with its pipe.
     if (near_fd_limit(static_cast<int>(sensors.size()) + 4))
@@ -239,6 +274,19 @@ bool Monitor::kill(const std::string& name) {
 
 void Monitor::advise(const std::string& name, int sensor, Fields advice) {
   call<void>([this, name, sensor, advice = std::move(advice)] { find(name).advise(sensor, advice); });
+}
+
+std::vector<std::string> Monitor::addresses() {
+  const auto promise = std::make_shared<std::promise<NetworkAnswer>>();
+  std::future<NetworkAnswer> future = promise->get_future();
+  call<void>([this, promise] {
+    hub_.read_addresses([promise](NetworkAnswer&& answer) { promise->set_value(std::move(answer)); });
+  });
+  if (future.wait_for(kAddressPatience) == std::future_status::timeout)
+    throw Error("ETIMEDOUT", "The kernel has not told the addresses within a second");
+  const NetworkAnswer answer = future.get();
+  if (!answer.code.empty()) throw Error(answer.code, answer.detail);
+  return running_addresses(answer.store);
 }
 
 void Monitor::ping(std::function<void()> answer) { post(std::move(answer)); }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "sensors/kernel_lock.h"
 
 namespace sockmon {
 namespace {
@@ -34,6 +35,7 @@ LinkSensor::~LinkSensor() { hub_.unsubscribe(this); }
 SensorReport LinkSensor::start() {
   hub_.subscribe(this);
   if (hub_.knows()) look(hub_.network(), true);
+  else if (failure_.empty()) failure_ = "the state of the network is being read";
   started_ = true;
   return report(reactor_.sys().boot_ms());
 }
@@ -140,7 +142,9 @@ void LinkSensor::look_at_standby() {
   host_.report(report(reactor_.now_ms()));
 }
 
-SensorReport LinkSensor::report(double at_ms) const {
+SensorReport LinkSensor::report(double at_ms) const { return under_lock(hub_, own_report(at_ms)); }
+
+SensorReport LinkSensor::own_report(double at_ms) const {
   const LinkVerdict& verdict = life_.verdict();
   SensorReport report;
   report.state = is_blind() ? SensorState::unknown : verdict.state;
