@@ -16,13 +16,14 @@ constexpr double kBeginMs = 2000;
 
 void LinkHub::begin() {
   is_wanted_ = true;
-  if (knows_ || is_reading_ || failure_) return;
+  if (knows_ || failure_) return;
   {
     const std::lock_guard lock(published_mutex_);
     is_begin_answered_ = false;
-    begin_asked_ms_ = reactor_.sys().boot_ms();
+    // One that was asked for by somebody who has gone since does as well.
+    if (!is_reading_) begin_asked_ms_ = reactor_.sys().boot_ms();
   }
-  ask_read();
+  if (!is_reading_) ask_read();
 }
 
 void LinkHub::wait_for_begin() const {
