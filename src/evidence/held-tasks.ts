@@ -66,6 +66,7 @@ function read(file: string): string {
   try {
     return fs.readFileSync(file, 'latin1');
   } catch {
+    // It has ended meanwhile, or its place in the kernel is not for us to know.
     return '';
   }
 }
