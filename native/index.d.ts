@@ -259,9 +259,9 @@ export class Monitor {
   /** Does not wait for the thread. */
   network(): NetworkCounters;
   /**
-   * Of all interfaces that run, but loopback, as `eth0 192.168.1.10/24`. Read from the kernel by a thread that may wait for it: unlike
+   * Of all interfaces that run, but loopback, as `eth0 192.168.1.10/24`. Read from the kernel by a thread made for it: unlike
    * getifaddrs(3) in the caller's own, it keeps nobody where the kernel's networking is locked up. Throws ETIMEDOUT after a second, and at once
-   * while the kernel owes the last answer for longer.
+   * while the kernel owes the last answer. Does not wait for the monitor thread.
    */
   addresses(): string[];
   /** Resolves as soon as the thread has turned its loop once; the proof that it is alive. Never rejects, and never resolves if it hangs or has ended. */

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
 #include <atomic>
 #include <future>
 #include <optional>
@@ -24,27 +23,12 @@ UniqueFd duplicate(int fd) {
   return copy;
 }
 
-constexpr std::chrono::milliseconds kAddressPatience{1000};
-
 /// Where nobody has come to observe the network in the end, it is not listened to.
 struct NetworkUse {
   explicit NetworkUse(LinkHub& hub) : hub(hub) {}
   ~NetworkUse() { hub.end_unobserved(); }
   LinkHub& hub;
 };
-
-std::vector<std::string> running_addresses(const NetworkStore& store) {
-  std::vector<const Link*> links;
-  for (const auto& [index, link] : store.links()) {
-    if (link.up() && (link.flags & IFF_RUNNING) != 0 && (link.flags & IFF_LOOPBACK) == 0) links.push_back(&link);
-  }
-  std::sort(links.begin(), links.end(), [](const Link* a, const Link* b) { return a->index < b->index; });
-  std::vector<std::string> texts;
-  for (const Link* link : links) {
-    for (const LinkAddress& each : store.addresses_of(link->index)) texts.push_back(link->name + " " + each.text());
-  }
-  return texts;
-}
 
 }  // namespace
 
@@ -58,6 +42,7 @@ Monitor::Monitor(Sys& sys, ProcFs proc, Deliver deliver, Patience patience)
       finder_(sys, proc_, [this](pid_t session) { return runs_.is_script(session); }),
       processes_{finder_, proc_, has_exit_info(sys), [this] { return runs_.last_start_ms(); }, &census_, &folders_},
       hub_(reactor_),
+      addresses_(sys),
       folders_(reactor_),
       world_{reactor_, hub_, runs_, processes_, folders_},
       emit_([this](Event event) { emit(std::move(event)); }),
@@ -274,19 +259,6 @@ bool Monitor::kill(const std::string& name) {
 
 void Monitor::advise(const std::string& name, int sensor, Fields advice) {
   call<void>([this, name, sensor, advice = std::move(advice)] { find(name).advise(sensor, advice); });
-}
-
-std::vector<std::string> Monitor::addresses() {
-  const auto promise = std::make_shared<std::promise<NetworkAnswer>>();
-  std::future<NetworkAnswer> future = promise->get_future();
-  call<void>([this, promise] {
-    hub_.read_addresses([promise](NetworkAnswer&& answer) { promise->set_value(std::move(answer)); });
-  });
-  if (future.wait_for(kAddressPatience) == std::future_status::timeout)
-    throw Error("ETIMEDOUT", "The kernel has not told the addresses within a second");
-  const NetworkAnswer answer = future.get();
-  if (!answer.code.empty()) throw Error(answer.code, answer.detail);
-  return running_addresses(answer.store);
 }
 
 void Monitor::ping(std::function<void()> answer) { post(std::move(answer)); }

@@ -13,8 +13,6 @@ constexpr double kRetryMs = 1000;
 /// Until a question is asked again whose answer was overtaken by changes.
 constexpr double kOvertakenMs = 20;
 constexpr double kSettleMs = 1000;
-/// Until a question for addresses counts as one that the kernel holds.
-constexpr double kPromptMs = 1000;
 /// An answer that is no older says enough about the kernel's lock.
 constexpr double kFreshMs = 10'000;
 /// Before whoever waits on the reactor has a turn: some 2 us each.
@@ -181,25 +179,12 @@ void LinkHub::check_lock() {
   }
 }
 
-void LinkHub::read_addresses(OnAddresses answered) {
-  const double now_ms = reactor_.sys().boot_ms();
-  if (!address_questions_.empty() && now_ms >= address_questions_.front().asked_ms + kPromptMs)
-    throw Error("ETIMEDOUT", "The kernel has not answered the last question for addresses yet");
-  thread_.ask({NetworkQuestion::Kind::addresses, {}});
-  address_questions_.push_back({now_ms, std::move(answered)});
-}
-
 void LinkHub::on_answer(NetworkAnswer&& answer) {
   using Kind = NetworkQuestion::Kind;
   answered_ms_ = reactor_.sys().boot_ms();
   switch (answer.kind) {
     case Kind::sign:
       return;
-    case Kind::addresses: {
-      const OnAddresses answered = std::move(address_questions_.front().answered);
-      address_questions_.pop_front();
-      return answered(std::move(answer));
-    }
     case Kind::read:
       return on_read(std::move(answer));
     case Kind::settle:

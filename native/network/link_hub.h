@@ -1,8 +1,6 @@
 // The one netlink socket of a monitor: its messages feed the store, and who observes hears of what they have changed.
 #pragma once
 #include <condition_variable>
-#include <deque>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -99,9 +97,6 @@ class LinkHub {
   void check_lock();
   /// The kernel has owed an answer for as long as LockLimit says: its networking is locked up, so that nothing of it can be changed or asked.
   bool is_locked() const { return thread_.is_locked(); }
-  using OnAddresses = std::function<void(NetworkAnswer&&)>;
-  /// Reads links and addresses; answered from the reactor. Throws Error ETIMEDOUT while the last such question has been open for a second.
-  void read_addresses(OnAddresses answered);
   /// Messages, or the loss of some, are waiting on the socket.
   void on_ready();
   /// The state has been read since somebody subscribed.
@@ -151,11 +146,6 @@ class LinkHub {
   /// Why the last reading failed.
   std::optional<std::pair<std::string, std::string>> failure_;
   std::vector<LinkObserver*> observers_;
-  struct AddressQuestion {
-    double asked_ms;
-    OnAddresses answered;
-  };
-  std::deque<AddressQuestion> address_questions_;
   NetworkCounters counters_;
   mutable std::mutex published_mutex_;
   NetworkCounters published_;

@@ -50,9 +50,6 @@ void fill(NetworkAnswer& answer, Sys& sys, const NetworkQuestion& question) {
       answer.events = open_network_events(sys);
       answer.store = read_network(sys);
       return;
-    case Kind::addresses:
-      answer.store = read_addresses(sys);
-      return;
     case Kind::confirm:
       wait_for_changes_under_way(sys);
       answer.store = read_doubtful(sys, question.doubts);

@@ -23,8 +23,6 @@ struct NetworkQuestion {
     audit,
     /// Everything, with a socket that has heard of changes since before it was read.
     read,
-    /// Links and their addresses.
-    addresses,
     /// Whether the kernel answers at all.
     sign,
   };
