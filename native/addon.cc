@@ -20,9 +20,6 @@
 namespace sockmon {
 namespace {
 
-/// Flash that is dying may take for ever; seconds are enough for all others.
-constexpr double kSyncLimitMs = 10'000;
-
 [[noreturn]] void throw_to_js(Napi::Env env, const Error& error) {
   Napi::Error exception = Napi::Error::New(env, error.what());
   exception.Set("code", Napi::String::New(env, error.code()));
@@ -43,6 +40,7 @@ class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
                         InstanceMethod<&MonitorObject::kill>("kill"),
                         InstanceMethod<&MonitorObject::advise>("advise"),
                         InstanceMethod<&MonitorObject::network>("network"),
+                        InstanceMethod<&MonitorObject::addresses>("addresses"),
                         InstanceMethod<&MonitorObject::ping>("ping"),
                         InstanceMethod<&MonitorObject::ref>("ref"),
                         InstanceMethod<&MonitorObject::unref>("unref"),
@@ -139,6 +137,13 @@ class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
     return to_js(info.Env(), counters);
   }
 
+  Napi::Value addresses(const Napi::CallbackInfo& info) {
+    const auto texts = with_monitor(info, [](Monitor& monitor) { return monitor.addresses(); });
+    const Napi::Array result = Napi::Array::New(info.Env());
+    for (const std::string& text : texts) result.Set(result.Length(), text);
+    return result;
+  }
+
   Napi::Value ping(const Napi::CallbackInfo& info) {
     const napi_value promise = bridge_->ping();
     if (promise == nullptr) throw Napi::Error::New(info.Env());
@@ -216,7 +221,8 @@ void reboot(const Napi::CallbackInfo& info) {
   const char* forbidden = getenv("SOCKMON_TEST_NO_REBOOT");
   if (forbidden != nullptr && strcmp(forbidden, "1") == 0)
     throw_to_js(info.Env(), Error("EPERM", "Cannot reboot: SOCKMON_TEST_NO_REBOOT forbids it"));
-  throw_to_js(info.Env(), Error::from_errno(reboot_machine(real_sys(), kSyncLimitMs), "Cannot reboot"));
+  const bool may_reset = info[0].IsBoolean() && info[0].As<Napi::Boolean>();
+  throw_to_js(info.Env(), Error::from_errno(reboot_machine(real_sys(), {}, may_reset), "Cannot reboot"));
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ import type { Log, Reporter, Watcher } from './core/ports.js';
 import { durationWords } from './core/sentence.js';
 import { keepDefaultNode } from './default-node.js';
 import { takeEarly } from './early.js';
-import { evidenceCollector } from './evidence.js';
+import { evidenceCollector, systemSources } from './evidence.js';
 import { Heartbeat } from './heartbeat.js';
 import { openJournal } from './journal.js';
 import { startWatcher } from './monitor.js';
@@ -103,9 +103,9 @@ class Daemon {
       policy,
       clock,
       journal,
-      reboot: systemReboot(addon),
+      reboot: systemReboot(addon, boot),
       reporter,
-      evidence: evidenceCollector(),
+      evidence: evidenceCollector(systemSources(() => watcher.addresses())),
       log,
       onChange: () => {
         if (manager.listens) manager.status(statusSentence(supervisor.snapshot()));

@@ -242,6 +242,10 @@ class NativeWatcher implements Watcher {
     return this.monitor.network();
   }
 
+  addresses(): readonly string[] {
+    return this.monitor.addresses();
+  }
+
   ping(): Promise<void> {
     return this.monitor.ping();
   }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "sensors/kernel_lock.h"
 
 namespace sockmon {
 namespace {
@@ -37,6 +38,7 @@ LinkSensor::~LinkSensor() { hub_.unsubscribe(this); }
 SensorReport LinkSensor::start() {
   hub_.subscribe(this);
   if (hub_.knows()) look(hub_.network(), true);
+  else if (failure_.empty()) failure_ = "the state of the network is being read";
   started_ = true;
   return report(reactor_.sys().boot_ms());
 }
@@ -150,7 +152,9 @@ void LinkSensor::look_again() {
   if (hub_.knows() && !is_blind() && !is_answered_) look(hub_.network(), false);
 }
 
-SensorReport LinkSensor::report(double at_ms) const {
+SensorReport LinkSensor::report(double at_ms) const { return under_lock(hub_, own_report(at_ms)); }
+
+SensorReport LinkSensor::own_report(double at_ms) const {
   const LinkVerdict& verdict = life_.verdict();
   SensorReport report;
   report.state = is_blind() ? SensorState::unknown : verdict.state;

@@ -26,6 +26,7 @@ class LinkSensor final : public Sensor, private LinkObserver {
   void on_network(const NetworkStore& network, const NetworkChanges& changes) override;
   void on_settled(const NetworkStore& network, uint64_t ticket) override;
   void on_hub_fault(const std::string& code, const std::string& detail) override;
+  void on_lock() override { host_.report(report(reactor_.now_ms())); }
   /// It has never been told what there is, which must not look like an interface that is missing.
   bool is_blind() const { return !failure_.empty(); }
   bool is_taken_down(const NetworkStore& network) const;
@@ -35,6 +36,7 @@ class LinkSensor final : public Sensor, private LinkObserver {
   void look_at_standby();
   void look_again();
   SensorReport report(double at_ms) const;
+  SensorReport own_report(double at_ms) const;
 
   Reactor& reactor_;
   LinkHub& hub_;
@@ -53,7 +55,7 @@ class LinkSensor final : public Sensor, private LinkObserver {
   /// Until what holds for a time only is asked for again.
   Timer expiry_;
   bool started_ = false;
-  /// Why the state of the network has not been read yet; empty: it has.
+  /// Why the state of the network is not known yet; empty: it is.
   std::string failure_;
 };
 

@@ -1,4 +1,5 @@
 // The kinds `link` and `uplink`: their fields and their reasons.
+#include "sensors/kernel_lock.h"
 #include "sensors/link.h"
 #include "sensors/named_link.h"
 #include "sensors/uplink_judge.h"
@@ -15,7 +16,7 @@ constexpr double kRenewalMs = 10'000;
 constexpr const char* kInternet4 = "198.41.0.4";
 constexpr const char* kInternet6 = "2001:503:ba3e::2:30";
 
-const std::vector<const Reason*> kReasons{&kInterfaceGone, &kInterfaceDown, &kStackGone, &kNoAddress, &kNoDefaultRoute, &kNoCarrier};
+const std::vector<const Reason*> kReasons{&kInterfaceGone, &kInterfaceDown, &kStackGone, &kNoAddress, &kNoDefaultRoute, &kNoCarrier, &kKernelLocked};
 
 std::optional<std::string> interface_name(const Fields& fields, const std::string& field) {
   auto name = fields.text(field);
@@ -75,9 +76,11 @@ UplinkSpec uplink_spec(const Fields& fields) {
 /// A sensor with a judge of its own.
 template <typename MakeJudge>
 SensorMaker watch(double renewal_ms, MakeJudge make_judge) {
-  return [renewal_ms, make_judge](const SensorWorld& world, SensorHost& host) -> std::unique_ptr<Sensor> {
+  SensorMaker maker = [renewal_ms, make_judge](const SensorWorld& world, SensorHost& host) -> std::unique_ptr<Sensor> {
     return std::make_unique<LinkSensor>(world.reactor, world.hub, host, make_judge(world), renewal_ms);
   };
+  maker.reads_network = true;
+  return maker;
 }
 
 }  // namespace

@@ -124,6 +124,8 @@ export type Effect =
       readonly when: 'before' | 'after';
       /** Packet filters too. */
       readonly filters?: true;
+      /** And the tasks that the kernel holds. */
+      readonly held?: true;
     }
   | { readonly do: 'collect'; readonly resource: string; readonly outage: null; readonly when: 'alive' }
   | { readonly do: 'answer'; readonly answer: CommandAnswer }

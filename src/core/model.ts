@@ -166,6 +166,8 @@ export const recordShape = tagged('type', {
     routes: array(string),
     /** Packet filters that drop what they do not know; absent where nobody looked for any. */
     filters: optional(array(string)),
+    /** Tasks that the kernel holds uninterruptibly; absent likewise. */
+    held: optional(array(string)),
   },
   outage_cause: { outage, resource, cause: causeShape, sensor: string },
   attempt: {

@@ -1,6 +1,7 @@
 /** An interface by its name, by rtnetlink(7): native/sensors/link.cc. */
 import { linkNatures } from '../core/cause.js';
 import { formatDuration } from '../core/duration.js';
+import { lockReasons } from './kernel-lock.js';
 import { interfacePattern, interfaceWords, linkCause, linkWords } from './link-losses.js';
 import type { SensorKind } from './sensor.js';
 
@@ -43,7 +44,7 @@ export const linkSensor: SensorKind<Settings, Fields> = {
     renewalMs: link.renewal,
   }),
   fieldNames: ['interface', 'address', 'defaultRoute', 'carrier', 'renewalMs'],
-  reasons: linkNatures,
+  reasons: { ...linkNatures, ...lockReasons },
   name: link => `link ${link.interface}`,
   canKill: false,
   proves: 'traffic',

@@ -2,6 +2,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { linkNatures } from '../core/cause.js';
 import { formatDuration } from '../core/duration.js';
+import { lockReasons } from './kernel-lock.js';
 import { interfacePattern, interfaceWords, linkCause, linkWords } from './link-losses.js';
 import type { SensorKind } from './sensor.js';
 
@@ -74,7 +75,7 @@ export const uplinkSensor: SensorKind<Settings, Fields> = {
     };
   },
   fieldNames: ['towards4', 'towards6', 'families', 'mark', 'vrf', 'carrier', 'renewalMs'],
-  reasons: linkNatures,
+  reasons: { ...linkNatures, ...lockReasons },
   name: () => 'uplink',
   canKill: false,
   proves: 'traffic',

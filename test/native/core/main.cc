@@ -53,6 +53,7 @@ int main(int argc, char** argv) {
       {"network_property", sockmon::test_network_property},
       {"link_judge", sockmon::test_link_judge},
       {"link_hub", sockmon::test_link_hub},
+      {"kernel_lock", sockmon::test_kernel_lock},
       {"stack", sockmon::test_stack},
       {"output", sockmon::test_output},
       {"run", sockmon::test_run},
