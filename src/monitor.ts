@@ -18,7 +18,7 @@ import type { Early } from './early.js';
 import { inputOf, sensorInput } from './monitor-inputs.js';
 import { adoptedRun, type RunFile } from './run-files.cjs';
 import type { RunFolder } from './run-folder.js';
-import { scriptFault } from './script-fault.js';
+import { RunScripts } from './script-fault.js';
 import { nativeSensor } from './sensors/kinds.js';
 
 export interface WatcherOptions {
@@ -66,10 +66,7 @@ class NativeWatcher implements Watcher {
 
   /** What has failed and has not been done since: `WHAT RESOURCE`. */
   private readonly failed = new Set<string>();
-  /** By run: what it executes, until it has ended. */
-  private readonly scripts = new Map<string, string>();
-  /** By resource: the run that is armed. */
-  private readonly armed = new Map<string, string>();
+  private readonly scripts = new RunScripts();
   /** Ends the answering of a sensor's last question, by resource and index. */
   private readonly consultations = new Map<string, (() => void)[]>();
 
@@ -175,15 +172,13 @@ class NativeWatcher implements Watcher {
     this.watched.delete(resource);
     this.failed.delete(`watching ${resource}`);
     this.failed.delete(`reflex ${resource}`);
-    this.scripts.delete(this.armed.get(resource) ?? '');
-    this.armed.delete(resource);
+    this.scripts.arm(resource, null);
     this.endConsultations(resource);
     this.monitor.unwatch(resource);
   }
 
   armReflex(resource: string, run: Run | null, natures: readonly Nature[]): void {
-    this.scripts.delete(this.armed.get(resource) ?? '');
-    if (run !== null) this.armed.set(resource, run.id);
+    this.scripts.arm(resource, run?.id ?? null);
     try {
       this.monitor.armReflex(resource, run === null ? null : this.nativeRun(run), natures);
     } catch (error) {
@@ -303,10 +298,7 @@ class NativeWatcher implements Watcher {
 
   /** What could not be started has said nothing: why, is said in its place. */
   private runEnded(event: RunEnded): Input {
-    const script = this.scripts.get(event.id);
-    this.scripts.delete(event.id);
-    const isRefused = event.spawnError !== undefined && event.spawnError !== 'ECANCELED';
-    const words = isRefused && script !== undefined ? scriptFault(script) : null;
+    const words = this.scripts.end(event.id, event.spawnError);
     return inputOf(words === null ? event : { ...event, output: words });
   }
 
@@ -314,7 +306,7 @@ class NativeWatcher implements Watcher {
     const { id, graceMs } = run;
     const { environment, runFolder } = this.options;
     const runFile = runFolder.fileFor(run);
-    this.scripts.set(id, run.argv[0] ?? '');
+    this.scripts.add(id, run.argv[0] ?? '');
     return {
       id,
       argv: [...run.argv],
