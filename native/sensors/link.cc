@@ -23,7 +23,7 @@ LinkSensor::LinkSensor(Reactor& reactor, LinkHub& hub, SensorHost& host, std::un
       host_(host),
       judge_(std::move(judge)),
       renewal_ms_(renewal_ms),
-      standby_(reactor, [this] { look_at_standby(); }),
+      beside_(reactor, [this] { look_beside(); }),
       retry_(reactor, [this] {
         // Where the hub itself is blind its own retry tells.
         if (hub_.knows()) on_network(hub_.network(), everything());
@@ -52,7 +52,7 @@ void LinkSensor::on_network(const NetworkStore& network, const NetworkChanges& c
   }
   const LinkVerdict& verdict = life_.verdict();
   if (!judge_->depends_on(network, changes, verdict)) return host_.works();
-  if (!standby_.armed()) standby_.arm(renewal_ms_);
+  if (!beside_.armed()) beside_.arm(renewal_ms_);
   if (!is_answered_) return look(network, false);
   if (network.find(verdict.index) == nullptr) settle(network);
 }
@@ -95,8 +95,10 @@ void LinkSensor::look(const NetworkStore& network, bool is_settled) {
     return;
   }
   LinkSight sight;
+  auto families = life_.verdict().families;
   try {
     sight = judge_->look(network, life_.is_up());
+    if (sight.missing == nullptr && !families) families = judge_->families(network);
     host_.works();
   } catch (const Error& error) {
     if (!started_ || is_blind()) failure_ = error.what();
@@ -116,6 +118,7 @@ void LinkSensor::look(const NetworkStore& network, bool is_settled) {
     life_.others_are(judge_->standby(network, sight.index));
   }
   life_.next(std::move(sight));
+  life_.families_are(std::move(families));
   const bool is_first = !started_ || is_blind();
   failure_.clear();
   if (!is_first) tell_change(before);
@@ -131,13 +134,21 @@ void LinkSensor::tell_change(const LinkVerdict& before) {
   host_.report(report(reactor_.now_ms()));
 }
 
-/// Those beside it come and go with each renewal: that is told when it has lasted as long as one may take.
-void LinkSensor::look_at_standby() {
+/// Those beside it, and one of two families, come and go with each renewal: that is told when it has lasted as long as one may take.
+void LinkSensor::look_beside() {
   if (!hub_.knows() || !life_.is_up()) return;
-  auto others = judge_->standby(hub_.network(), life_.verdict().index);
-  if (others == life_.verdict().standby) return;
-  life_.others_are(std::move(others));
-  host_.report(report(reactor_.now_ms()));
+  const LinkVerdict before = life_.verdict();
+  try {
+    auto families = life_.is_whole() ? judge_->families(hub_.network()) : std::nullopt;
+    // None at all is a death, which is just about to be seen.
+    if (families && !families->empty()) life_.families_are(std::move(families));
+  } catch (const Error&) {
+    // Whoever asks for the uplink itself tells of it.
+    return beside_.arm(kRetryMs);
+  }
+  life_.others_are(judge_->standby(hub_.network(), before.index));
+  const LinkVerdict& after = life_.verdict();
+  if (after.standby != before.standby || after.families != before.families) host_.report(report(reactor_.now_ms()));
 }
 
 SensorReport LinkSensor::report(double at_ms) const {
@@ -155,6 +166,7 @@ SensorReport LinkSensor::report(double at_ms) const {
   report.carrier = verdict.carrier;
   report.addresses = verdict.addresses;
   report.standby = verdict.standby;
+  report.families = verdict.families;
   return report;
 }
 

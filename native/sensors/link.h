@@ -32,7 +32,7 @@ class LinkSensor final : public Sensor, private LinkObserver {
   void settle(const NetworkStore& network);
   void look(const NetworkStore& network, bool is_settled);
   void tell_change(const LinkVerdict& before);
-  void look_at_standby();
+  void look_beside();
   SensorReport report(double at_ms) const;
 
   Reactor& reactor_;
@@ -45,8 +45,8 @@ class LinkSensor final : public Sensor, private LinkObserver {
   std::optional<uint64_t> ticket_;
   /// The reflex has been set off for it.
   bool is_answered_ = false;
-  /// Until it is looked who else could carry the traffic.
-  Timer standby_;
+  /// Until it is looked who else could carry the traffic, and which families do.
+  Timer beside_;
   /// What could not be asked is asked again.
   Timer retry_;
   bool started_ = false;

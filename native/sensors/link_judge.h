@@ -20,6 +20,8 @@ class LinkJudge {
   virtual bool may_move(const NetworkStore& network, int from) const = 0;
   /// Those that may, by name.
   virtual std::vector<std::string> standby(const NetworkStore& network, int beside) const = 0;
+  /// "IPv4", "IPv6": those that carry, where the loss of one is no death and is told. Nothing where nobody wants to know. Throws Error.
+  virtual std::optional<std::vector<std::string>> families(const NetworkStore& network) { return (void)network, std::nullopt; }
 };
 
 /// What is seen of a link, before anything is asked of its addresses and routes.

@@ -39,6 +39,8 @@ struct LinkVerdict {
   std::string detail;
   /// Others that could carry the traffic, by name.
   std::vector<std::string> standby;
+  /// See LinkJudge::families; as they were when it was whole.
+  std::optional<std::vector<std::string>> families;
 
   /// The same for whoever is told; addresses may come and go in silence.
   bool same_news(const LinkVerdict& other) const;
@@ -61,6 +63,9 @@ class LinkLife {
   }
   const LinkVerdict& verdict() const { return verdict_; }
   void others_are(std::vector<std::string> standby) { verdict_.standby = std::move(standby); }
+  void families_are(std::optional<std::vector<std::string>> families) { verdict_.families = std::move(families); }
+  /// It misses nothing, not even the carrier, which would explain what else is missing.
+  bool is_whole() const { return is_up() && verdict_.reason == nullptr && verdict_.carrier; }
   /// Another link is meant from now on.
   void moves() { excused_ = false; }
 

@@ -126,6 +126,9 @@ export const recordShape = tagged('type', {
       /** An interface beside the one that carries the traffic, which could carry it. */
       'standby_lost',
       'standby_back',
+      /** One of IPv4 and IPv6, where either is enough. */
+      'family_lost',
+      'family_back',
       'degraded',
       'detection_back',
       'replaced',

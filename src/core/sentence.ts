@@ -91,6 +91,8 @@ const noticeLevels: Record<RecordOf<'notice'>['what'], Level> = {
   route_moved: 'info',
   standby_lost: 'warn',
   standby_back: 'info',
+  family_lost: 'warn',
+  family_back: 'info',
   degraded: 'warn',
   detection_back: 'info',
   replaced: 'info',
