@@ -15,6 +15,10 @@ struct UplinkSpec {
   uint32_t mark = 0;
   /// The name of a VRF; empty: none.
   std::string vrf;
+  /// A routing table as the owner calls it, by its number or its name; empty: the kernel is asked, with all its rules.
+  std::string table;
+  /// Its number; 0: no such name is known.
+  uint32_t table_number = 0;
   bool carrier = false;
 };
 
@@ -26,6 +30,7 @@ class UplinkJudge final : public LinkJudge {
   bool depends_on(const NetworkStore& network, const NetworkChanges& changes, const LinkVerdict& verdict) const override;
   bool may_move(const NetworkStore& network, int from) const override;
   std::vector<std::string> standby(const NetworkStore& network, int beside) const override;
+  std::optional<std::vector<std::string>> families(const NetworkStore& network) override;
 
  private:
   /// How one family stands.
@@ -36,8 +41,12 @@ class UplinkJudge final : public LinkJudge {
     const Reason* missing = nullptr;
     int family = AF_UNSPEC;
   };
+  bool minds_each_family() const;
+  std::optional<Path> find(const NetworkStore& network, const IpAddress& towards);
   Way way(const NetworkStore& network, const IpAddress& towards);
   Way choose(const NetworkStore& network);
+  /// Why no link is meant at all.
+  std::string nowhere() const;
 
   const UplinkSpec spec_;
   Router& router_;

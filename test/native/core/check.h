@@ -220,6 +220,7 @@ void test_netlink();
 void test_network_store();
 void test_network_property();
 void test_link_judge();
+void test_uplink_table();
 void test_link_hub();
 void test_stack();
 void test_output();

@@ -1,53 +1,9 @@
 #include "sensors/link_judge.h"
 
-#include "link_net.h"
-#include "sensors/named_link.h"
-#include "sensors/uplink_judge.h"
+#include "link_watch.h"
 
 namespace sockmon {
 namespace {
-
-NamedLinkSpec named(bool carrier = false) {
-  NamedLinkSpec spec;
-  spec.interface = "eth0";
-  spec.carrier = carrier;
-  return spec;
-}
-
-UplinkSpec uplink(UplinkSpec::Families families = UplinkSpec::Families::automatic) {
-  UplinkSpec spec;
-  spec.towards4 = *parse_address("192.0.2.1");
-  spec.towards6 = *parse_address("2001:db8::1");
-  spec.families = families;
-  return spec;
-}
-
-/// A judge with the life of what it means, as a sensor has them.
-struct Watch {
-  NetRouter router;
-  std::unique_ptr<LinkJudge> judge;
-  LinkLife life;
-
-  explicit Watch(NamedLinkSpec spec) : judge(std::make_unique<NamedLinkJudge>(std::move(spec))) {}
-  explicit Watch(UplinkSpec spec) : judge(std::make_unique<UplinkJudge>(std::move(spec), router)) {}
-
-  const LinkVerdict& next(const Net& net) {
-    router.net = net;
-    LinkSight sight = judge->look(net, life.is_up());
-    if (sight.index != life.verdict().index) life.moves();
-    return life.next(std::move(sight));
-  }
-  const LinkVerdict& verdict() const { return life.verdict(); }
-};
-
-bool down(const LinkVerdict& verdict, const Reason& reason) {
-  return verdict.state == SensorState::down && verdict.reason == &reason;
-}
-bool up(const LinkVerdict& verdict) { return verdict.state == SensorState::up && !verdict.reason; }
-bool waiting(const LinkVerdict& verdict, const Reason& reason) {
-  return verdict.state == SensorState::up && verdict.reason == &reason;
-}
-bool absent(const LinkVerdict& verdict) { return verdict.state == SensorState::absent; }
 
 NamedLinkSpec with_route() {
   NamedLinkSpec spec = named();
@@ -352,6 +308,26 @@ void the_packets_that_are_meant_are_asked_for() {
   CHECK(watch.router.asked.size() == 1 && watch.router.asked[0].mark == 0x10 && watch.router.asked[0].vrf == 9);
 }
 
+void the_families_that_carry_are_told_where_either_is_enough() {
+  using Families = UplinkSpec::Families;
+  using Names = std::vector<std::string>;
+  const auto carrying = [](UplinkSpec spec, const Net& net) {
+    Watch watch{std::move(spec)};
+    watch.next(net);
+    return watch.judge->families(net);
+  };
+  const Net both = Net().with_ipv6();
+  CHECK(carrying(uplink(Families::any), both) == (Names{"IPv4", "IPv6"}) && carrying(uplink(Families::any), Net()) == Names{"IPv4"});
+  CHECK(carrying(uplink(Families::any), both.without_interface()) == Names{});
+  for (const Families families : {Families::automatic, Families::all, Families::v4, Families::v6})
+    CHECK(!carrying(uplink(families), both));
+  UplinkSpec one = uplink(Families::any);
+  one.towards6 = {};
+  CHECK(!carrying(one, both));
+  Watch named_watch(named());
+  CHECK(!named_watch.judge->families(both));
+}
+
 void addresses_come_and_go_in_silence() {
   Watch watch(named());
   const LinkVerdict before = watch.next(Net());
@@ -404,6 +380,7 @@ void test_link_judge() {
   an_address_that_a_client_gave_itself_is_no_uplink();
   families_are_judged_as_the_owner_says();
   the_packets_that_are_meant_are_asked_for();
+  the_families_that_carry_are_told_where_either_is_enough();
   addresses_come_and_go_in_silence();
   only_what_may_make_a_difference_is_looked_at();
 }
