@@ -106,7 +106,8 @@ void LinkSensor::look(const NetworkStore& network, bool is_settled) {
     return host_.fault(error.code(), error.what());
   }
   // An interface that is down, while another one may take over; or the first of several losses, of which a later one explains it.
-  const bool may_change = (life_.may_die() && sight.missing == &kInterfaceDown) || life_.loses_what_may_be_renewed(sight);
+  const bool is_down = sight.missing == &kInterfaceDown || sight.missing == &kLowerDown;
+  const bool may_change = (life_.may_die() && is_down) || life_.loses_what_may_be_renewed(sight);
   if (!is_settled && may_change) {
     if (!ticket_) ticket_ = hub_.settle();
     return;

@@ -28,9 +28,10 @@ class LinkJudge {
 LinkSight sight_of(const NetworkStore& network, int index, const std::string& name);
 
 /**
- * A tun or tap whose process has gone, which is all that is told of it where the device stays: or what stands on nothing but such.
+ * What is dead below a link that is up and has no carrier; null: nothing. A tun or tap whose process has gone, which is all that is told of it where
+ * the device stays, or what stands on nothing but such (kStackGone); and what stands on a NIC that has been taken down (kLowerDown).
  */
-bool has_lost_its_stack(const NetworkStore& network, const Link& link);
+const Reason* lost_below(const NetworkStore& network, const Link& link);
 
 /// An address that is not what a client has given itself where nobody answers (169.254.0.0/16 of RFC 3927, also with global scope; fe80::/10).
 bool is_given(const IpAddress& address);

@@ -14,7 +14,7 @@ constexpr double kRenewalMs = 5000;
 constexpr const char* kInternet4 = "198.41.0.4";
 constexpr const char* kInternet6 = "2001:503:ba3e::2:30";
 
-const std::vector<const Reason*> kReasons{&kInterfaceGone, &kInterfaceDown, &kStackGone, &kNoAddress, &kNoDefaultRoute, &kNoCarrier};
+const std::vector<const Reason*> kReasons{&kInterfaceGone, &kInterfaceDown, &kStackGone, &kLowerDown, &kNoAddress, &kNoDefaultRoute, &kNoCarrier};
 
 std::optional<std::string> interface_name(const Fields& fields, const std::string& field) {
   auto name = fields.text(field);

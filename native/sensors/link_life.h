@@ -11,6 +11,7 @@ namespace sockmon {
 inline constexpr Reason kInterfaceGone{"interface_gone", Nature::gone, "the interface is not there"};
 inline constexpr Reason kInterfaceDown{"interface_down", Nature::gone, "the interface is down"};
 inline constexpr Reason kStackGone{"stack_gone", Nature::gone, "no process is behind the interface"};
+inline constexpr Reason kLowerDown{"lower_down", Nature::gone, "the interface that it stands on is down"};
 inline constexpr Reason kNoAddress{"no_address", Nature::unreachable, "it has no address"};
 inline constexpr Reason kNoDefaultRoute{"no_default_route", Nature::unreachable, "no default route leads through it"};
 inline constexpr Reason kNoCarrier{"no_carrier", Nature::broken, "it has no carrier"};

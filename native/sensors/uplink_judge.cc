@@ -48,7 +48,7 @@ LinkSight UplinkJudge::look(const NetworkStore& network, bool) {
   const bool is_new = way.link != index_;
   // A cable that is not there is told of what carried before, and is no place to move to.
   const bool carries = way.missing == nullptr && link != nullptr && (link->carrier() || !is_new || index_ == 0);
-  if (carries && !has_lost_its_stack(network, *link)) {
+  if (carries && lost_below(network, *link) == nullptr) {
     index_ = way.link;
     name_ = link->name;
     had_address_ = has_given_address(network, index_, way.family);
@@ -96,7 +96,7 @@ std::optional<std::vector<std::string>> UplinkJudge::families(const NetworkStore
   for (const auto& [towards, name] : {std::pair(spec_.towards4, "IPv4"), std::pair(spec_.towards6, "IPv6")}) {
     const Way each = way(network, towards);
     const Link* link = network.find(each.link);
-    if (each.missing == nullptr && link != nullptr && !has_lost_its_stack(network, *link)) names.emplace_back(name);
+    if (each.missing == nullptr && link != nullptr && lost_below(network, *link) == nullptr) names.emplace_back(name);
   }
   return names;
 }

@@ -25,6 +25,8 @@ export const linkLosses = [
   'interface_down',
   /** A tun or tap whose process has gone. */
   'stack_gone',
+  /** What a macvlan or VLAN stands on was taken down. */
+  'lower_down',
   'no_address',
   'no_default_route',
   'no_carrier',

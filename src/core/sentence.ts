@@ -6,6 +6,7 @@ const linkWords = {
   interface_gone: 'disappeared',
   interface_down: 'was taken down',
   stack_gone: 'lost the process behind it',
+  lower_down: 'lost the interface that it stands on, which was taken down',
   no_address: 'lost its address',
   no_default_route: 'lost the default route',
   no_carrier: 'lost its carrier',

@@ -116,6 +116,15 @@ const kinds: readonly Kind[] = [
     deaths: [taken, ['ip -6 route flush table 201', 'no_default_route']],
   },
   {
+    what: 'a macvlan, of which its NIC is all that tells',
+    setup: `${veth('nic0')}; ip link add link nic0 name wan0 type macvlan mode bridge; ip link set wan0 up
+      ip addr add 10.0.0.2/24 dev wan0; ${route}`,
+    deaths: [
+      ['ip link set nic0 down', 'lower_down'],
+      ['ip link del nic0', 'interface_gone'],
+    ],
+  },
+  {
     what: 'several metrics: the least one carries',
     setup: `${wan0}; ${wwan0}; ip route add default via 10.0.0.1 metric 900; ip route add default via 10.1.0.1 metric 50`,
     carries: 'wwan0',

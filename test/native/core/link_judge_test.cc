@@ -219,6 +219,44 @@ void what_stands_on_taps_alone_goes_with_them() {
   CHECK(up(empty.next(bridge.without_carrier())));
 }
 
+void what_stands_on_a_nic_that_is_taken_down_is_dead() {
+  Net net;
+  net.at(2).kind = "macvlan";
+  net.at(2).lower = 9;
+  Link vlan = Net::link(9, "nic0.7", "vlan");
+  vlan.lower = 10;
+  const Net whole = net.with(vlan).with(Net::link(10, "nic0"));
+  const auto with = [&](unsigned vlan_flags, unsigned nic_flags) {
+    Net changed = whole.without_carrier();
+    changed.at(9).flags = vlan_flags;
+    changed.at(10).flags = nic_flags;
+    return changed;
+  };
+  for (const bool is_named : {true, false}) {
+    Watch watch = is_named ? Watch(named()) : Watch(uplink());
+    CHECK(up(watch.next(whole)));
+    // A cable is pulled.
+    CHECK(up(watch.next(with(IFF_UP, IFF_UP))) && !watch.verdict().carrier && up(watch.next(whole)));
+    CHECK(down(watch.next(with(0, 0)), kLowerDown) && up(watch.next(whole)));
+    CHECK(down(watch.next(with(IFF_UP, 0)), kLowerDown) && up(watch.next(whole)));
+    // It goes down before it is told what that means to those above.
+    Net first = whole;
+    first.at(10).flags = 0;
+    CHECK(up(watch.next(first)) && watch.verdict().carrier);
+  }
+  // In another namespace nobody can look; the ports of a bridge come and go.
+  Net elsewhere = with(0, 0);
+  elsewhere.at(2).lower_elsewhere = true;
+  Watch watch(named());
+  CHECK(up(watch.next(elsewhere)));
+  Net bridge;
+  bridge.at(2).kind = "bridge";
+  Link port = Net::link(9, "c0", "veth", 0);
+  port.master = 2;
+  Watch lan(named());
+  CHECK(up(lan.next(bridge)) && up(lan.next(bridge.without_carrier().with(port))));
+}
+
 void the_kernel_says_which_link_carries() {
   Watch watch{uplink()};
   watch.next(Net().with_backup());
@@ -374,6 +412,7 @@ void test_link_judge() {
   up_without_carrier_from_the_start_is_excused();
   a_tap_without_a_carrier_has_lost_its_stack();
   what_stands_on_taps_alone_goes_with_them();
+  what_stands_on_a_nic_that_is_taken_down_is_dead();
   the_kernel_says_which_link_carries();
   an_unusable_route_does_not_take_over();
   an_address_may_stand_on_another_link();
