@@ -53,8 +53,13 @@ void LinkSensor::on_network(const NetworkStore& network, const NetworkChanges& c
   const LinkVerdict& verdict = life_.verdict();
   if (!judge_->depends_on(network, changes, verdict)) return host_.works();
   if (!beside_.armed()) beside_.arm(renewal_ms_);
-  if (!is_answered_) return look(network, false);
-  if (network.find(verdict.index) == nullptr) settle(network);
+  if (is_answered_) {
+    if (network.find(verdict.index) == nullptr) settle(network);
+    return;
+  }
+  look(network, false);
+  // The kernel tells of the end of an IPv4 route or address before it is done with it, and may have been asked in between.
+  if (judge_->asks_kernel() && life_.is_up() && !ticket_) recheck_ = hub_.settle();
 }
 
 /// Down, and no other one can take over: dead in any case. A device that is deleted is told as down before, by some 0.1 to 20 ms.
@@ -64,7 +69,10 @@ bool LinkSensor::is_taken_down(const NetworkStore& network) const {
 }
 
 void LinkSensor::on_settled(const NetworkStore& network, uint64_t ticket) {
-  if (ticket_ && ticket >= *ticket_) settle(network);
+  const bool is_over = recheck_ && ticket >= *recheck_;
+  if (is_over) recheck_.reset();
+  if (ticket_ && ticket >= *ticket_) return settle(network);
+  if (is_over && !is_answered_ && !is_blind()) look(network, true);
 }
 
 void LinkSensor::on_hub_fault(const std::string& code, const std::string& detail) {

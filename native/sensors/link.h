@@ -43,6 +43,8 @@ class LinkSensor final : public Sensor, private LinkObserver {
   LinkLife life_;
   /// It is down, or has lost what may be renewed: what that is will be known when the changes under way are over.
   std::optional<uint64_t> ticket_;
+  /// It lives by the kernel's answer, which is asked for again when the changes under way are over.
+  std::optional<uint64_t> recheck_;
   /// The reflex has been set off for it.
   bool is_answered_ = false;
   /// Until it is looked who else could carry the traffic, and which families do.

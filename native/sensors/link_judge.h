@@ -16,6 +16,8 @@ class LinkJudge {
   virtual LinkSight look(const NetworkStore& network, bool is_alive) = 0;
   /// Whether these changes may make a difference.
   virtual bool depends_on(const NetworkStore& network, const NetworkChanges& changes, const LinkVerdict& verdict) const = 0;
+  /// Whether the kernel is asked, which may be ahead of its messages or behind them.
+  virtual bool asks_kernel() const { return false; }
   /// Whether another link may take over what this one carries.
   virtual bool may_move(const NetworkStore& network, int from) const = 0;
   /// Those that may, by name.

@@ -28,6 +28,7 @@ class UplinkJudge final : public LinkJudge {
 
   LinkSight look(const NetworkStore& network, bool is_alive) override;
   bool depends_on(const NetworkStore& network, const NetworkChanges& changes, const LinkVerdict& verdict) const override;
+  bool asks_kernel() const override { return spec_.table.empty(); }
   bool may_move(const NetworkStore& network, int from) const override;
   std::vector<std::string> standby(const NetworkStore& network, int beside) const override;
   std::optional<std::vector<std::string>> families(const NetworkStore& network) override;
