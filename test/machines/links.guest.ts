@@ -23,7 +23,7 @@ const isActive = (name: string) => wait(`grep -q 'Currently Active Slave: ${name
 interface Step {
   readonly what: string;
   readonly script: string;
-  /** Of each sensor that is told of it: `0 up no-carrier`, `1 down interface_gone`. In whatever order the sensors come. */
+  /** Patterns of what each sensor says: `0 up no-carrier`, `1 down interface_gone`. In whatever order the sensors come. */
   readonly told: readonly string[];
   /** Of a step that nobody must be told of: how it is known that it is over. */
   readonly until?: string;
@@ -245,14 +245,15 @@ const plays: readonly Play[] = [
     steps: [
       {
         what: 'the peer is killed, and the line hangs up',
+        // pppd takes the interface down, and then away.
         script: 'kill -9 $(cat /tmp/far.pid)',
-        told: ['0 down interface_down', '1 down interface_down'],
+        told: ['0 down interface_(down|gone)', '1 down interface_(down|gone)'],
       },
       { what: 'pppd dials again after its holdoff', script: ':', told: ['0 up', '1 up'] },
       {
         what: 'the peer says nothing any more: two unanswered echoes',
         script: 'kill -STOP $(cat /tmp/far.pid)',
-        told: ['0 down interface_down', '1 down interface_down'],
+        told: ['0 down interface_(down|gone)', '1 down interface_(down|gone)'],
       },
     ],
   },
@@ -316,7 +317,12 @@ async function play(
     const lines = news().slice(count);
     const times = lines.map(({ line, atMs }) => `${line} (${Math.round(atMs - begun * 1000)} ms)`);
     seen.push(`${name} | ${what} | ${times.join(', ') || 'nothing'}`);
-    assert.deepEqual(lines.map(({ line }) => line).sort(), [...told].sort(), what);
+    const said = lines.map(({ line }) => line).sort();
+    const expected = [...told].sort();
+    const isAsExpected =
+      said.length === expected.length &&
+      said.every((line, index) => new RegExp(`^${expected[index]}$`).test(line));
+    assert.ok(isAsExpected, `${what}: ${JSON.stringify(said)}, not ${JSON.stringify(expected)}`);
   }
 }
 
