@@ -58,6 +58,8 @@ export interface SensorReport {
   addresses?: string[];
   /** uplink: other interfaces with a carrier that a default route leads through, by name. */
   standby?: string[];
+  /** uplink with `families: any`: `IPv4`, `IPv6`, those that carry traffic; the loss of one is told after `renewalMs`. */
+  families?: string[];
   /** Words for a person: an errno name, a path, what is missing. */
   detail?: string;
   /** The run id of the reflex that this death set off; absent when none was armed. */

@@ -33,7 +33,7 @@ class LinkSensor final : public Sensor, private LinkObserver {
   void settle(const NetworkStore& network);
   void look(const NetworkStore& network, bool is_settled);
   void tell_change(const LinkVerdict& before);
-  void look_at_standby();
+  void look_beside();
   void look_again();
   SensorReport report(double at_ms) const;
   SensorReport own_report(double at_ms) const;
@@ -46,10 +46,12 @@ class LinkSensor final : public Sensor, private LinkObserver {
   LinkLife life_;
   /// It is down, or has lost what may be renewed: what that is will be known when the changes under way are over.
   std::optional<uint64_t> ticket_;
+  /// It lives by the kernel's answer, which is asked for again when the changes under way are over.
+  std::optional<uint64_t> recheck_;
   /// The reflex has been set off for it.
   bool is_answered_ = false;
-  /// Until it is looked who else could carry the traffic.
-  Timer standby_;
+  /// Until it is looked who else could carry the traffic, and which families do.
+  Timer beside_;
   /// What could not be asked is asked again.
   Timer retry_;
   /// Until what holds for a time only is asked for again.

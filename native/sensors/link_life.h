@@ -12,6 +12,7 @@ namespace sockmon {
 inline constexpr Reason kInterfaceGone{"interface_gone", Nature::gone, "the interface is not there"};
 inline constexpr Reason kInterfaceDown{"interface_down", Nature::gone, "the interface is down"};
 inline constexpr Reason kStackGone{"stack_gone", Nature::gone, "no process is behind the interface"};
+inline constexpr Reason kLowerDown{"lower_down", Nature::gone, "the interface that it stands on is down"};
 inline constexpr Reason kNoAddress{"no_address", Nature::unreachable, "it has no address"};
 inline constexpr Reason kNoDefaultRoute{"no_default_route", Nature::unreachable, "no default route leads through it"};
 inline constexpr Reason kNoCarrier{"no_carrier", Nature::broken, "it has no carrier"};
@@ -42,6 +43,8 @@ struct LinkVerdict {
   std::string detail;
   /// Others that could carry the traffic, by name.
   std::vector<std::string> standby;
+  /// See LinkJudge::families; as they were when it was whole.
+  std::optional<std::vector<std::string>> families;
 
   /// The same for whoever is told; addresses may come and go in silence.
   bool same_news(const LinkVerdict& other) const;
@@ -64,6 +67,9 @@ class LinkLife {
   }
   const LinkVerdict& verdict() const { return verdict_; }
   void others_are(std::vector<std::string> standby) { verdict_.standby = std::move(standby); }
+  void families_are(std::optional<std::vector<std::string>> families) { verdict_.families = std::move(families); }
+  /// It misses nothing, not even the carrier, which would explain what else is missing.
+  bool is_whole() const { return is_up() && verdict_.reason == nullptr && verdict_.carrier; }
   /// Another link is meant from now on.
   void moves() { excused_ = false; }
 

@@ -28,6 +28,7 @@ export const linkNatures: Record<(typeof linkLosses)[number], Nature> = {
   interface_gone: 'gone',
   interface_down: 'gone',
   stack_gone: 'gone',
+  lower_down: 'gone',
   no_address: 'unreachable',
   no_default_route: 'unreachable',
   no_carrier: 'broken',

@@ -53,6 +53,7 @@ export function onSensor(before: ResourceState, seen: SensorInput, ctx: Context)
     interface: seen.interface ?? old.interface,
     interfaceIndex: seen.interfaceIndex ?? old.interfaceIndex,
     standby: seen.standby ?? old.standby,
+    families: seen.families ?? old.families,
     ownRun: seen.state === 'up' && seen.ownRun,
     servedBy: seen.servedBy ?? null,
     diedMs: seen.state === 'down' ? seen.atMs : old.diedMs,

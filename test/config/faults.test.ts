@@ -326,6 +326,13 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
     ],
   ],
   [
+    'an uplink by a table and by a mark',
+    'resources: {a: {watch: {uplink: {table: 201, mark: 16}}}}\n',
+    [
+      '1:41: resources.a.watch[0].uplink.table: stands beside mark or vrf, which lead to tables of their own; expected one of them',
+    ],
+  ],
+  [
     'a script that is missing',
     'resources:\n  a:\n    watch: stack\n    restart: ./nowhere\n',
     [

@@ -148,6 +148,8 @@ test('every form of a resource', context => {
       - {link: {interface: eth2, default_route: dead, address: ignore, renewal: 0s}}
       - {uplink: {towards: [192.0.2.1, "2001:db8::1"], families: all, mark: 16, vrf: red, renewal: 1m}}
       - {uplink: {towards: "2001:db8::1"}}
+      - {uplink: {table: 201}}
+      - {uplink: {table: wan}}
     restart: ./script
     reboot: false
 `,
@@ -210,6 +212,8 @@ test('every form of a resource', context => {
           renewalMs: 60_000,
         }),
         uplinkOf({ towards6: '2001:db8::1' }),
+        uplinkOf({ table: '201' }),
+        uplinkOf({ table: 'wan' }),
       ],
       steps,
       rebootWhenFailed: false,

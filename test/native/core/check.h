@@ -226,6 +226,7 @@ void test_netlink();
 void test_network_store();
 void test_network_property();
 void test_link_judge();
+void test_uplink_table();
 void test_link_hub();
 void test_kernel_lock();
 void test_stack();

@@ -214,6 +214,42 @@ void a_link_that_goes_down_is_told_as_gone_when_it_is_being_deleted() {
   }
 }
 
+/// Answers as it did before, as the kernel does between its message and the deed.
+struct LateRouter final : Router {
+  Router& kernel;
+  std::optional<Path> before;
+  bool is_late = false;
+
+  explicit LateRouter(Router& kernel) : kernel(kernel) {}
+  std::optional<Path> find(const RouteQuery& query) override {
+    if (!std::exchange(is_late, false)) before = kernel.find(query);
+    return before;
+  }
+};
+
+void what_the_kernel_has_told_before_it_was_done_is_asked_for_again() {
+  for (const char* loss : {"route del default", "addr del 192.0.2.2/24 dev wan0"}) {
+    in_a_namespace([loss] {
+      // At rest: no later message has it looked at again.
+      CHECK(system("off=/proc/sys/net/ipv6/conf/default/disable_ipv6; [ ! -e $off ] || echo 1 >$off") == 0);
+      make_wan();
+      CHECK(system("for name in wan0 far0; do until ip link show $name | grep -q 'state UP'; do sleep 0.01; done; done") == 0);
+      Reactor reactor(real_sys(), no_errors);
+      LinkHub hub(reactor);
+      LateRouter router(hub.router());
+      UplinkSpec spec;
+      spec.towards4 = *parse_address("198.51.100.1");
+      RecordingHost host;
+      LinkSensor sensor(reactor, hub, host, std::make_unique<UplinkJudge>(spec, router), kRenewalMs);
+      CHECK(sensor.start().state == SensorState::up);
+      router.is_late = true;
+      ip(loss);
+      run_until(reactor, [&] { return !host.reports.empty(); });
+      CHECK(!router.is_late && host.reports[0].state == SensorState::down && host.reports[0].reason->nature == Nature::unreachable);
+    });
+  }
+}
+
 /// The thread that asks waits for the lock, the sensor does not.
 void a_kernel_that_holds_its_lock_keeps_no_report_back() {
   in_a_namespace([] {
@@ -363,6 +399,7 @@ void test_link_hub() {
   a_route_that_expires_in_silence_is_asked_for_then();
   a_sensor_reads_the_real_network();
   a_link_that_goes_down_is_told_as_gone_when_it_is_being_deleted();
+  what_the_kernel_has_told_before_it_was_done_is_asked_for_again();
   a_kernel_that_holds_its_lock_keeps_no_report_back();
   what_follows_by_a_rule_is_confirmed_and_what_is_refuted_is_put_right();
   a_long_table_is_read_as_far_as_it_must_be();

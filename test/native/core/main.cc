@@ -52,6 +52,7 @@ int main(int argc, char** argv) {
       {"network_store", sockmon::test_network_store},
       {"network_property", sockmon::test_network_property},
       {"link_judge", sockmon::test_link_judge},
+      {"uplink_table", sockmon::test_uplink_table},
       {"link_hub", sockmon::test_link_hub},
       {"kernel_lock", sockmon::test_kernel_lock},
       {"stack", sockmon::test_stack},
