@@ -15,12 +15,10 @@
 #include "sensors/table.h"
 #include "system/notify.h"
 #include "system/reboot.h"
+#include "system/write_now.h"
 
 namespace sockmon {
 namespace {
-
-/// Flash that is dying may take for ever; seconds are enough for all others.
-constexpr double kSyncLimitMs = 10'000;
 
 [[noreturn]] void throw_to_js(Napi::Env env, const Error& error) {
   Napi::Error exception = Napi::Error::New(env, error.what());
@@ -42,6 +40,7 @@ class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
                         InstanceMethod<&MonitorObject::kill>("kill"),
                         InstanceMethod<&MonitorObject::advise>("advise"),
                         InstanceMethod<&MonitorObject::network>("network"),
+                        InstanceMethod<&MonitorObject::addresses>("addresses"),
                         InstanceMethod<&MonitorObject::ping>("ping"),
                         InstanceMethod<&MonitorObject::ref>("ref"),
                         InstanceMethod<&MonitorObject::unref>("unref"),
@@ -138,6 +137,13 @@ class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
     return to_js(info.Env(), counters);
   }
 
+  Napi::Value addresses(const Napi::CallbackInfo& info) {
+    const auto texts = with_monitor(info, [](Monitor& monitor) { return monitor.addresses(); });
+    const Napi::Array result = Napi::Array::New(info.Env());
+    for (const std::string& text : texts) result.Set(result.Length(), text);
+    return result;
+  }
+
   Napi::Value ping(const Napi::CallbackInfo& info) {
     const napi_value promise = bridge_->ping();
     if (promise == nullptr) throw Napi::Error::New(info.Env());
@@ -205,11 +211,18 @@ Napi::Value notify_manager(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), address != nullptr && notify(real_sys(), address, message));
 }
 
+Napi::Value write_to(const Napi::CallbackInfo& info) {
+  if (!info[0].IsNumber() || !info[1].IsBuffer()) throw_to_js(info.Env(), Error("ERR_SOCKMON_ARGUMENT", "writeNow() takes a descriptor and a Buffer"));
+  const auto data = info[1].As<Napi::Buffer<char>>();
+  return Napi::Number::New(info.Env(), static_cast<double>(write_now(info[0].As<Napi::Number>(), data.Data(), data.Length())));
+}
+
 void reboot(const Napi::CallbackInfo& info) {
   const char* forbidden = getenv("SOCKMON_TEST_NO_REBOOT");
   if (forbidden != nullptr && strcmp(forbidden, "1") == 0)
     throw_to_js(info.Env(), Error("EPERM", "Cannot reboot: SOCKMON_TEST_NO_REBOOT forbids it"));
-  throw_to_js(info.Env(), Error::from_errno(reboot_machine(real_sys(), kSyncLimitMs), "Cannot reboot"));
+  const bool may_reset = info[0].IsBoolean() && info[0].As<Napi::Boolean>();
+  throw_to_js(info.Env(), Error::from_errno(reboot_machine(real_sys(), {}, may_reset), "Cannot reboot"));
 }
 
 /** Node's own exit joins libuv's threads first, and one of them may be inside getaddrinfo(3) for half a minute. */
@@ -223,6 +236,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("clockSynchronized", Napi::Function::New<clock_synchronized>(env, "clockSynchronized"));
   exports.Set("lockFile", Napi::Function::New<lock_file>(env, "lockFile"));
   exports.Set("notify", Napi::Function::New<notify_manager>(env, "notify"));
+  exports.Set("writeNow", Napi::Function::New<write_to>(env, "writeNow"));
   exports.Set("reboot", Napi::Function::New<reboot>(env, "reboot"));
   exports.Set("exitNow", Napi::Function::New<exit_now>(env, "exitNow"));
   exports.Set("kinds", Napi::Function::New<kinds>(env, "kinds"));

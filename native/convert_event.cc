@@ -110,7 +110,7 @@ napi_status convert(napi_env env, const SensorReport& report, napi_value* result
   object.set("cause", report.cause).set("pid", report.pid).set("interface", report.interface);
   if (report.own_run) object.set("ownRun", true);
   object.set("interfaceIndex", report.interface_index).set("carrier", report.carrier);
-  object.set("addresses", report.addresses).set("standby", report.standby);
+  object.set("addresses", report.addresses).set("standby", report.standby).set("families", report.families);
   object.set_unless_empty("detail", report.detail).set("reflex", report.reflex).set("replaced", report.replaced).set("servedBy", report.served_by);
   return object.set("graceMs", report.grace_ms).set("byOrder", report.by_order).finish(result);
 }

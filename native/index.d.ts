@@ -27,7 +27,8 @@ export type ExitCause =
  * After an `up` it means, with a reason, that somebody took it down on purpose.
  * `down`: it was up and is not any more. After it only `up` can follow, or another `down` that differs by `servedBy`, or that says after one
  * with `graceMs` what has become of it.
- * `unknown`: only from `watch`, while the first look is still under way (a connection to another machine): a report follows.
+ * `unknown`: only from `watch`, while the first look is still under way (a connection to another machine; a network that the kernel has not
+ * told within two seconds): a report follows. stack, link, uplink: `down` with the reason `kernel_locked` may follow, and after it any of these.
  */
 export interface SensorReport {
   type: 'sensor';
@@ -57,6 +58,8 @@ export interface SensorReport {
   addresses?: string[];
   /** uplink: other interfaces with a carrier that a default route leads through, by name. */
   standby?: string[];
+  /** uplink with `families: any`: `IPv4`, `IPv6`, those that carry traffic; the loss of one is told after `renewalMs`. */
+  families?: string[];
   /** Words for a person: an errno name, a path, what is missing. */
   detail?: string;
   /** The run id of the reflex that this death set off; absent when none was armed. */
@@ -197,14 +200,14 @@ export interface NetworkCounters {
   /** Messages of the kernel about links, addresses, default routes, rules and nexthop objects, and how many of them have changed something. */
   messages: number;
   changes: number;
-  /** Everything was read anew on the monitor's thread: at the start, and after messages were lost. */
+  /** Everything was read anew: at the start, and after messages were lost. */
   reads: number;
   /** How often the kernel had to drop messages. */
   overflows: number;
   /** What the kernel does not tell follows by a rule and is asked for afterwards, and what it then said otherwise. */
   confirmations: number;
   refuted: NetworkDifferences;
-  /** Everything was read on another thread and compared, and what was wrong. */
+  /** Everything was read and compared, and what was wrong. */
   audits: number;
   corrected: NetworkDifferences;
 }
@@ -257,6 +260,12 @@ export class Monitor {
   advise(resource: string, sensor: number, advice: Readonly<Record<string, string | number | boolean>>): void;
   /** Does not wait for the thread. */
   network(): NetworkCounters;
+  /**
+   * Of all interfaces that run, but loopback, as `eth0 192.168.1.10/24`. Read from the kernel by a thread made for it: unlike
+   * getifaddrs(3) in the caller's own, it keeps nobody where the kernel's networking is locked up. Throws ETIMEDOUT after a second, and at once
+   * while the kernel owes the last answer. Does not wait for the monitor thread.
+   */
+  addresses(): string[];
   /** Resolves as soon as the thread has turned its loop once; the proof that it is alive. Never rejects, and never resolves if it hangs or has ended. */
   ping(): Promise<void>;
   /** Whether the event loop of Node is kept alive by the monitor (default true). */
@@ -267,14 +276,22 @@ export class Monitor {
 }
 
 /**
- * sync(2) for at most 10 s, then reboot(2) with LINUX_REBOOT_CMD_RESTART. Returns only by an exception with the errno name as `code`:
- * EPERM without CAP_SYS_BOOT, and when SOCKMON_TEST_NO_REBOOT is 1.
+ * sync(2) for at most 10 s, then reboot(2) with LINUX_REBOOT_CMD_RESTART; where that has not come back after 20 s, since a driver holds it up,
+ * and with `mayReset`, a reset by /proc/sysrq-trigger. Returns only by an exception with the errno name as `code`: EPERM without CAP_SYS_BOOT,
+ * and when SOCKMON_TEST_NO_REBOOT is 1; ETIMEDOUT where a driver holds it up.
+ * @param mayReset not in a container: that would reset the host.
  */
 export function reboot(): never;
 /** _exit(2): ends the process without waiting for any of its threads. What is to be written must have been. */
 export function exitNow(status: number): never;
+export function reboot(mayReset: boolean): never;
 /** Sends a message of sd_notify(3) to NOTIFY_SOCKET, without waiting. False when that is not set, or nobody takes it. */
 export function notify(message: string): boolean;
+/**
+ * Writes what the pipe, terminal, socket or file takes at once, and never waits for who reads it. Returns the bytes that were taken: 0 for
+ * none now, -1 when none will ever be taken (EPIPE, EBADF, ENOSPC, …).
+ */
+export function writeNow(fd: number, data: Buffer): number;
 /** Milliseconds of CLOCK_BOOTTIME, with a fraction. */
 export function bootTimeMs(): number;
 /** Whether the kernel's clock is synchronised: STA_UNSYNC of adjtimex(2) is clear; where that is forbidden, by systemd-timesyncd's file. */

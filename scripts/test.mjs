@@ -1,6 +1,7 @@
 /**
  * `npm test`: sets up, installs or names what the tests need, lints, compiles and runs them. `--chaos` runs the slow proofs of test/chaos
- * instead, `--interop` the tests with other brokers, `--homeassistant` those with a real Home Assistant, `--all` all of them in turn.
+ * instead, `--clients` the tests with the clients that configure networks, `--interop` those with other brokers, `--homeassistant` those with a
+ * real Home Assistant, `--all` all of them in turn.
  * Words among the arguments choose the test files whose path contains one of them; options go to `node --test`.
  */
 import { spawn } from 'node:child_process';
@@ -8,6 +9,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
+import { provideClients } from './clients.mjs';
 import { provideHomeAssistant } from './homeassistant.mjs';
 import { ended, Failure, main, root, say, statusOf, step } from './run.mjs';
 import { filesUnder, setup } from './setup.mjs';
@@ -24,6 +26,17 @@ const suites = {
     concurrency: 1,
     timeoutMs: 900_000,
     provide: () => provideTools(containers),
+  },
+  // Its files mostly wait for leases to end.
+  clients: {
+    ending: '.clients.js',
+    concurrency: 2,
+    timeoutMs: 300_000,
+    provide: async () => {
+      await provideTools(containers);
+      // Nobody else can play them.
+      if (canInstall()) await provideClients();
+    },
   },
   interop: {
     ending: '.interop.js',

@@ -8,6 +8,7 @@ export interface Boot {
   readonly id: string;
   /** Milliseconds of CLOCK_BOOTTIME: 0 but in a container. */
   readonly beganMs: number;
+  readonly isContainer: boolean;
 }
 
 /** Of proc_pid_stat(5) in every clock tick of user space, sysconf(_SC_CLK_TCK). */
@@ -22,9 +23,11 @@ const kernelThread = 0x0020_0000;
 export function thisBoot(proc = '/proc'): Boot {
   const kernelId = readFileSync(join(proc, 'sys/kernel/random/boot_id'), 'utf8').trim();
   const beganMs = Number(statOf(proc, 1)?.(22)) * tickMs;
-  if (Number.isNaN(beganMs) || hasKernelThreads(proc)) return { id: kernelId, beganMs: 0 };
+  if (Number.isNaN(beganMs) || hasKernelThreads(proc))
+    return { id: kernelId, beganMs: 0, isContainer: !hasKernelThreads(proc) };
   const hex = createHash('sha256').update(`${kernelId} ${beganMs}`).digest('hex');
-  return { id: hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*/, '$1-$2-$3-$4-$5'), beganMs };
+  const id = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*/, '$1-$2-$3-$4-$5');
+  return { id, beganMs, isContainer: true };
 }
 
 /** They live in the PID namespace of the machine alone, where PID 2 is their parent, kthreadd. */

@@ -3,7 +3,6 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { Builder } from './config/build.js';
 import { ConfigError, type Fault, sortFaults } from './config/faults.js';
-import { scriptFault } from './config/files.js';
 import { faultsOf, Origins } from './config/issues.js';
 import { type Environment, environmentFaults, layer } from './config/layers.js';
 import { settingsSchema } from './config/schema.js';
@@ -13,6 +12,7 @@ import { readConfigFile } from './config/yaml-file.js';
 import { SockmonError } from './core/errors.js';
 import { deepFreeze } from './core/freeze.js';
 import type { Config, Policy } from './core/policy.js';
+import { scriptFault } from './script-fault.js';
 
 export { ConfigError, type Fault, formatFault } from './config/faults.js';
 

@@ -11,8 +11,9 @@ import type { RecordOf } from './core/model.js';
 import type { Config, MqttSettings } from './core/policy.js';
 import type { Log, Reporter, Watcher } from './core/ports.js';
 import { durationWords } from './core/sentence.js';
+import { keepDefaultNode } from './default-node.js';
 import { takeEarly } from './early.js';
-import { evidenceCollector } from './evidence.js';
+import { evidenceCollector, systemSources } from './evidence.js';
 import { Heartbeat } from './heartbeat.js';
 import { openJournal } from './journal.js';
 import { startWatcher } from './monitor.js';
@@ -59,8 +60,8 @@ class Daemon {
   private end: (status: number) => void = () => {};
   private control: ControlServer | null = null;
   private heartbeat: Heartbeat | null = null;
-  /** How often a reload has been asked for. */
-  private reloads = 0;
+  /** While one reload is under way any number of further ones is one more. */
+  private reloading: 'no' | 'running' | 'once more' = 'no';
   private stopping = false;
 
   private constructor(
@@ -102,9 +103,9 @@ class Daemon {
       policy,
       clock,
       journal,
-      reboot: systemReboot(addon),
+      reboot: systemReboot(addon, boot),
       reporter,
-      evidence: evidenceCollector(),
+      evidence: evidenceCollector(systemSources(() => watcher.addresses())),
       log,
       onChange: () => {
         if (manager.listens) manager.status(statusSentence(supervisor.snapshot()));
@@ -200,8 +201,6 @@ class Daemon {
     this.stopping = true;
     // A second signal means: now.
     for (const again of ['SIGTERM', 'SIGINT'] as const) process.once(again, () => this.end(0));
-    // What is being read is not taken up any more.
-    this.reloads++;
     this.manager.stopping();
     this.heartbeat?.stop();
     this.supervisor.stop(reason);
@@ -210,19 +209,34 @@ class Daemon {
     this.end(0);
   }
 
-  /** A faulty file changes nothing. Reading takes a while: of several SIGHUPs the last one counts. */
+  /** What changes while the files are being read is read by one more reload after it. */
   private async reload(): Promise<void> {
-    const turn = ++this.reloads;
     this.manager.reloading();
+    if (this.reloading !== 'no') {
+      this.reloading = 'once more';
+      return;
+    }
+    do {
+      this.reloading = 'running';
+      await this.readAgain();
+    } while (this.isWantedAgain() && !this.stopping);
+    this.reloading = 'no';
+    if (!this.stopping) this.manager.ready();
+  }
+
+  private isWantedAgain(): boolean {
+    return this.reloading === 'once more';
+  }
+
+  /** A faulty file changes nothing. */
+  private async readAgain(): Promise<void> {
     try {
       const config = await this.options.reload();
-      if (turn === this.reloads) this.takeUp(config);
+      if (!this.stopping) this.takeUp(config);
     } catch (error) {
-      if (turn !== this.reloads) return;
+      if (this.stopping) return;
       const words = `the configuration cannot be taken up, the old one stays in force: ${(error as Error).message}`;
       this.options.log.error({}, words);
-    } finally {
-      if (turn === this.reloads) this.manager.ready();
     }
   }
 
@@ -246,9 +260,13 @@ class Daemon {
 
   private savePlan(): void {
     try {
+      keepDefaultNode(this.config.stateDir, this.config.node);
       writePlan(this.config.stateDir, this.options.files, this.config.policy);
     } catch (error) {
-      this.options.log.debug({ err: error }, 'the plan for the next start could not be written');
+      this.options.log.debug(
+        { err: error },
+        'the name of this gateway and the plan for the next start could not be written',
+      );
     }
   }
 }

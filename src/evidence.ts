@@ -1,8 +1,8 @@
 /** What the owner would look for the next morning: the kernel's last words about the network, addresses and routes. */
 import fs from 'node:fs';
-import os from 'node:os';
-import type { Evidence, EvidencePort } from './core/ports.js';
+import type { Evidence, EvidencePort, EvidenceWish } from './core/ports.js';
 import { filterLists, type ListFilters } from './evidence/filter-lists.js';
+import { heldTasks } from './evidence/held-tasks.js';
 import { KernelLog } from './evidence/kernel-log.js';
 import { routeWords } from './evidence/routes.js';
 
@@ -10,19 +10,25 @@ export interface EvidenceSources {
   readonly kernelLog: string;
   /** Folder with `route` and `ipv6_route`. */
   readonly procNet: string;
-  readonly interfaces: () => NodeJS.Dict<os.NetworkInterfaceInfo[]>;
+  /** As `eth0 192.168.1.10/24`. It must not wait for the kernel's lock: os.networkInterfaces() does, in this very thread. */
+  readonly addresses: () => readonly string[];
   /** The kernel's log clock, in ms. */
   readonly nowMs: () => number;
   readonly filters: ListFilters;
+  /** The tasks that the kernel holds. */
+  readonly held: () => Promise<string[]>;
 }
 
-export const systemSources: EvidenceSources = {
-  kernelLog: '/dev/kmsg',
-  procNet: '/proc/net',
-  interfaces: os.networkInterfaces,
-  nowMs: () => Number(process.hrtime.bigint() / 1_000_000n),
-  filters: filterLists(),
-};
+export function systemSources(addresses: EvidenceSources['addresses']): EvidenceSources {
+  return {
+    kernelLog: '/dev/kmsg',
+    procNet: '/proc/net',
+    addresses,
+    nowMs: () => Number(process.hrtime.bigint() / 1_000_000n),
+    filters: filterLists(),
+    held: heldTasks,
+  };
+}
 
 /** What led to a death has been said shortly before it. */
 const beforeMs = 10 * 60_000;
@@ -33,7 +39,7 @@ const tableBytes = 64 * 1024;
 
 type Network = Pick<Evidence, 'addresses' | 'routes'>;
 
-export function evidenceCollector(sources: EvidenceSources = systemSources): EvidencePort {
+export function evidenceCollector(sources: EvidenceSources): EvidencePort {
   return new Collector(sources);
 }
 
@@ -49,15 +55,24 @@ class Collector implements EvidencePort {
     this.kernelLog = new KernelLog(sources.kernelLog);
   }
 
-  async collect(resource: string, when: 'alive' | 'before' | 'after', filters = false): Promise<Evidence> {
+  async collect(
+    resource: string,
+    when: 'alive' | 'before' | 'after',
+    beside: EvidenceWish = {},
+  ): Promise<Evidence> {
     // The network first: it may change while the log is read.
     if (when !== 'before') this.alive.set(resource, this.network(when === 'alive' ? sharedMs : 0));
     const network = this.alive.get(resource) ?? { addresses: [], routes: [] };
     await this.kernelLog.update();
     if (when === 'alive') return { kernel: [], ...network };
     const kernel = this.kernelWords(resource, when);
-    if (!filters) return { kernel, ...network };
-    return { kernel, ...network, filters: (await this.sources.filters()).slice(0, maxEntries) };
+    const { filters, held } = this.sources;
+    return {
+      kernel,
+      ...network,
+      ...(beside.filters && { filters: (await filters()).slice(0, maxEntries) }),
+      ...(beside.held && { held: (await held()).slice(0, maxEntries) }),
+    };
   }
 
   private kernelWords(resource: string, when: 'before' | 'after'): string[] {
@@ -83,11 +98,7 @@ class Collector implements EvidencePort {
 
   private addresses(): string[] {
     try {
-      return Object.entries(this.sources.interfaces()).flatMap(([name, addresses]) =>
-        (addresses ?? [])
-          .filter(({ internal }) => !internal)
-          .map(({ address, cidr }) => `${name} ${cidr ?? address}`),
-      );
+      return [...this.sources.addresses()];
     } catch (error) {
       return [`(the addresses cannot be read: ${(error as Error).message})`];
     }

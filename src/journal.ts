@@ -63,12 +63,23 @@ export function openJournal(stateDir: string, clock: Clock, lock: (fd: number) =
 
 function makeStateDir(stateDir: string): void {
   try {
-    fs.mkdirSync(stateDir, { recursive: true, mode: 0o755 });
+    makeFolders(stateDir);
     fs.accessSync(stateDir, fs.constants.W_OK | fs.constants.X_OK);
   } catch (error) {
     if (isDiskFault(error)) throw error;
     const words = `The state folder ${stateDir} cannot be made or written (${(error as Error).message}). Choose another with --state-dir.`;
     throw new SockmonError('STATE_DIR', words, { cause: error });
+  }
+}
+
+/** One by one: with `recursive` Node 20 says ENOENT where the kernel says EROFS, and that the disk takes nothing must be known. */
+function makeFolders(folder: string): void {
+  if (fs.existsSync(folder)) return;
+  makeFolders(path.dirname(folder));
+  try {
+    fs.mkdirSync(folder, { mode: 0o755 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 

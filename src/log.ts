@@ -1,12 +1,14 @@
 /** The daemon's log on stdout, by pino: JSON lines for machines, or one plain line each for people. */
 import { fstatSync } from 'node:fs';
 import pino from 'pino';
+import { loadAddon } from './addon.js';
 import type { Config } from './core/policy.js';
 import type { Log } from './core/ports.js';
+import { LineSink } from './line-sink.js';
 import { printable } from './printable.js';
 
 export interface LogTarget {
-  /** Where lines go; default: stdout, synchronously, so that the last words before an end are not lost. */
+  /** Where lines go; default: stdout, which is never waited for. */
   readonly write?: (text: string) => void;
   /** Default: stdout is a terminal and NO_COLOR (no-color.org) is not set. */
   readonly color?: boolean;
@@ -21,7 +23,7 @@ const redact = {
 };
 
 export function createLog(settings: Config['log'], target: LogTarget = {}): Log {
-  const write = target.write ?? stdoutWriter();
+  const write = target.write ?? stdoutWriter(lines => log.warn({ lines }, lostWords));
   const color = target.color ?? (process.stdout.isTTY === true && !process.env.NO_COLOR);
   const lineOf = (target.journal ?? leadsToJournal()) ? journalLine : (json: string) => textLine(json, color);
   const stream = {
@@ -33,14 +35,18 @@ export function createLog(settings: Config['log'], target: LogTarget = {}): Log 
     redact,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  return pino(options, stream);
+  const log = pino(options, stream);
+  return log;
 }
 
-function stdoutWriter(): (text: string) => void {
-  const stdout = pino.destination({ dest: 1, sync: true });
-  // A reader that went away (EPIPE) is no reason to stop watching.
-  stdout.on('error', () => {});
-  return text => void stdout.write(text);
+const lostWords =
+  'lines are missing here: nobody read the log. What happened is in the journal ("sockmon history")';
+
+function stdoutWriter(onLost: (lines: number) => void): (text: string) => void {
+  const { writeNow } = loadAddon();
+  const sink = new LineSink({ write: bytes => writeNow(1, bytes), onLost });
+  process.on('exit', () => sink.end());
+  return line => sink.write(line);
 }
 
 const colors: Readonly<Record<string, string>> = {

@@ -59,6 +59,7 @@ export function sensorInput(report: SensorReport, sensor: Sensor): Input[] {
     interface: report.interface ?? null,
     ...(report.interfaceIndex !== undefined && { interfaceIndex: report.interfaceIndex }),
     ...(report.standby !== undefined && { standby: report.standby }),
+    ...(report.families !== undefined && { families: report.families }),
     ownRun: report.ownRun ?? false,
     reflex: report.reflex ?? null,
     replaced: report.replaced ?? null,

@@ -1,5 +1,13 @@
 /** The native monitor as the core's Watcher: translates its events, knows nothing of outages. */
-import type { AdoptedRun, Fault, Monitor, NativeEvent, Question, SensorReport } from '../native/index.js';
+import type {
+  AdoptedRun,
+  Fault,
+  Monitor,
+  NativeEvent,
+  Question,
+  RunEnded,
+  SensorReport,
+} from '../native/index.js';
 import type { Addon } from './addon.js';
 import { SockmonError } from './core/errors.js';
 import type { Input } from './core/input.js';
@@ -10,6 +18,7 @@ import type { Early } from './early.js';
 import { inputOf, sensorInput } from './monitor-inputs.js';
 import { adoptedRun, type RunFile } from './run-files.cjs';
 import type { RunFolder } from './run-folder.js';
+import { RunScripts } from './script-fault.js';
 import { nativeSensor } from './sensors/kinds.js';
 
 export interface WatcherOptions {
@@ -57,6 +66,7 @@ class NativeWatcher implements Watcher {
 
   /** What has failed and has not been done since: `WHAT RESOURCE`. */
   private readonly failed = new Set<string>();
+  private readonly scripts = new RunScripts();
   /** Ends the answering of a sensor's last question, by resource and index. */
   private readonly consultations = new Map<string, (() => void)[]>();
 
@@ -162,11 +172,13 @@ class NativeWatcher implements Watcher {
     this.watched.delete(resource);
     this.failed.delete(`watching ${resource}`);
     this.failed.delete(`reflex ${resource}`);
+    this.scripts.arm(resource, null);
     this.endConsultations(resource);
     this.monitor.unwatch(resource);
   }
 
   armReflex(resource: string, run: Run | null, natures: readonly Nature[]): void {
+    this.scripts.arm(resource, run?.id ?? null);
     try {
       this.monitor.armReflex(resource, run === null ? null : this.nativeRun(run), natures);
     } catch (error) {
@@ -225,6 +237,10 @@ class NativeWatcher implements Watcher {
     return this.monitor.network();
   }
 
+  addresses(): readonly string[] {
+    return this.monitor.addresses();
+  }
+
   ping(): Promise<void> {
     return this.monitor.ping();
   }
@@ -272,6 +288,7 @@ class NativeWatcher implements Watcher {
         this.consult(event);
         return [];
       }
+      if (event.type === 'run_ended') return [this.runEnded(event)];
       if (event.type !== 'sensor') return [inputOf(event)];
       const sensor = this.watched.get(event.resource)?.[event.sensor];
       // Of what is not watched any more: it was on its way when that was decided.
@@ -279,10 +296,17 @@ class NativeWatcher implements Watcher {
     });
   }
 
+  /** What could not be started has said nothing: why, is said in its place. */
+  private runEnded(event: RunEnded): Input {
+    const words = this.scripts.end(event.id, event.spawnError);
+    return inputOf(words === null ? event : { ...event, output: words });
+  }
+
   private nativeRun(run: Run) {
     const { id, graceMs } = run;
     const { environment, runFolder } = this.options;
     const runFile = runFolder.fileFor(run);
+    this.scripts.add(id, run.argv[0] ?? '');
     return {
       id,
       argv: [...run.argv],

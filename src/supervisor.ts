@@ -285,7 +285,7 @@ export class Supervisor implements Telling {
     const { evidence, log } = this.options;
     let found: Evidence;
     try {
-      found = await evidence.collect(resource, when, wanted.when !== 'alive' && wanted.filters);
+      found = await evidence.collect(resource, when, wanted.when === 'alive' ? {} : wanted);
     } catch (error) {
       log.debug({ err: error, outage }, 'the evidence could not be collected');
       return;

@@ -26,13 +26,16 @@ export function systemClock(
   };
 }
 
-/** The ways to reboot. `reboot` of the addon is sync(2) and reboot(2): it comes back only when the kernel refuses. */
-export function systemReboot(addon: Pick<Addon, 'reboot'>): RebootPort {
+/**
+ * The ways to reboot. None of them asks the kernel about the network, whose lock may never be given back. `reboot` of the addon is sync(2) and
+ * reboot(2), and a reset where a driver holds that up: it comes back only when all of it is refused.
+ */
+export function systemReboot(addon: Pick<Addon, 'reboot'>, { isContainer }: Boot = thisBoot()): RebootPort {
   return {
     reboot: async (level, command) => {
       if (level !== 'kernel') return runCommand(command);
       try {
-        addon.reboot();
+        addon.reboot(!isContainer);
         return null;
       } catch (error) {
         return `reboot(2): ${(error as Error).message}`;

@@ -91,6 +91,12 @@ double Sys::wall_ms() { return clock_ms(CLOCK_REALTIME); }
 void Sys::sync() { ::sync(); }
 int Sys::reboot() { return ::reboot(RB_AUTOBOOT); }
 
+int Sys::reset() {
+  const UniqueFd fd(open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC));
+  if (!fd) return -1;
+  return write(fd.get(), "b", 1) == 1 ? 0 : -1;
+}
+
 Sys& real_sys() {
   static Sys sys;
   return sys;

@@ -57,6 +57,8 @@ class Sys {
   virtual void sync();
   /// reboot(2) with RB_AUTOBOOT. No test may reach it.
   virtual int reboot();
+  /// "b" to /proc/sysrq-trigger (Documentation/admin-guide/sysrq.rst): a reset at once, past the drivers. No test may reach it.
+  virtual int reset();
 };
 
 Sys& real_sys();

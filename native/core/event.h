@@ -39,6 +39,8 @@ struct SensorReport {
   std::optional<std::vector<std::string>> addresses;
   /// Other interfaces that a default route leads through, by name.
   std::optional<std::vector<std::string>> standby;
+  /// "IPv4", "IPv6": by which traffic is carried, where the loss of one of them is no death.
+  std::optional<std::vector<std::string>> families;
   std::string detail;
   std::optional<std::string> reflex;
   /// With `up` after `up`: what it was has ended or is about to, and a living successor has taken its place. Words for a person.

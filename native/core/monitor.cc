@@ -23,6 +23,13 @@ UniqueFd duplicate(int fd) {
   return copy;
 }
 
+/// Where nobody has come to observe the network in the end, it is not listened to.
+struct NetworkUse {
+  explicit NetworkUse(LinkHub& hub) : hub(hub) {}
+  ~NetworkUse() { hub.end_unobserved(); }
+  LinkHub& hub;
+};
+
 }  // namespace
 
 Monitor::Monitor(Sys& sys, ProcFs proc, Deliver deliver, Patience patience)
@@ -36,6 +43,7 @@ Monitor::Monitor(Sys& sys, ProcFs proc, Deliver deliver, Patience patience)
       finder_(sys, proc_, [this](pid_t session) { return runs_.is_script(session); }),
       processes_{finder_, proc_, has_exit_info(sys), [this] { return runs_.last_start_ms(); }, &census_, &folders_},
       hub_(reactor_),
+      addresses_(sys),
       folders_(reactor_),
       world_{reactor_, hub_, runs_, processes_, folders_},
       emit_([this](Event event) { emit(std::move(event)); }),
@@ -153,12 +161,15 @@ void Monitor::emit(Event event) {
 void Monitor::run_started(const RunStarted& started) {
   emit(started);
   if (started.reflex && !head_start_.armed()) head_start_.arm(static_cast<double>(patience_.head_start.count()));
+  hub_.check_lock();
   // What it starts will come soon, also where the script never ends because it becomes the service.
   census_.encourage();
 }
 
 void Monitor::run_ended(const RunEnded& ended) {
   emit(ended);
+  // It may have been ended because it hung.
+  hub_.check_lock();
   const auto resource = resources_.find(ended.resource);
   if (resource != resources_.end()) resource->second->look();
 }
@@ -178,9 +189,18 @@ std::shared_ptr<const Roll> Monitor::roll_for(const RollNeeds& needs) { return n
 
 std::vector<SensorReport> Monitor::watch(const std::string& name, const std::vector<SensorMaker>& sensors) {
   RollNeeds needs;
-  for (const SensorMaker& sensor : sensors) needs.add(sensor.needs);
+  bool reads_network = false;
+  for (const SensorMaker& sensor : sensors) {
+    needs.add(sensor.needs);
+    reads_network |= sensor.reads_network;
+  }
+  if (reads_network) {
+    call<void>([this] { hub_.begin(); });
+    hub_.wait_for_begin();
+  }
   return call<std::vector<SensorReport>>([this, name, sensors, roll = roll_for(needs)] {
     const Census::Loan loan(census_, roll);
+    const NetworkUse use(hub_);
     if (resources_.count(name) != 0) throw Error("EEXIST", "A resource " + name + " is watched already");
     // A pidfd each, the sockets of the network and the reflex with its pipe.
     if (near_fd_limit(static_cast<int>(sensors.size()) + 4))

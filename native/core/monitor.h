@@ -15,6 +15,7 @@
 #include "base/folder_hub.h"
 #include "base/wakeup.h"
 #include "core/resource.h"
+#include "network/address_reader.h"
 #include "network/link_hub.h"
 #include "process/census.h"
 #include "process/process_finder.h"
@@ -61,6 +62,8 @@ class Monitor final : private RunObserver {
   void advise(const std::string& resource, int sensor, Fields advice);
   /// Does not wait for the thread.
   NetworkCounters network_counters() const { return hub_.counters(); }
+  /// See AddressReader. Does not wait for the monitor thread.
+  std::vector<std::string> addresses() { return addresses_.read(std::chrono::milliseconds(1000)); }
   /// Calls back on the monitor thread, in one of its next turns. Does not wait. Throws Error ESHUTDOWN.
   void ping(std::function<void()> answer);
   /// Ends the thread and waits for it. Running scripts go on. Idempotent. False when the thread hangs: it still uses this object,
@@ -100,6 +103,7 @@ class Monitor final : private RunObserver {
   ProcessFinder finder_;
   const ProcessContext processes_;
   LinkHub hub_;
+  AddressReader addresses_;
   FolderHub folders_;
   const SensorWorld world_;
   const Resource::Emit emit_;

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/reactor.h"
+#include "network/link_hub.h"
 
 namespace sockmon {
 
@@ -117,6 +118,8 @@ void Resource::doubt_all_but(const Slot& witness) {
 void Resource::tell(SensorReport report) {
   Run* launched = report.state == SensorState::down ? std::exchange(launched_, nullptr) : nullptr;
   if (launched != nullptr) report.reflex = launched->id();
+  // Whatever died: what restarts it will need the kernel's lock.
+  if (report.state == SensorState::down) world_.hub.check_lock();
   emit_(std::move(report));
   if (launched != nullptr) launched->follow(true);
 }

@@ -75,6 +75,8 @@ struct SensorMaker {
   Make make;
   /// What it looks through in `start`, made ready before on the thread of whoever asks: so the monitor thread does not wait for /proc.
   RollNeeds needs;
+  /// It begins with the state of the network, which is read before on a thread of its own: so the monitor thread does not wait for the kernel.
+  bool reads_network = false;
 };
 
 /// One kind of sensor.

@@ -21,15 +21,6 @@ bool leads_by(const Route& route, int link) {
 
 bool kill(Hop& hop) { return !is_dead(hop) && (hop.flags |= RTNH_F_DEAD) != 0; }
 
-/// Whether an IPv4 address is in the network of another one.
-bool covers(const LinkAddress& network, const IpAddress& address) {
-  for (int bit = 0; bit < network.prefix_length && bit < 32; bit++) {
-    const auto mask = static_cast<uint8_t>(0x80 >> bit % 8);
-    if (((network.peer.bytes[static_cast<size_t>(bit / 8)] ^ address.bytes[static_cast<size_t>(bit / 8)]) & mask) != 0) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 template <typename Visit>
@@ -115,7 +106,7 @@ unsigned NetworkStore::address_gone(const LinkAddress& address) {
     if (each.local.family != AF_INET || address.local.family != AF_INET) return false;
     // With an address on the loopback interface its whole network is the machine's own, and stays so when that goes down.
     const Link* link = find(each.link);
-    return link != nullptr && (link->flags & IFF_LOOPBACK) != 0 && covers(each, address.local);
+    return link != nullptr && (link->flags & IFF_LOOPBACK) != 0 && each.covers(address.local);
   };
   const bool is_elsewhere = std::any_of(addresses_.begin(), addresses_.end(), [&](const auto& entry) {
     return std::any_of(entry.second.begin(), entry.second.end(), is_same);

@@ -22,6 +22,8 @@ struct IpAddress {
 };
 inline bool operator==(const IpAddress& a, const IpAddress& b) { return a.family == b.family && a.bytes == b.bytes; }
 inline bool operator!=(const IpAddress& a, const IpAddress& b) { return !(a == b); }
+/// Whether two addresses of one family begin with the same `bits`.
+bool same_prefix(const IpAddress& a, const IpAddress& b, unsigned bits);
 
 struct Link {
   int index = 0;
@@ -60,6 +62,8 @@ struct LinkAddress {
 
   /// Of global scope, and neither waiting for the result of duplicate address detection nor refused by it.
   bool usable() const;
+  /// Whether the other one is in its network, that of its peer on a point-to-point link.
+  bool covers(const IpAddress& address) const { return same_prefix(peer, address, prefix_length); }
   /// "10.0.2.100/24"
   std::string text() const;
 };

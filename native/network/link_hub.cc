@@ -9,11 +9,12 @@
 namespace sockmon {
 namespace {
 
-constexpr size_t kBufferSize = 32 << 10;
 constexpr double kRetryMs = 1000;
 /// Until a question is asked again whose answer was overtaken by changes.
 constexpr double kOvertakenMs = 20;
 constexpr double kSettleMs = 1000;
+/// An answer that is no older says enough about the kernel's lock.
+constexpr double kFreshMs = 10'000;
 /// Before whoever waits on the reactor has a turn: some 2 us each.
 constexpr int kDatagramsATurn = 512;
 constexpr int kAll = -1;
@@ -33,34 +34,40 @@ void NetworkChanges::add(const Change& change) {
 /// From the end: what comes in a row is mostly about the same link.
 bool NetworkChanges::touches(int link) const { return std::find(links.rbegin(), links.rend(), link) != links.rend(); }
 
-LinkHub::LinkHub(Reactor& reactor, AuditCadence cadence)
+LinkHub::LinkHub(Reactor& reactor, AuditCadence cadence, LockLimit limit)
     : reactor_(reactor),
       cadence_(cadence),
-      retry_(reactor, [this] { read_anew(); }),
+      retry_(reactor, [this] { ask_read(); }),
       router_(reactor.sys()),
-      thread_(reactor, [this](NetworkAnswer&& answer) { on_answer(std::move(answer)); }),
+      thread_(reactor,
+              {[this](NetworkAnswer&& answer) { on_answer(std::move(answer)); },
+               [this](bool) {
+                 for (LinkObserver* observer : observers_) observer->on_lock();
+               }},
+              limit),
       doubt_timer_(reactor, [this] { confirm(); }),
       settle_limit_(reactor, [this] { settled(ticket_); }),
       audit_timer_(reactor, [this] { audit(); }) {}
 
 void LinkHub::subscribe(LinkObserver* observer) {
   observers_.push_back(observer);
-  if (knows_) return;
-  try {
-    read();
-  } catch (const Error& error) {
-    // The others have heard of it already.
-    observer->on_hub_fault(error.code(), error.what());
-    retry_.arm(kRetryMs);
-  }
+  // The others have heard of it already.
+  if (failure_) observer->on_hub_fault(failure_->first, failure_->second);
+  begin();
 }
 
 void LinkHub::unsubscribe(LinkObserver* observer) {
   observers_.erase(std::remove(observers_.begin(), observers_.end(), observer), observers_.end());
+  end_unobserved();
+}
+
+void LinkHub::end_unobserved() {
   if (!observers_.empty()) return;
+  is_wanted_ = false;
   events_.reset();
   for (Timer* timer : {&retry_, &doubt_timer_, &settle_limit_, &audit_timer_}) timer->cancel();
   doubts_ = {};
+  failure_.reset();
   knows_ = false;
 }
 
@@ -74,36 +81,6 @@ void LinkHub::publish() {
   published_ = counters_;
 }
 
-void LinkHub::read() {
-  if (!events_) {
-    UniqueFd fd = open_network_events(reactor_.sys());
-    if (!buffer_) buffer_.reset(new char[kBufferSize]);
-    events_ = std::make_unique<FdWatch>(reactor_, std::move(fd), EPOLLIN, [this](uint32_t) { on_ready(); });
-  }
-  // Listening already: what changes while it is read is heard of, and what is heard twice changes nothing.
-  store_ = read_network(reactor_.sys());
-  counters_.reads++;
-  publish();
-  generation_++;
-  route_generation_++;
-  doubts_ = {};
-  knows_ = true;
-}
-
-void LinkHub::read_anew() {
-  try {
-    read();
-  } catch (const Error& error) {
-    for (LinkObserver* observer : observers_) observer->on_hub_fault(error.code(), error.what());
-    retry_.arm(kRetryMs);
-    return;
-  }
-  retry_.cancel();
-  NetworkChanges changes;
-  changes.everything = true;
-  tell(changes);
-}
-
 void LinkHub::on_ready() { take(kDatagramsATurn); }
 
 void LinkHub::refresh() {
@@ -112,7 +89,7 @@ void LinkHub::refresh() {
 
 void LinkHub::take(int datagrams) {
   NetworkChanges changes;
-  if (drain(datagrams, changes) == Drained::lost) return read_anew();
+  if (drain(datagrams, changes) == Drained::lost) return ask_read();
   if (!changes.any()) return;
   tell(changes);
   confirm();
@@ -138,7 +115,7 @@ LinkHub::Drained LinkHub::drain(int datagrams, NetworkChanges& changes) {
       drained = Drained::some;
       break;
     }
-    const ssize_t got = retry_eintr([&] { return reactor_.sys().recv(events_->fd(), buffer_.get(), kBufferSize, 0); });
+    const ssize_t got = retry_eintr([&] { return reactor_.sys().recv(events_->fd(), buffer_.get(), kEventBufferSize, 0); });
     if (got < 0) {
       if (errno == EAGAIN) break;
       // ENOBUFS: messages were lost, and nothing else will tell. Any other error is as good a reason to look.
@@ -193,30 +170,54 @@ void LinkHub::audit() {
   thread_.ask({NetworkQuestion::Kind::audit, {}});
 }
 
-void LinkHub::on_answer(NetworkAnswer&& answer) {
-  if (answer.kind == NetworkQuestion::Kind::settle) settle_done_++;
-  if (answer.kind == NetworkQuestion::Kind::confirm) confirming_ = false;
-  if (answer.kind == NetworkQuestion::Kind::audit) auditing_ = false;
-  if (!knows_) return;
-  // Up to here everything has been told that the answer knows of.
-  take(kAll);
-  if (!knows_) return;
-  switch (answer.kind) {
-    case NetworkQuestion::Kind::settle:
-      settle_limit_.cancel();
-      if (ticket_ > settle_asked_) {
-        ask_settle();
-        settle_limit_.arm(kSettleMs);
-      }
-      settled(settle_done_);
-      break;
-    case NetworkQuestion::Kind::confirm:
-      on_confirmed(std::move(answer));
-      break;
-    case NetworkQuestion::Kind::audit:
-      on_audited(std::move(answer));
-      break;
+void LinkHub::check_lock() {
+  if (!is_wanted_ || thread_.is_asked() || reactor_.sys().boot_ms() < answered_ms_ + kFreshMs) return;
+  try {
+    thread_.ask({NetworkQuestion::Kind::sign, {}});
+  } catch (const Error&) {
+    // No thread to be had; it is asked again at the next occasion.
   }
+}
+
+void LinkHub::on_answer(NetworkAnswer&& answer) {
+  using Kind = NetworkQuestion::Kind;
+  answered_ms_ = reactor_.sys().boot_ms();
+  switch (answer.kind) {
+    case Kind::sign:
+      return;
+    case Kind::read:
+      return on_read(std::move(answer));
+    case Kind::settle:
+      settle_done_++;
+      return on_settle();
+    case Kind::confirm:
+      confirming_ = false;
+      if (take_all()) on_confirmed(std::move(answer));
+      return;
+    case Kind::audit:
+      auditing_ = false;
+      if (take_all()) on_audited(std::move(answer));
+      return;
+  }
+}
+
+/// Up to here everything has been told that an answer knows of. False: nothing is known, or everything is read anew, which is newer.
+bool LinkHub::take_all() {
+  refresh();
+  return knows_ && events_ != nullptr;
+}
+
+void LinkHub::on_settle() {
+  if (!take_all()) {
+    is_settle_due_ = knows_;
+    return;
+  }
+  settle_limit_.cancel();
+  if (ticket_ > settle_asked_) {
+    ask_settle();
+    settle_limit_.arm(kSettleMs);
+  }
+  settled(settle_done_);
 }
 
 void LinkHub::on_confirmed(NetworkAnswer&& answer) {

@@ -1,7 +1,9 @@
 // The one netlink socket of a monitor: its messages feed the store, and who observes hears of what they have changed.
 #pragma once
+#include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +37,8 @@ class LinkObserver {
   virtual void on_settled(const NetworkStore& network, uint64_t ticket) { (void)network, (void)ticket; }
   /// The kernel does not tell: what is known is as old as it was.
   virtual void on_hub_fault(const std::string& code, const std::string& detail) = 0;
+  /// LinkHub::is_locked has changed.
+  virtual void on_lock() {}
 };
 
 /// What the hub has done and found, since it began.
@@ -42,13 +46,13 @@ struct NetworkCounters {
   uint64_t messages = 0;
   /// Of them, those that have changed something.
   uint64_t changes = 0;
-  /// Everything was read on the monitor's thread: at the start, and where messages were lost.
+  /// Everything was read: at the start, and where messages were lost.
   uint64_t reads = 0;
   uint64_t overflows = 0;
   /// What followed by a rule was asked for, and where the kernel said otherwise.
   uint64_t confirmations = 0;
   Differences refuted;
-  /// Everything was read on the other thread, and what the store had wrong.
+  /// Everything was read and compared, and what the store had wrong.
   uint64_t audits = 0;
   Differences corrected;
 };
@@ -67,10 +71,16 @@ struct AuditCadence {
 
 class LinkHub {
  public:
-  explicit LinkHub(Reactor& reactor, AuditCadence cadence = {});
+  explicit LinkHub(Reactor& reactor, AuditCadence cadence = {}, LockLimit limit = {});
 
-  /// Opens the socket and reads everything at the first call. Where that fails the observer hears of the fault before this returns, it is
-  /// tried again every second, and `on_network` tells when it has worked.
+  /// Has everything read on the other thread, unless that has been done or is under way: `knows` says when it is. Where it fails it is tried
+  /// again every second.
+  void begin();
+  /// From another thread than the reactor's: waits until what `begin` has asked for is answered, two seconds at most since it was asked for.
+  void wait_for_begin() const;
+  /// As for the last observer that goes, where there has been none.
+  void end_unobserved();
+  /// Begins. What is read later is told by `on_network`; where it has failed the observer hears of the fault before this returns.
   void subscribe(LinkObserver* observer);
   void unsubscribe(LinkObserver* observer);
   /// Takes what is waiting on the socket, and tells the observers of what that has changed.
@@ -80,6 +90,13 @@ class LinkHub {
    * knows what they told: a device that is down may be about to be deleted. A kernel that holds its lock for a second is not waited for.
    */
   uint64_t settle();
+  /**
+   * Asks the kernel for a sign of life, unless it has answered a moment ago or owes an answer: where something is amiss, or the machine is awake
+   * anyway. Costs the other thread 6 us (median).
+   */
+  void check_lock();
+  /// The kernel has owed an answer for as long as LockLimit says: its networking is locked up, so that nothing of it can be changed or asked.
+  bool is_locked() const { return thread_.is_locked(); }
   /// Messages, or the loss of some, are waiting on the socket.
   void on_ready();
   /// The state has been read since somebody subscribed.
@@ -93,10 +110,14 @@ class LinkHub {
 
  private:
   enum class Drained { all, some, lost };
+  static constexpr size_t kEventBufferSize = 32 << 10;
+
   void publish();
 
-  void read();
-  void read_anew();
+  void ask_read();
+  void on_read(NetworkAnswer&& answer);
+  void fail_to_read(const std::string& code, const std::string& detail);
+  void begin_is_answered();
   Drained drain(int datagrams, NetworkChanges& changes);
   void take(int datagrams);
   void tell(const NetworkChanges& changes);
@@ -105,6 +126,8 @@ class LinkHub {
   void settled(uint64_t ticket);
   void audit();
   void on_answer(NetworkAnswer&& answer);
+  bool take_all();
+  void on_settle();
   void on_confirmed(NetworkAnswer&& answer);
   void on_audited(NetworkAnswer&& answer);
 
@@ -116,10 +139,20 @@ class LinkHub {
   NetworkStore store_;
   KernelRouter router_;
   bool knows_ = false;
+  /// Somebody observes, or is about to.
+  bool is_wanted_ = false;
+  /// Everything is being read; nothing is heard meanwhile, since the socket of before has lost messages.
+  bool is_reading_ = false;
+  /// Why the last reading failed.
+  std::optional<std::pair<std::string, std::string>> failure_;
   std::vector<LinkObserver*> observers_;
   NetworkCounters counters_;
   mutable std::mutex published_mutex_;
   NetworkCounters published_;
+  mutable std::condition_variable begun_;
+  bool is_begin_answered_ = true;
+  double begin_asked_ms_ = 0;
+  double answered_ms_ = 0;
 
   NetworkThread thread_;
   /// Counts changes, so that an answer can be dropped that is older than what is known by now.
@@ -132,6 +165,8 @@ class LinkHub {
 
   /// The last ticket that was given, and the last question that was asked.
   uint64_t ticket_ = 0, settle_asked_ = 0, settle_done_ = 0;
+  /// Its answer came while everything was being read.
+  bool is_settle_due_ = false;
   Timer settle_limit_;
 
   Timer audit_timer_;

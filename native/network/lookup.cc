@@ -13,33 +13,20 @@ namespace {
 
 constexpr size_t kAnswerSize = 4096;
 constexpr int kLoopback = 1;
+/// Of times in routing messages: USER_HZ, 100 on every architecture that Node runs on.
+constexpr double kTickMs = 10;
 
-Request request_for(const RouteQuery& query) {
+Request request_for(const RouteQuery& query, unsigned flags) {
   const size_t size = query.to.family == AF_INET ? 4 : 16;
   rtmsg body{};
   body.rtm_family = query.to.family;
   body.rtm_dst_len = static_cast<unsigned char>(8 * size);
+  body.rtm_flags = flags;
   Request request(RTM_GETROUTE, body, 0);
   request.with(RTA_DST, query.to.bytes.data(), size);
   if (query.mark != 0) request.with(RTA_MARK, query.mark);
   if (query.vrf != 0) request.with(RTA_OIF, static_cast<uint32_t>(query.vrf));
   return request;
-}
-
-/// Of an answer: a route of this family, with its first way.
-std::optional<Path> read_path(Bytes body, int family) {
-  rtmsg header;
-  if (!body.get(header) || header.rtm_family != family || header.rtm_type != RTN_UNICAST) return std::nullopt;
-  Path path;
-  each_attribute(body.from(NLMSG_ALIGN(sizeof header)), [&](int type, Bytes value) {
-    if (type == RTA_OIF) value.get(path.link);
-    if (type == RTA_GATEWAY) path.gateway = value.address(family);
-    if (type == RTA_PREFSRC) path.source = value.address(family);
-    // An IPv4 route by an IPv6 gateway: its family stands before the address.
-    if (type == RTA_VIA && value.size > 2) path.gateway = value.from(2).address(AF_INET6);
-  });
-  if (path.link == 0 || path.link == kLoopback) return std::nullopt;
-  return path;
 }
 
 }  // namespace
@@ -54,6 +41,25 @@ std::optional<IpAddress> parse_address(const std::string& text) {
   return std::nullopt;
 }
 
+/// Of an answer: a route of this family, with its first way.
+std::optional<KernelRouter::Answer> KernelRouter::read(const Bytes& body, int family) {
+  rtmsg header;
+  if (!body.get(header) || header.rtm_family != family || header.rtm_type != RTN_UNICAST) return std::nullopt;
+  Answer answer{{}, header.rtm_protocol};
+  Path& path = answer.path;
+  each_attribute(body.from(NLMSG_ALIGN(sizeof header)), [&](int type, Bytes value) {
+    if (type == RTA_OIF) value.get(path.link);
+    if (type == RTA_GATEWAY) path.gateway = value.address(family);
+    if (type == RTA_PREFSRC) path.source = value.address(family);
+    rta_cacheinfo times{};
+    if (type == RTA_CACHEINFO && value.get(times) && times.rta_expires > 0) path.lasts_ms = times.rta_expires * kTickMs;
+    // An IPv4 route by an IPv6 gateway: its family stands before the address.
+    if (type == RTA_VIA && value.size > 2) path.gateway = value.from(2).address(AF_INET6);
+  });
+  if (path.link == 0 || path.link == kLoopback) return std::nullopt;
+  return answer;
+}
+
 void KernelRouter::open() {
   if (fd_) return;
   fd_ = UniqueFd(sys_.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
@@ -62,9 +68,19 @@ void KernelRouter::open() {
   setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 }
 
+/// How long a route holds, the kernel says of the route itself alone, and not of the way of a packet, which has the source (Linux 4.13).
 std::optional<Path> KernelRouter::find(const RouteQuery& query) {
+  auto found = ask(query, 0);
+  if (!found) return std::nullopt;
+  if (found->protocol == RTPROT_RA) {
+    if (const auto route = ask(query, RTM_F_FIB_MATCH)) found->path.lasts_ms = route->path.lasts_ms;
+  }
+  return found->path;
+}
+
+std::optional<KernelRouter::Answer> KernelRouter::ask(const RouteQuery& query, unsigned flags) {
   open();
-  Request request = request_for(query);
+  Request request = request_for(query, flags);
   request.header().nlmsg_seq = ++sequence_;
   const auto failed = [&](int error) {
     // What comes late must not be taken for the answer to the next question.
@@ -81,7 +97,7 @@ std::optional<Path> KernelRouter::find(const RouteQuery& query) {
     if (!bytes.get(header) || header.nlmsg_len < sizeof header || header.nlmsg_len > bytes.size) throw failed(EBADMSG);
     if (header.nlmsg_seq != sequence_) continue;
     const Bytes body{bytes.data + NLMSG_HDRLEN, header.nlmsg_len - NLMSG_HDRLEN};
-    if (header.nlmsg_type == RTM_NEWROUTE) return read_path(body, query.to.family);
+    if (header.nlmsg_type == RTM_NEWROUTE) return read(body, query.to.family);
     nlmsgerr error{};
     if (header.nlmsg_type != NLMSG_ERROR || !body.get(error)) throw failed(EBADMSG);
     switch (-error.error) {

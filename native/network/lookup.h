@@ -1,5 +1,6 @@
 // Where the kernel would send a packet: a lookup in its routing tables (RTM_GETROUTE of rtnetlink(7)). No packet is sent.
 #pragma once
+#include <cmath>
 #include <cstdint>
 #include <optional>
 
@@ -8,6 +9,8 @@
 #include "network/facts.h"
 
 namespace sockmon {
+
+struct Bytes;
 
 struct RouteQuery {
   IpAddress to;
@@ -23,6 +26,9 @@ struct Path {
   IpAddress gateway;
   /// Of the packet, where the sender chooses none. It may stand on another link.
   IpAddress source;
+  /// How long it holds, in ms, if nothing is told. A route that a router has advertised (IPv6) expires without a word: the kernel tells only when
+  /// it collects what has expired, every 30 s (net.ipv6.route.gc_interval). So is it prolonged, also one that has expired already.
+  double lasts_ms = INFINITY;
 };
 
 /// A part of the kernel that can be asked.
@@ -44,6 +50,13 @@ class KernelRouter final : public Router {
   std::optional<Path> find(const RouteQuery& query) override;
 
  private:
+  struct Answer {
+    Path path;
+    /// RTPROT_*
+    uint8_t protocol = 0;
+  };
+  static std::optional<Answer> read(const Bytes& body, int family);
+  std::optional<Answer> ask(const RouteQuery& query, unsigned flags);
   void open();
 
   Sys& sys_;

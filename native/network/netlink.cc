@@ -120,12 +120,16 @@ class Asker {
 
 Request nexthop_request() { return Request(RTM_GETNEXTHOP, nhmsg{}, NLM_F_DUMP); }
 
+void ask_addresses(Asker& asker, const FactSink& sink) {
+  asker.ask(Request(RTM_GETLINK, ifinfomsg{}, NLM_F_DUMP).with(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS), sink);
+  asker.ask(Request(RTM_GETADDR, ifaddrmsg{}, NLM_F_DUMP), sink);
+}
+
 NetworkStore read_once(Sys& sys, bool& interrupted) {
   NetworkStore store;
   const FactSink sink = [&](Fact&& fact) { store.apply(std::move(fact)); };
   Asker asker(sys);
-  asker.ask(Request(RTM_GETLINK, ifinfomsg{}, NLM_F_DUMP).with(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS), sink);
-  asker.ask(Request(RTM_GETADDR, ifaddrmsg{}, NLM_F_DUMP), sink);
+  ask_addresses(asker, sink);
   asker.ask(Request(RTM_GETRULE, fib_rule_hdr{}, NLM_F_DUMP), sink, true);
   asker.ask(nexthop_request(), sink, true);
   asker.ask(Asker::route_request(AF_INET6), sink, true);
@@ -146,6 +150,13 @@ NetworkStore read_network(Sys& sys) {
     // Never consistent while things keep changing: what changes is told as well.
     if (!interrupted || attempt == kDumpTries) return store;
   }
+}
+
+NetworkStore read_addresses(Sys& sys) {
+  NetworkStore store;
+  Asker asker(sys);
+  ask_addresses(asker, [&](Fact&& fact) { store.apply(std::move(fact)); });
+  return store;
 }
 
 void wait_for_changes_under_way(Sys& sys) {

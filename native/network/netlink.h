@@ -31,6 +31,9 @@ Batch read_messages(const void* data, size_t size, uint32_t sequence, const Fact
 /// All that the store keeps, of the tables that packets may be routed by. Waits for the kernel's lock. Throws Error.
 NetworkStore read_network(Sys& sys);
 
+/// Links and addresses only. Waits for the kernel's lock. Throws Error.
+NetworkStore read_addresses(Sys& sys);
+
 /// Waits until changes that are under way in the kernel are over: what they have to tell is queued on the sockets of events then, and what
 /// they do without a word has been done. Throws Error.
 void wait_for_changes_under_way(Sys& sys);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -18,16 +19,57 @@ namespace {
 
 constexpr std::chrono::milliseconds kPatience{2000};
 
+/// The calls that wait for the kernel, counted: a long dump is no silence.
+class CountedSys final : public Sys {
+ public:
+  explicit CountedSys(Sys& sys) : sys_(sys) {}
+
+  int socket(int domain, int type, int protocol) override { return sys_.socket(domain, type, protocol); }
+  ssize_t send(int fd, const void* data, size_t size, int flags) override {
+    return counted(sys_.send(fd, data, size, flags));
+  }
+  ssize_t recv(int fd, void* data, size_t size, int flags) override { return counted(sys_.recv(fd, data, size, flags)); }
+  uint64_t returned() const { return returned_; }
+
+ private:
+  ssize_t counted(ssize_t result) {
+    // The patience of a socket: the kernel has said nothing.
+    if (result >= 0 || errno != EAGAIN) returned_++;
+    return result;
+  }
+
+  Sys& sys_;
+  std::atomic<uint64_t> returned_{0};
+};
+
+void fill(NetworkAnswer& answer, Sys& sys, const NetworkQuestion& question) {
+  using Kind = NetworkQuestion::Kind;
+  switch (question.kind) {
+    case Kind::read:
+      // Before it is read: what changes meanwhile is heard of, and what is heard twice changes nothing.
+      answer.events = open_network_events(sys);
+      answer.store = read_network(sys);
+      return;
+    case Kind::confirm:
+      wait_for_changes_under_way(sys);
+      answer.store = read_doubtful(sys, question.doubts);
+      return;
+    case Kind::audit:
+      wait_for_changes_under_way(sys);
+      answer.store = read_network(sys);
+      return;
+    case Kind::settle:
+    case Kind::sign:
+      wait_for_changes_under_way(sys);
+      return;
+  }
+}
+
 NetworkAnswer answer(Sys& sys, const NetworkQuestion& question) {
   NetworkAnswer answer;
   answer.kind = question.kind;
   try {
-    wait_for_changes_under_way(sys);
-    if (question.kind == NetworkQuestion::Kind::confirm) {
-      answer.store = read_doubtful(sys, question.doubts);
-    } else if (question.kind == NetworkQuestion::Kind::audit) {
-      answer.store = read_network(sys);
-    }
+    fill(answer, sys, question);
   } catch (const Error& error) {
     answer.code = error.code();
     answer.detail = error.what();
@@ -41,7 +83,7 @@ NetworkAnswer answer(Sys& sys, const NetworkQuestion& question) {
 struct NetworkThread::Shared {
   explicit Shared(Sys& sys) : sys(sys) {}
 
-  Sys& sys;
+  CountedSys sys;
   Wakeup to_reactor;
   std::mutex mutex;
   std::condition_variable asked;
@@ -54,8 +96,11 @@ struct NetworkThread::Shared {
   bool gone = false;
 };
 
-NetworkThread::NetworkThread(Reactor& reactor, std::function<void(NetworkAnswer&&)> answered)
-    : shared_(std::make_shared<Shared>(reactor.sys())), answered_(std::move(answered)) {
+NetworkThread::NetworkThread(Reactor& reactor, Listener listener, LockLimit limit)
+    : shared_(std::make_shared<Shared>(reactor.sys())),
+      listener_(std::move(listener)),
+      limit_(limit),
+      silence_(reactor, [this] { listen(); }) {
   UniqueFd fd(fcntl(shared_->to_reactor.fd(), F_DUPFD_CLOEXEC, 3));
   if (!fd) throw Error::from_errno(errno, "Cannot duplicate a descriptor");
   answers_ = std::make_unique<FdWatch>(reactor, std::move(fd), EPOLLIN, [this](uint32_t) { deliver(); });
@@ -94,6 +139,26 @@ void NetworkThread::ask(NetworkQuestion question) {
   }
   shared_->questions.push_back(std::move(question));
   shared_->asked.notify_one();
+  if (owed_++ > 0) return;
+  parts_left_ = limit_.parts;
+  heard_ = shared_->sys.returned();
+  silence_.arm(limit_.part_ms);
+}
+
+/// A part of the time is over.
+void NetworkThread::listen() {
+  const uint64_t heard = shared_->sys.returned();
+  if (std::exchange(heard_, heard) != heard) {
+    parts_left_ = limit_.parts;
+  } else if (--parts_left_ <= 0) {
+    // From now on the answer itself is waited for.
+    return lock_is(true);
+  }
+  silence_.arm(limit_.part_ms);
+}
+
+void NetworkThread::lock_is(bool held) {
+  if (std::exchange(is_locked_, held) != held) listener_.locked(held);
 }
 
 void NetworkThread::deliver() {
@@ -103,7 +168,15 @@ void NetworkThread::deliver() {
     const std::lock_guard lock(shared_->mutex);
     answers.swap(shared_->answers);
   }
-  for (NetworkAnswer& each : answers) answered_(std::move(each));
+  if (answers.empty()) return;
+  owed_ -= answers.size();
+  parts_left_ = limit_.parts;
+  heard_ = shared_->sys.returned();
+  if (owed_ == 0) silence_.cancel();
+  else silence_.arm(limit_.part_ms);
+  for (NetworkAnswer& each : answers) listener_.answered(std::move(each));
+  // Last: whoever hears of it says what is known by now.
+  lock_is(false);
 }
 
 void NetworkThread::stop() {

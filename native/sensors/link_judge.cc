@@ -8,6 +8,11 @@ namespace {
 /// A VLAN on a VLAN on a bridge.
 constexpr int kMostFloors = 8;
 
+/// The other end of a veth is no floor below it.
+const Link* lower_of(const NetworkStore& network, const Link& link) {
+  return link.kind == "veth" || link.lower_elsewhere || link.lower == 0 ? nullptr : network.find(link.lower);
+}
+
 bool has_lost_its_stack(const NetworkStore& network, const Link& link, int floors) {
   if (link.carrier() || floors == 0) return false;
   if (link.kind == "tun") return true;
@@ -20,15 +25,27 @@ bool has_lost_its_stack(const NetworkStore& network, const Link& link, int floor
     }
     return has_port;
   }
-  // The other end of a veth is no floor below it.
-  const Link* lower = link.kind == "veth" || link.lower_elsewhere || link.lower == 0 ? nullptr : network.find(link.lower);
+  const Link* lower = lower_of(network, link);
   return lower != nullptr && has_lost_its_stack(network, *lower, floors - 1);
+}
+
+/// A VLAN goes down with it; a macvlan or ipvlan stays up, and tells of nothing but its carrier. Ports of a bridge come and go.
+bool has_lost_its_floor(const NetworkStore& network, const Link& link) {
+  const Link* upper = &link;
+  for (int floors = kMostFloors; floors > 0 && !upper->carrier(); floors--) {
+    const Link* lower = lower_of(network, *upper);
+    if (lower == nullptr) return false;
+    if (!lower->up()) return true;
+    upper = lower;
+  }
+  return false;
 }
 
 }  // namespace
 
-bool has_lost_its_stack(const NetworkStore& network, const Link& link) {
-  return has_lost_its_stack(network, link, kMostFloors);
+const Reason* lost_below(const NetworkStore& network, const Link& link) {
+  if (has_lost_its_stack(network, link, kMostFloors)) return &kStackGone;
+  return has_lost_its_floor(network, link) ? &kLowerDown : nullptr;
 }
 
 LinkSight sight_of(const NetworkStore& network, int index, const std::string& name) {
@@ -43,8 +60,7 @@ LinkSight sight_of(const NetworkStore& network, int index, const std::string& na
   sight.interface = link->name;
   sight.carrier = link->carrier();
   sight.addresses = network.usable_addresses(index);
-  if (!link->up()) sight.missing = &kInterfaceDown;
-  else if (has_lost_its_stack(network, *link)) sight.missing = &kStackGone;
+  sight.missing = link->up() ? lost_below(network, *link) : &kInterfaceDown;
   return sight;
 }
 

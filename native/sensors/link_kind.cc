@@ -1,4 +1,6 @@
 // The kinds `link` and `uplink`: their fields and their reasons.
+#include "network/table_names.h"
+#include "sensors/kernel_lock.h"
 #include "sensors/link.h"
 #include "sensors/named_link.h"
 #include "sensors/uplink_judge.h"
@@ -8,12 +10,15 @@ namespace {
 
 /// IFNAMSIZ is 16 with the terminating zero.
 constexpr size_t kLongestName = 15;
-constexpr double kRenewalMs = 5000;
+/// A client that is given another address may look for 7 s whether somebody else has it (RFC 5227, 2.1.1; dhcpcd: 4.9 to 5.5 s seen), and busybox's
+/// udhcpc sleeps for 3 s when it has been refused.
+constexpr double kRenewalMs = 10'000;
 /// Root servers of the DNS: addresses that stay. Nothing is sent to them.
 constexpr const char* kInternet4 = "198.41.0.4";
 constexpr const char* kInternet6 = "2001:503:ba3e::2:30";
 
-const std::vector<const Reason*> kReasons{&kInterfaceGone, &kInterfaceDown, &kStackGone, &kNoAddress, &kNoDefaultRoute, &kNoCarrier};
+const std::vector<const Reason*> kReasons{&kInterfaceGone, &kInterfaceDown, &kStackGone, &kLowerDown,
+                                         &kNoAddress, &kNoDefaultRoute, &kNoCarrier, &kKernelLocked};
 
 std::optional<std::string> interface_name(const Fields& fields, const std::string& field) {
   auto name = fields.text(field);
@@ -66,6 +71,9 @@ UplinkSpec uplink_spec(const Fields& fields) {
   spec.families = families_of(fields);
   spec.mark = static_cast<uint32_t>(fields.whole("mark").value_or(0));
   spec.vrf = interface_name(fields, "vrf").value_or("");
+  spec.table = fields.text("table").value_or("");
+  if (!spec.table.empty() && (spec.mark != 0 || !spec.vrf.empty())) fields.refuse("table", "expected it without mark and vrf");
+  if (!spec.table.empty()) spec.table_number = table_number(spec.table).value_or(0);
   spec.carrier = fields.flag("carrier", spec.carrier);
   return spec;
 }
@@ -73,9 +81,11 @@ UplinkSpec uplink_spec(const Fields& fields) {
 /// A sensor with a judge of its own.
 template <typename MakeJudge>
 SensorMaker watch(double renewal_ms, MakeJudge make_judge) {
-  return [renewal_ms, make_judge](const SensorWorld& world, SensorHost& host) -> std::unique_ptr<Sensor> {
+  SensorMaker maker = [renewal_ms, make_judge](const SensorWorld& world, SensorHost& host) -> std::unique_ptr<Sensor> {
     return std::make_unique<LinkSensor>(world.reactor, world.hub, host, make_judge(world), renewal_ms);
   };
+  maker.reads_network = true;
+  return maker;
 }
 
 }  // namespace
@@ -89,7 +99,7 @@ SensorKind link_kind() {
 }
 
 SensorKind uplink_kind() {
-  return {"uplink", {"towards4", "towards6", "families", "mark", "vrf", "carrier", "renewalMs"}, kReasons, [](const Fields& fields) {
+  return {"uplink", {"towards4", "towards6", "families", "mark", "vrf", "table", "carrier", "renewalMs"}, kReasons, [](const Fields& fields) {
             return watch(fields.milliseconds("renewalMs", 0, kRenewalMs), [spec = uplink_spec(fields)](const SensorWorld& world) {
               return std::make_unique<UplinkJudge>(spec, world.hub.router());
             });

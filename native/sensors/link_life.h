@@ -1,5 +1,6 @@
 // Whether a link lives, by what is seen of it from one look to the next: pure. Which link is meant is the judges' business.
 #pragma once
+#include <cmath>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@ namespace sockmon {
 inline constexpr Reason kInterfaceGone{"interface_gone", Nature::gone, "the interface is not there"};
 inline constexpr Reason kInterfaceDown{"interface_down", Nature::gone, "the interface is down"};
 inline constexpr Reason kStackGone{"stack_gone", Nature::gone, "no process is behind the interface"};
+inline constexpr Reason kLowerDown{"lower_down", Nature::gone, "the interface that it stands on is down"};
 inline constexpr Reason kNoAddress{"no_address", Nature::unreachable, "it has no address"};
 inline constexpr Reason kNoDefaultRoute{"no_default_route", Nature::unreachable, "no default route leads through it"};
 inline constexpr Reason kNoCarrier{"no_carrier", Nature::broken, "it has no carrier"};
@@ -25,6 +27,8 @@ struct LinkSight {
   bool carrier = false;
   std::vector<std::string> addresses;
   std::string detail;
+  /// So long it holds, if nothing is told.
+  double lasts_ms = INFINITY;
 };
 
 struct LinkVerdict {
@@ -39,6 +43,8 @@ struct LinkVerdict {
   std::string detail;
   /// Others that could carry the traffic, by name.
   std::vector<std::string> standby;
+  /// See LinkJudge::families; as they were when it was whole.
+  std::optional<std::vector<std::string>> families;
 
   /// The same for whoever is told; addresses may come and go in silence.
   bool same_news(const LinkVerdict& other) const;
@@ -61,6 +67,9 @@ class LinkLife {
   }
   const LinkVerdict& verdict() const { return verdict_; }
   void others_are(std::vector<std::string> standby) { verdict_.standby = std::move(standby); }
+  void families_are(std::optional<std::vector<std::string>> families) { verdict_.families = std::move(families); }
+  /// It misses nothing, not even the carrier, which would explain what else is missing.
+  bool is_whole() const { return is_up() && verdict_.reason == nullptr && verdict_.carrier; }
   /// Another link is meant from now on.
   void moves() { excused_ = false; }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "sensors/kernel_lock.h"
 
 namespace sockmon {
 namespace {
@@ -18,7 +19,7 @@ bool is_our_own_trouble(int error) { return error == EMFILE || error == ENFILE |
 }  // namespace
 
 SensorKind stack_kind() {
-  return {"stack", {"everyMs"}, {&kProbeFailed}, [](const Fields& fields) {
+  return {"stack", {"everyMs"}, {&kProbeFailed, &kKernelLocked}, [](const Fields& fields) {
             return watch_stack({fields.milliseconds("everyMs", 1, StackSpec().every_ms)});
           }};
 }
@@ -35,7 +36,11 @@ StackSensor::StackSensor(Reactor& reactor, LinkHub& hub, SensorHost& host, Stack
       host_(host),
       spec_(spec),
       probe_(reactor, [this](int error) { on_answer(error); }),
-      timer_(reactor, [this] { probe_.ask(); }) {}
+      timer_(reactor, [this] {
+        probe_.ask();
+        // The machine is awake for the probe already.
+        hub_.check_lock();
+      }) {}
 
 StackSensor::~StackSensor() { hub_.unsubscribe(this); }
 
@@ -44,14 +49,22 @@ SensorReport StackSensor::start() {
   probe_.ask();
   if (probe_.waiting()) current_.state = SensorState::unknown;
   started_ = true;
-  return current_;
+  return report();
 }
 
 SensorReport StackSensor::snapshot() {
   probe_.ask();
-  SensorReport now = current_;
+  SensorReport now = report();
   now.at_ms = reactor_.sys().boot_ms();
   return now;
+}
+
+SensorReport StackSensor::report() const { return under_lock(hub_, current_); }
+
+void StackSensor::on_lock() {
+  SensorReport now = report();
+  now.at_ms = reactor_.now_ms();
+  host_.report(now);
 }
 
 void StackSensor::on_network(const NetworkStore&, const NetworkChanges& changes) {
@@ -102,7 +115,7 @@ void StackSensor::judge(int error) {
     current_.detail = detail;
   }
   current_.at_ms = at_ms;
-  if (started_ && current_.state != before) host_.report(current_);
+  if (started_ && current_.state != before) host_.report(report());
 }
 
 }  // namespace sockmon

@@ -27,6 +27,8 @@ class StackSensor final : public Sensor, private LinkObserver {
  private:
   void on_network(const NetworkStore& network, const NetworkChanges& changes) override;
   void on_hub_fault(const std::string& code, const std::string& detail) override;
+  void on_lock() override;
+  SensorReport report() const;
   void on_answer(int error);
   void judge(int error);
 

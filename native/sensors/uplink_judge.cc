@@ -5,19 +5,38 @@
 #include <algorithm>
 #include <set>
 
+#include "network/table_lookup.h"
+
 namespace sockmon {
+namespace {
+
+/// How often a route is asked for that has expired and not been collected yet.
+constexpr double kRevivalMs = 1000;
+
+bool has_ipv6_route(const NetworkStore& network) {
+  const auto& routes = network.routes();
+  return std::any_of(routes.begin(), routes.end(), [](const auto& entry) { return entry.first.family == AF_INET6; });
+}
+
+}  // namespace
+
+std::optional<Path> UplinkJudge::find(const NetworkStore& network, const IpAddress& towards) {
+  if (!towards.any()) return std::nullopt;
+  if (!spec_.table.empty()) return find_in_table(network, spec_.table_number, towards, index_);
+  const Link* vrf = spec_.vrf.empty() ? nullptr : network.find(spec_.vrf);
+  if (!spec_.vrf.empty() && vrf == nullptr) return std::nullopt;
+  return router_.find({towards, spec_.mark, vrf == nullptr ? 0 : vrf->index});
+}
 
 UplinkJudge::Way UplinkJudge::way(const NetworkStore& network, const IpAddress& towards) {
   const int family = towards.family;
-  if (!towards.any()) return {0, &kNoDefaultRoute, family};
-  const Link* vrf = spec_.vrf.empty() ? nullptr : network.find(spec_.vrf);
-  if (!spec_.vrf.empty() && vrf == nullptr) return {0, &kNoDefaultRoute, family};
-  const auto path = router_.find({towards, spec_.mark, vrf == nullptr ? 0 : vrf->index});
-  if (!path) return {0, &kNoDefaultRoute, family};
+  const auto path = find(network, towards);
+  if (family == AF_INET6) expires_ = path ? std::isfinite(path->lasts_ms) : expires_ && has_ipv6_route(network);
+  if (!path) return {0, &kNoDefaultRoute, family, family == AF_INET6 && expires_ ? kRevivalMs : INFINITY};
   const Link* link = network.find(path->link);
   // The kernel has not told of it yet, or not of its end.
-  if (link == nullptr || !link->up()) return {0, &kNoDefaultRoute, family};
-  return {path->link, is_given(path->source) ? nullptr : &kNoAddress, family};
+  if (link == nullptr || !link->up()) return {0, &kNoDefaultRoute, family, path->lasts_ms};
+  return {path->link, is_given(path->source) ? nullptr : &kNoAddress, family, path->lasts_ms};
 }
 
 UplinkJudge::Way UplinkJudge::choose(const NetworkStore& network) {
@@ -32,16 +51,24 @@ UplinkJudge::Way UplinkJudge::choose(const NetworkStore& network) {
   }
   if (spec_.families == Families::automatic && had_v4_) return v4;
   const Way v6 = way(network, spec_.towards6);
-  return v6.missing == nullptr || v4.link == 0 ? v6 : v4;
+  Way chosen = v6.missing == nullptr || v4.link == 0 ? v6 : v4;
+  chosen.lasts_ms = v6.lasts_ms;
+  return chosen;
 }
 
 LinkSight UplinkJudge::look(const NetworkStore& network, bool) {
   const Way way = choose(network);
+  LinkSight sight = sight_through(network, way);
+  sight.lasts_ms = way.lasts_ms;
+  return sight;
+}
+
+LinkSight UplinkJudge::sight_through(const NetworkStore& network, const Way& way) {
   const Link* link = network.find(way.link);
   const bool is_new = way.link != index_;
   // A cable that is not there is told of what carried before, and is no place to move to.
   const bool carries = way.missing == nullptr && link != nullptr && (link->carrier() || !is_new || index_ == 0);
-  if (carries && !has_lost_its_stack(network, *link)) {
+  if (carries && lost_below(network, *link) == nullptr) {
     index_ = way.link;
     name_ = link->name;
     had_address_ = has_given_address(network, index_, way.family);
@@ -52,7 +79,7 @@ LinkSight UplinkJudge::look(const NetworkStore& network, bool) {
   if (index_ == 0) {
     LinkSight sight = link == nullptr ? LinkSight{} : sight_of(network, way.link, link->name);
     if (sight.missing == nullptr) sight.missing = way.missing != nullptr ? way.missing : &kNoDefaultRoute;
-    if (link == nullptr) sight.detail = "no interface has a default route";
+    if (link == nullptr) sight.detail = nowhere();
     else if (way.missing == &kNoAddress) sight.detail = "it has no address, or only one that it has given itself";
     return sight;
   }
@@ -69,12 +96,35 @@ bool UplinkJudge::depends_on(const NetworkStore& network, const NetworkChanges& 
   if ((changes.what & Change::kLink) == 0) return false;
   if (verdict.state != SensorState::up || changes.touches(index_)) return true;
   const Link* link = network.find(index_);
-  return link == nullptr || link->lower != 0 || link->kind == "bridge" || !spec_.vrf.empty();
+  const bool stands_on_others = link == nullptr || link->lower != 0 || link->kind == "bridge";
+  return stands_on_others || !spec_.vrf.empty() || !spec_.table.empty() || minds_each_family();
+}
+
+std::string UplinkJudge::nowhere() const {
+  if (spec_.table.empty()) return "no interface has a default route";
+  if (spec_.table_number == 0) return "there is no routing table " + spec_.table + " in /etc/iproute2/rt_tables (give its number)";
+  return "no rule leads to a default route in routing table " + spec_.table;
+}
+
+bool UplinkJudge::minds_each_family() const {
+  return spec_.families == UplinkSpec::Families::any && spec_.towards4.any() && spec_.towards6.any();
+}
+
+std::optional<std::vector<std::string>> UplinkJudge::families(const NetworkStore& network) {
+  if (!minds_each_family()) return std::nullopt;
+  std::vector<std::string> names;
+  for (const auto& [towards, name] : {std::pair(spec_.towards4, "IPv4"), std::pair(spec_.towards6, "IPv6")}) {
+    const Way each = way(network, towards);
+    const Link* link = network.find(each.link);
+    if (each.missing == nullptr && link != nullptr && lost_below(network, *link) == nullptr) names.emplace_back(name);
+  }
+  return names;
 }
 
 std::vector<std::string> UplinkJudge::standby(const NetworkStore& network, int beside) const {
   std::set<std::string> names;
   for (const auto& [key, routes] : network.routes()) {
+    if (!spec_.table.empty() && key.table != spec_.table_number) continue;
     for (const Route& route : routes) {
       if (route.type != RTN_UNICAST) continue;
       for (const Hop& hop : network.hops_of(route)) {

@@ -15,6 +15,10 @@ struct UplinkSpec {
   uint32_t mark = 0;
   /// The name of a VRF; empty: none.
   std::string vrf;
+  /// A routing table as the owner calls it, by its number or its name; empty: the kernel is asked, with all its rules.
+  std::string table;
+  /// Its number; 0: no such name is known.
+  uint32_t table_number = 0;
   bool carrier = false;
 };
 
@@ -24,8 +28,10 @@ class UplinkJudge final : public LinkJudge {
 
   LinkSight look(const NetworkStore& network, bool is_alive) override;
   bool depends_on(const NetworkStore& network, const NetworkChanges& changes, const LinkVerdict& verdict) const override;
+  bool asks_kernel() const override { return spec_.table.empty(); }
   bool may_move(const NetworkStore& network, int from) const override;
   std::vector<std::string> standby(const NetworkStore& network, int beside) const override;
+  std::optional<std::vector<std::string>> families(const NetworkStore& network) override;
 
  private:
   /// How one family stands.
@@ -35,9 +41,15 @@ class UplinkJudge final : public LinkJudge {
     /// Null: it carries.
     const Reason* missing = nullptr;
     int family = AF_UNSPEC;
+    double lasts_ms = INFINITY;
   };
+  bool minds_each_family() const;
+  std::optional<Path> find(const NetworkStore& network, const IpAddress& towards);
   Way way(const NetworkStore& network, const IpAddress& towards);
   Way choose(const NetworkStore& network);
+  LinkSight sight_through(const NetworkStore& network, const Way& way);
+  /// Why no link is meant at all.
+  std::string nowhere() const;
 
   const UplinkSpec spec_;
   Router& router_;
@@ -45,6 +57,8 @@ class UplinkJudge final : public LinkJudge {
   int index_ = 0;
   std::string name_;
   bool had_v4_ = false;
+  /// IPv6 led out by a route that expires, when it was last asked for.
+  bool expires_ = false;
   /// It had an address of its own then, of the family that carried.
   bool had_address_ = false;
 };

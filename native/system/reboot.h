@@ -1,11 +1,22 @@
-// The last resort: the kernel reboots the machine, whatever the service manager does.
+// The last resort.
 #pragma once
 #include "base/sys.h"
 
 namespace sockmon {
 
-/// sync(2), then reboot(2). A disk that never finishes its sync is given up after `sync_limit_ms`: it may be why the machine
-/// must be rebooted. Comes back only with an errno, when the kernel refuses. `sys` must outlive the sync.
-int reboot_machine(Sys& sys, double sync_limit_ms);
+struct RebootLimits {
+  /// Flash that is dying may take for ever; seconds are enough for all others.
+  double sync_ms = 10'000;
+  /// The kernel shuts its devices down first, and many a network driver waits for the lock of the network's changes there. Together with the
+  /// other limit less than the service manager's watchdog waits.
+  double reboot_ms = 20'000;
+};
+
+/**
+ * sync(2), then reboot(2), each on a thread of its own, so that the caller is never held. Where reboot(2) neither refuses nor reboots within its
+ * time, and `may_reset`, the machine is reset past its drivers (not in a container, whose host that would be). Returns the errno of what was
+ * refused, ETIMEDOUT where nothing was and the machine is still up.
+ */
+int reboot_machine(Sys& sys, const RebootLimits& limits, bool may_reset);
 
 }  // namespace sockmon

@@ -61,7 +61,7 @@ export function rebootText(reboot: RebootView): string {
   ]);
 }
 
-function evidenceText({ when, at, kernel, addresses, routes, filters }: RecordedEvidence): string {
+function evidenceText({ when, at, kernel, addresses, routes, filters, held }: RecordedEvidence): string {
   const block = (title: string, lines: readonly string[]): string =>
     `${title}\n${indented(lines.length === 0 ? '(nothing)\n' : `${lines.map(printable).join('\n')}\n`)}`;
   const title = when === 'before' ? 'Evidence, as it was before' : 'Evidence, as it was afterwards';
@@ -70,6 +70,7 @@ function evidenceText({ when, at, kernel, addresses, routes, filters }: Recorded
     block('kernel log', kernel) +
       block('addresses', addresses) +
       block('routes', routes) +
-      (filters === undefined ? '' : block('packet filters that drop by their policy', filters)),
+      (filters === undefined ? '' : block('packet filters that drop by their policy', filters)) +
+      (held === undefined ? '' : block('held by the kernel (state D)', held)),
   );
 }

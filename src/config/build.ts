@@ -1,12 +1,13 @@
 /** From checked settings to the frozen Config, with everything they point to read and checked. */
-import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Config, MqttSettings, ResourcePolicy, RestartStep, Role, Sensor } from '../core/policy.js';
+import { defaultNode } from '../default-node.js';
+import { scriptFault } from '../script-fault.js';
 import { sensorKindOf } from '../sensors/kinds.js';
 import { unitName } from '../sensors/unit.js';
 import type { Fault, FaultCode } from './faults.js';
-import { type Outcome, readCredential, readKey, readPassword, readPem, scriptFault } from './files.js';
+import { type Outcome, readCredential, readKey, readPassword, readPem } from './files.js';
 import type { Origins } from './issues.js';
 import {
   nameFindings,
@@ -15,6 +16,7 @@ import {
   shorterThanTimeout,
   stepName,
   tooSmallBudget,
+  twinFindings,
 } from './ladder.js';
 import type { Environment } from './layers.js';
 import { embeddedDefaults } from './mqtt-schema.js';
@@ -57,7 +59,11 @@ export class Builder {
   /** Checks that look at several settings at once, on the raw tree for the same reason. */
   checkLadders(tree: Tree): void {
     const resources = resourcesOf(tree);
-    for (const { path, message } of [...nameFindings(resources), ...needsFindings(resources)])
+    for (const { path, message } of [
+      ...twinFindings(resources),
+      ...nameFindings(resources),
+      ...needsFindings(resources),
+    ])
       this.fault('CONFIG', path, message);
   }
 
@@ -81,14 +87,15 @@ export class Builder {
   }
 
   build(settings: Settings, secrets: Secrets): Config {
-    const node = settings.node ?? safeNode(hostname());
     const { environment, cwd } = this.around;
+    const stateDir = settings.state_dir
+      ? this.resolve(['state_dir'], settings.state_dir)
+      : resolve(cwd, defaultStateDir(environment, process.getuid?.() ?? 0));
+    const node = settings.node ?? defaultNode(stateDir);
     const { reboot } = settings;
     return {
       node,
-      stateDir: settings.state_dir
-        ? this.resolve(['state_dir'], settings.state_dir)
-        : resolve(cwd, defaultStateDir(environment, process.getuid?.() ?? 0)),
+      stateDir,
       log: settings.log,
       policy: {
         resources: Object.entries(settings.resources).map(([id, resource]) => this.resource(id, resource)),
@@ -283,14 +290,4 @@ function mqttSettings(
 
 function hostInUrl(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
-}
-
-/** A host name as an id: everything else than letters, digits, "_" and "-" becomes "_". */
-export function safeNode(name: string): string {
-  return (
-    name
-      .replace(/\..*$/, '')
-      .replace(/[^a-zA-Z0-9_-]/g, '_')
-      .slice(0, 64) || 'gateway'
-  );
 }

@@ -1,26 +1,9 @@
-/** The files that a configuration points to: scripts, passwords, certificates. */
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+/** The files that a configuration points to: passwords, keys, certificates. */
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoWords } from './errno.js';
+import { errnoWords } from '../errno-words.js';
 
 export type Outcome<T> = { readonly value: T; readonly warning?: string } | { readonly fault: string };
-
-/** Why a script cannot be run (access(2) X_OK), or null. */
-export function scriptFault(path: string): string | null {
-  try {
-    if (!statSync(path).isFile()) return `${path} is not a file; expected an executable script`;
-  } catch (error) {
-    return `${path} cannot be used: ${errnoWords(error)}; expected an executable script`;
-  }
-  try {
-    accessSync(path, constants.X_OK);
-    return null;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EACCES')
-      return `${path} is not executable; make it so with: chmod +x ${path}`;
-    return `${path} cannot be used: ${errnoWords(error)}; expected an executable script`;
-  }
-}
 
 const maxSecretBytes = 64 * 1024;
 

@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { formatDuration } from '../core/duration.js';
 import type { RestartStep } from '../core/policy.js';
+import { slug } from '../homeassistant/slug.js';
 import { unitName } from '../sensors/unit.js';
 import { didYouMean } from './nearest.js';
 import type { StepSettings } from './schema.js';
@@ -30,6 +31,20 @@ export function stepName({ script, unit, name }: Pick<StepSettings, 'script' | '
     .replace(/(?<=.)\.[^.]*$/, '')
     .replace(/[^a-zA-Z0-9_-]/g, '_');
   return safe.slice(0, 64) || 'restart';
+}
+
+/** Home Assistant writes `wan-1`, `wan_1` and `Wan_1` alike, and gives the entities of the second and third other names than ours. */
+export function twinFindings(resources: Tree): Finding[] {
+  const first = new Map<string, string>();
+  return Object.keys(resources).flatMap(id => {
+    const twin = first.get(slug(id));
+    if (twin === undefined) {
+      first.set(slug(id), id);
+      return [];
+    }
+    const message = `cannot be told from ${twin} by Home Assistant, to which both are ${slug(id)}; give one of them another name`;
+    return [{ path: ['resources', id], message }];
+  });
 }
 
 /** A step is known by its name: in the journal, to the scripts, and to find the rung again after a restart of sockmon. */

@@ -43,10 +43,20 @@ export async function listen(
   try {
     return await listenOn(usual, handlers, limits);
   } catch (error) {
-    if (refuge === null || !(error instanceof SockmonError) || !isDiskFault(error.cause)) throw error;
+    if (
+      refuge === null ||
+      !(error instanceof SockmonError) ||
+      !(isDiskFault(error.cause) || isMissing(stateDir))
+    )
+      throw error;
     mkdirSync(dirname(refuge), { recursive: true, mode: 0o755 });
     return listenOn(refuge, handlers, limits);
   }
+}
+
+/** A disk that takes nothing has never had the folder; listen() calls that EACCES. */
+function isMissing(stateDir: string): boolean {
+  return lstatSync(stateDir, { throwIfNoEntry: false }) === undefined;
 }
 
 async function listenOn(

@@ -1,4 +1,5 @@
 /** Which of two causes for one death says more. Pure. */
+import { isKernelLock } from './kernel-lock.js';
 import type { Cause, linkLosses } from './model.js';
 import type { Nature } from './policy.js';
 import type { OpenOutage } from './state.js';
@@ -27,6 +28,7 @@ export const linkNatures: Record<(typeof linkLosses)[number], Nature> = {
   interface_gone: 'gone',
   interface_down: 'gone',
   stack_gone: 'gone',
+  lower_down: 'gone',
   no_address: 'unreachable',
   no_default_route: 'unreachable',
   no_carrier: 'broken',
@@ -34,7 +36,7 @@ export const linkNatures: Record<(typeof linkLosses)[number], Nature> = {
 
 /** What kind of loss a cause in the journal was, for a rehearsal: the sensors say it themselves. */
 export function natureOf(cause: Cause): Nature {
-  if (cause.kind === 'probe') return 'broken';
+  if (cause.kind === 'probe' || isKernelLock(cause)) return 'broken';
   if (cause.kind !== 'link') return 'exited';
   return linkNatures[cause.what];
 }
@@ -45,6 +47,8 @@ export function isBetterCause(
   cause: Cause,
   diedMs: number,
 ): boolean {
+  // Whenever that comes: it is why no restart helps.
+  if (isKernelLock(cause)) return !isKernelLock(known.cause);
   const sinceBeginMs = diedMs - known.beganMs;
   return Math.abs(sinceBeginMs) <= secondSightMs && rankOf(cause) > rankOf(known.cause);
 }

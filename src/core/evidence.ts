@@ -1,6 +1,7 @@
 /** What the owner would look for the next morning: when it is collected, what of it is recorded and what is told. Pure. */
 
 import type { Effect, Input } from './input.js';
+import { isKernelLock } from './kernel-lock.js';
 import type { RecordOf } from './model.js';
 import type { OutageHistory } from './outage-history.js';
 import type { Evidence } from './ports.js';
@@ -18,14 +19,15 @@ export function collectFor(resource: string, outage: OpenOutage, when: 'before' 
   return when === 'after' ? [noteAlive(resource)] : [];
 }
 
-/** Where datagrams do not pass, it may be a packet filter that keeps them. */
+/** Where datagrams do not pass, it may be a packet filter that keeps them; where the kernel is locked up, some task has the lock. */
 function collect(
   resource: string,
   { id, cause }: Pick<OpenOutage, 'id' | 'cause'>,
   when: 'before' | 'after',
 ): Effect {
   const filters = when === 'before' && cause.kind === 'probe';
-  return { do: 'collect', resource, outage: id, when, ...(filters && { filters }) };
+  const held = when === 'before' && isKernelLock(cause);
+  return { do: 'collect', resource, outage: id, when, ...(filters && { filters }), ...(held && { held }) };
 }
 
 /** sockmon has ended between an outage's begin and its evidence; in another boot the kernel has forgotten what led to it. */
@@ -50,8 +52,8 @@ function isSame(known: Evidence | null, found: Evidence): boolean {
   return textOf(known ?? nothing) === textOf(found);
 }
 
-function textOf({ kernel, addresses, routes, filters = [] }: Evidence): string {
-  return JSON.stringify([kernel, addresses, routes, filters]);
+function textOf({ kernel, addresses, routes, filters = [], held = [] }: Evidence): string {
+  return JSON.stringify([kernel, addresses, routes, filters, held]);
 }
 
 /** With these the longest view is below 4 KiB, also when every character of the kernel's has to be escaped. */
@@ -75,6 +77,12 @@ export function viewEvidence({ evidence: { before, after } }: OutageHistory): Ev
 }
 
 /** As a record of the journal bears it. */
-export function evidenceOf({ kernel, addresses, routes, filters }: RecordOf<'evidence'>): Evidence {
-  return { kernel, addresses, routes, ...(filters !== undefined && { filters }) };
+export function evidenceOf({ kernel, addresses, routes, filters, held }: RecordOf<'evidence'>): Evidence {
+  return {
+    kernel,
+    addresses,
+    routes,
+    ...(filters !== undefined && { filters }),
+    ...(held !== undefined && { held }),
+  };
 }

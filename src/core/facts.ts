@@ -42,7 +42,10 @@ export function notices(state: ResourceState, old: SensorState, sensor: SensorSt
     const moved = record({ type: 'notice', resource, atMs, what: 'route_moved', detail });
     return { sensor, effects: [moved, ...networkEffect(state.policy, 'back')] };
   }
-  const others = noticeStandby(resource, old, sensor, atMs);
+  const others = [
+    ...noticeStandby(resource, old, sensor, atMs),
+    ...noticeFamilies(resource, old, sensor, atMs),
+  ];
   if (others.length > 0) return { sensor, effects: others };
   const isLost = old.carrier === true && sensor.carrier === false;
   const isBack = old.carrier === false && sensor.carrier === true;
@@ -78,6 +81,22 @@ function noticeStandby(resource: string, old: SensorState, sensor: SensorState, 
       ),
     ),
     ...back.map(name => notice('standby_back', `${name} stands by beside ${carrying}`)),
+  ];
+}
+
+/** Either is enough, where that is the owner's wish. */
+function noticeFamilies(resource: string, old: SensorState, sensor: SensorState, atMs: number): Effect[] {
+  const { families: before } = old;
+  const { families: after } = sensor;
+  if (before === null || after === null) return [];
+  const lost = before.filter(family => !after.includes(family));
+  const back = after.filter(family => !before.includes(family));
+  const notice = (what: 'family_lost' | 'family_back', detail: string) =>
+    record({ type: 'notice', resource, atMs, what, detail });
+  const rest = `${after.join(' and ')} does, and nothing is restarted for that`;
+  return [
+    ...lost.map(family => notice('family_lost', `${family} leads to the internet no more; ${rest}`)),
+    ...back.map(family => notice('family_back', `${family} leads to the internet`)),
   ];
 }
 

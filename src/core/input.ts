@@ -22,6 +22,8 @@ export interface SensorInput {
   readonly interfaceIndex?: number;
   /** Others that could carry the traffic. */
   readonly standby?: readonly string[];
+  /** Of IPv4 and IPv6 those that carry traffic, where the loss of one is no death. */
+  readonly families?: readonly string[];
   /** With `up`: what is watched is a script of ours for this resource that is running, or a process that it has started. */
   readonly ownRun: boolean;
   /** The run that the monitor thread has started by itself. */
@@ -124,6 +126,8 @@ export type Effect =
       readonly when: 'before' | 'after';
       /** Packet filters too. */
       readonly filters?: true;
+      /** And the tasks that the kernel holds. */
+      readonly held?: true;
     }
   | { readonly do: 'collect'; readonly resource: string; readonly outage: null; readonly when: 'alive' }
   | { readonly do: 'answer'; readonly answer: CommandAnswer }

@@ -8,7 +8,7 @@ import { countDueMs, noFlood, takeCounts } from './flood.js';
 import { downBelow, review } from './hindrance.js';
 import type { Effect, Input } from './input.js';
 import { climbAfter, othersStartWithinMs } from './ladder.js';
-import { learnFilter } from './loopback.js';
+import { learnFromEvidence } from './learning.js';
 import type { RunResult } from './model.js';
 import { isVeto } from './outage-history.js';
 import { cancelReboot, escalate, noteReboot, onRebootFailed } from './reboot.js';
@@ -87,7 +87,7 @@ function onFound(
   ctx: Context,
 ): Step<MachineState> {
   const recorded = onEvidence(input, ctx);
-  const { state, effects } = within(before, input.resource, resource => learnFilter(resource, input));
+  const { state, effects } = within(before, input.resource, resource => learnFromEvidence(resource, input));
   return { state, effects: [...recorded, ...effects] };
 }
 

@@ -25,6 +25,8 @@ export const linkLosses = [
   'interface_down',
   /** A tun or tap whose process has gone. */
   'stack_gone',
+  /** What a macvlan or VLAN stands on was taken down. */
+  'lower_down',
   'no_address',
   'no_default_route',
   'no_carrier',
@@ -126,6 +128,9 @@ export const recordShape = tagged('type', {
       /** An interface beside the one that carries the traffic, which could carry it. */
       'standby_lost',
       'standby_back',
+      /** One of IPv4 and IPv6, where either is enough. */
+      'family_lost',
+      'family_back',
       'degraded',
       'detection_back',
       'replaced',
@@ -166,6 +171,8 @@ export const recordShape = tagged('type', {
     routes: array(string),
     /** Packet filters that drop what they do not know; absent where nobody looked for any. */
     filters: optional(array(string)),
+    /** Tasks that the kernel holds uninterruptibly; absent likewise. */
+    held: optional(array(string)),
   },
   outage_cause: { outage, resource, cause: causeShape, sensor: string },
   attempt: {

@@ -89,6 +89,8 @@ export interface Watcher {
   /** SIGKILLs the process that a sensor of the resource watches, by its pidfd. Words where there is none. */
   kill(resource: string): string | null;
   network(): NetworkCounters;
+  /** Of the interfaces that run, as `eth0 192.168.1.10/24`. @throws Error when the kernel does not tell them within a second. */
+  addresses(): readonly string[];
   /** Resolves when the thread has answered; never, when it hangs or has ended. */
   ping(): Promise<void>;
   close(): void;
@@ -127,15 +129,23 @@ export interface Evidence {
   readonly routes: string[];
   /** Packet filters whose policy is to drop; absent: not looked for. */
   readonly filters?: string[];
+  /** Tasks that the kernel holds uninterruptibly; absent: not looked for. */
+  readonly held?: string[];
+}
+
+/** What is looked for beside the usual. */
+export interface EvidenceWish {
+  readonly filters?: true;
+  readonly held?: true;
 }
 
 export interface EvidencePort {
   /**
    * alive: keeps the addresses and routes of now in memory, as those that the resource had when it was last seen alive.
    * before: those, and the kernel's last lines. after: those of now, which are kept as well, and the kernel's lines since `before`.
-   * filters: packet filters are looked for as well. What cannot be read is said among the lines, in brackets.
+   * What cannot be read is said among the lines, in brackets.
    */
-  collect(resource: string, when: 'alive' | 'before' | 'after', filters?: boolean): Promise<Evidence>;
+  collect(resource: string, when: 'alive' | 'before' | 'after', beside?: EvidenceWish): Promise<Evidence>;
 }
 
 /** A command as it came in, parsed but not judged. */

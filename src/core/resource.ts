@@ -16,6 +16,7 @@ import {
 import { flappingNotice, noteDeath } from './flapping.js';
 import { downBelow, verifiedBelow } from './hindrance.js';
 import type { Effect, SensorInput } from './input.js';
+import { isKernelLock, kernelLockAfter } from './kernel-lock.js';
 import { relapseDelayMs } from './ladder.js';
 import { besideTraffic, isCutOff } from './loopback.js';
 import type { Cause } from './model.js';
@@ -23,7 +24,7 @@ import { beginRecord, endRecord, newOutage } from './outage.js';
 import { everyMs, sensorsWords } from './policy.js';
 import { beginAttempt, enterHeld, giveUp, retryHeld, scheduleNext, servedBy } from './recovery.js';
 import { outageId } from './run.js';
-import { durationWords, resultWords } from './sentence.js';
+import { causeWords, durationWords, resultWords } from './sentence.js';
 import {
   type Context,
   type OpenOutage,
@@ -41,6 +42,8 @@ import { afterBack, verified, verifiedIfDue, verifyingFacts, verifyingSensor } f
 export function onSensor(before: ResourceState, seen: SensorInput, ctx: Context): Step<ResourceState> {
   const old = before.sensors[seen.sensor];
   if (old === undefined) return { state: before, effects: [] };
+  // What a service has of the network it still has; its restart would hang as well, and nobody reboots for it.
+  if (isKernelLock(seen.cause) && before.policy.role !== 'network') return { state: before, effects: [] };
   const now: SensorState = {
     name: old.name,
     state: seen.state,
@@ -50,6 +53,7 @@ export function onSensor(before: ResourceState, seen: SensorInput, ctx: Context)
     interface: seen.interface ?? old.interface,
     interfaceIndex: seen.interfaceIndex ?? old.interfaceIndex,
     standby: seen.standby ?? old.standby,
+    families: seen.families ?? old.families,
     ownRun: seen.state === 'up' && seen.ownRun,
     servedBy: seen.servedBy ?? null,
     diedMs: seen.state === 'down' ? seen.atMs : old.diedMs,
@@ -294,10 +298,12 @@ export function learnCause(
   if (outage === null || !isBetterCause(outage, cause, diedMs)) return { state, effects: [] };
   // Of its end after it had been back: that is told with the reopening.
   if (outage.reopenedMs !== null && diedMs >= outage.reopenedMs) return { state, effects: [] };
-  return {
-    state: withOutage(state, { ...outage, cause, sensor }),
-    effects: [record({ type: 'outage_cause', outage: outage.id, resource: state.policy.id, cause, sensor })],
-  };
+  const { id } = state.policy;
+  const learned = isKernelLock(cause) ? kernelLockAfter(causeWords(outage.cause)) : cause;
+  const known = { ...outage, cause: learned, sensor };
+  const told = record({ type: 'outage_cause', outage: outage.id, resource: id, cause: learned, sensor });
+  const held = isKernelLock(cause) ? collectFor(id, known, 'before') : [];
+  return { state: withOutage(state, known), effects: [told, ...held] };
 }
 
 /** A commanded restart: an outage that begins with its attempt; the reflex must not answer what the script itself does. */

@@ -144,6 +144,7 @@ function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
       interface: null,
       interfaceIndex: null,
       standby: null,
+      families: null,
       ownRun: false,
       servedBy: null,
       diedMs: null,

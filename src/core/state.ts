@@ -32,6 +32,8 @@ export interface SensorState {
   readonly interfaceIndex: number | null;
   /** Other interfaces that could carry the traffic; null: not known. */
   readonly standby: readonly string[] | null;
+  /** Of IPv4 and IPv6 those that carry traffic, where either may be lost; null: not known, or nobody wants to know. */
+  readonly families: readonly string[] | null;
   readonly ownRun: boolean;
   /** Down, but what has been left behind still serves, in words; null: nobody does. */
   readonly servedBy: string | null;

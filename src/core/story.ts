@@ -32,6 +32,8 @@ export interface RecordedEvidence {
   readonly routes: readonly string[];
   /** Absent where packet filters were not looked for. */
   readonly filters?: readonly string[];
+  /** Absent where tasks that the kernel holds were not looked for. */
+  readonly held?: readonly string[];
 }
 
 export interface RebootView {

@@ -1,6 +1,8 @@
 /** Home Assistant's device discovery: one retained message for all entities of a node (Home Assistant 2025.10 or newer). Pure. */
+
 import { entitiesOf } from './entities.js';
 import type { Entity, EntityContext, Platform, Watched } from './entity.js';
+import { slug } from './slug.js';
 
 export interface DiscoveryInput extends EntityContext {
   readonly node: string;
@@ -72,12 +74,4 @@ function availabilityOf(statusTopic: string): readonly Component[] {
 
 function idKey({ key }: Entity): string {
   return key === 'alive' ? 'stack_alive' : key === 'event' ? 'stack_event' : key;
-}
-
-/** What Home Assistant takes as an object id: no double or outer underscores. */
-function slug(text: string): string {
-  return text
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '_')
-    .replace(/^_+|_+$/g, '');
 }

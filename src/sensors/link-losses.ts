@@ -1,14 +1,17 @@
 /** What can be lost of an interface, for the kinds that watch one. */
 import { type Cause, linkLosses } from '../core/model.js';
+import { lockCause } from './kernel-lock.js';
 import type { Loss } from './sensor.js';
 
 export const interfaceWords = 'the name of an interface (at most 15 characters)';
 /** IFNAMSIZ of netdevice(7) is 16 with the final NUL. */
 export const interfacePattern = /^[^\s/:]{1,15}$/;
 
-export function linkCause({ reason, interface: name }: Loss): Cause {
+export function linkCause(loss: Loss): Cause {
+  const { reason, interface: name } = loss;
   const what = linkLosses.find(loss => loss === reason);
-  return what === undefined ? { kind: 'unknown' } : { kind: 'link', what, interface: name ?? '?' };
+  if (what !== undefined) return { kind: 'link', what, interface: name ?? '?' };
+  return lockCause(loss) ?? { kind: 'unknown' };
 }
 
 /** How a living one stands, for people. */

@@ -1,6 +1,7 @@
 /** An interface by its name, by rtnetlink(7): native/sensors/link.cc. */
 import { linkNatures } from '../core/cause.js';
 import { formatDuration } from '../core/duration.js';
+import { lockReasons } from './kernel-lock.js';
 import { interfacePattern, interfaceWords, linkCause, linkWords } from './link-losses.js';
 import type { SensorKind } from './sensor.js';
 
@@ -32,7 +33,7 @@ export const linkSensor: SensorKind<Settings, Fields> = {
       address: choice(...address).prefault('keep'),
       default_route: choice('dead', 'ignore').prefault('ignore'),
       carrier: choice('dead', 'tell').prefault('tell'),
-      renewal: duration('0s', '5m').prefault('5s'),
+      renewal: duration('0s', '5m').prefault('10s'),
     }),
   shorthand: 'interface',
   fields: link => ({
@@ -43,7 +44,7 @@ export const linkSensor: SensorKind<Settings, Fields> = {
     renewalMs: link.renewal,
   }),
   fieldNames: ['interface', 'address', 'defaultRoute', 'carrier', 'renewalMs'],
-  reasons: linkNatures,
+  reasons: { ...linkNatures, ...lockReasons },
   name: link => `link ${link.interface}`,
   canKill: false,
   proves: 'traffic',

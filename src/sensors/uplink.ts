@@ -2,6 +2,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { linkNatures } from '../core/cause.js';
 import { formatDuration } from '../core/duration.js';
+import { lockReasons } from './kernel-lock.js';
 import { interfacePattern, interfaceWords, linkCause, linkWords } from './link-losses.js';
 import type { SensorKind } from './sensor.js';
 
@@ -12,6 +13,7 @@ interface Settings {
   readonly families: (typeof families)[number];
   readonly mark?: number | undefined;
   readonly vrf?: string | undefined;
+  readonly table?: string | undefined;
   readonly carrier: 'dead' | 'tell';
   readonly renewal: number;
 }
@@ -24,6 +26,8 @@ type Fields = {
   /** Of the packets that are meant, as `ip rule … fwmark` has it. */
   readonly mark?: number;
   readonly vrf?: string;
+  /** Of a routing table that is judged by itself: its number, or its name in rt_tables. */
+  readonly table?: string;
   /** Whether loss of carrier alone is a death. It is told in any case. */
   readonly carrier: boolean;
   readonly renewalMs: number;
@@ -50,17 +54,24 @@ function whole({ families: wanted }: Fields): string {
 
 export const uplinkSensor: SensorKind<Settings, Fields> = {
   kind: 'uplink',
-  schema: ({ section, texts, text, choice, whole: number, duration }) =>
+  schema: ({ section, texts, text, choice, whole: number, duration, isMapping }) =>
     section({
       towards: texts(towardsWords, address => isIPv4(address) || isIPv6(address), isOneOfEach).optional(),
       families: choice(...families).prefault('auto'),
       mark: number(1, 2 ** 31 - 1).optional(),
       vrf: text(interfaceWords, interfacePattern).optional(),
+      table: text('the number or the name of a routing table', /^[^\s#\0]{1,64}$/)
+        .or(number(1, 2 ** 32 - 1).transform(String))
+        .optional(),
       carrier: choice('dead', 'tell').prefault('tell'),
-      renewal: duration('0s', '5m').prefault('5s'),
+      renewal: duration('0s', '5m').prefault('10s'),
+    }).refine(({ table, mark, vrf }) => table === undefined || (mark === undefined && vrf === undefined), {
+      path: ['table'],
+      error: 'stands beside mark or vrf, which lead to tables of their own; expected one of them',
+      when: isMapping,
     }),
   shorthand: null,
-  fields: ({ towards = [], families: wanted, mark, vrf, carrier, renewal }) => {
+  fields: ({ towards = [], families: wanted, mark, vrf, table, carrier, renewal }) => {
     const towards4 = towards.find(isIPv4);
     const towards6 = towards.find(isIPv6);
     return {
@@ -69,20 +80,25 @@ export const uplinkSensor: SensorKind<Settings, Fields> = {
       families: wanted,
       ...(mark !== undefined && { mark }),
       ...(vrf !== undefined && { vrf }),
+      ...(table !== undefined && { table }),
       carrier: carrier === 'dead',
       renewalMs: renewal,
     };
   },
-  fieldNames: ['towards4', 'towards6', 'families', 'mark', 'vrf', 'carrier', 'renewalMs'],
-  reasons: linkNatures,
+  fieldNames: ['towards4', 'towards6', 'families', 'mark', 'vrf', 'table', 'carrier', 'renewalMs'],
+  reasons: { ...linkNatures, ...lockReasons },
   name: () => 'uplink',
   canKill: false,
   proves: 'traffic',
   isNetwork: () => true,
   words: fields => {
-    const { towards4, towards6, vrf, mark, carrier, renewalMs } = fields;
+    const { towards4, towards6, vrf, mark, table, carrier, renewalMs } = fields;
     const towards = [towards4, towards6].filter(Boolean).join(' and ') || 'the internet';
-    const packets = [vrf !== undefined && `in VRF ${vrf}`, mark !== undefined && `marked ${mark}`];
+    const packets = [
+      vrf !== undefined && `in VRF ${vrf}`,
+      mark !== undefined && `marked ${mark}`,
+      table !== undefined && `by routing table ${table}`,
+    ];
     const which = ['the interface that leads to', towards, ...packets].filter(Boolean).join(' ');
     const losses = ['gone', 'down', carrier && 'without a carrier'].filter(Boolean).join(', ');
     return `${which}: dead when ${losses}, or without address or route for ${formatDuration(renewalMs)}; whole with ${whole(fields)}`;

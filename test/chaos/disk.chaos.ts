@@ -170,3 +170,23 @@ scenario(
   },
   noLoopDevice,
 );
+
+scenario(
+  'a read-only disk that has never had a state folder: it watches, restarts and says so',
+  async lab => {
+    const image = `${lab.directory}/image`;
+    await makeImage(image, 16 * 1024 * 1024);
+    const disk = await Disk.ext4(lab, image);
+    writeFileSync(`/sys/fs/ext4/${await disk.device()}/trigger_fs_error`, '1');
+    lab.stateDir = `${disk.path}/var/lib/sockmon`;
+    const script = lab.restartScript();
+    const daemon = lab.run({ resources: { tcpip: lab.resource(script) } });
+    await daemon.watching();
+    await killAndRecover(lab, daemon);
+    await daemon.entry('outage_end', 1);
+    assert.equal(script.calls().length, 1);
+    assert.match(daemon.log, /The journal .* cannot be written: EROFS/);
+    assert.equal((await daemon.stop()).code, 0);
+  },
+  noLoopDevice,
+);

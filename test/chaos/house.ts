@@ -304,6 +304,7 @@ export class House {
           }),
         endRun: () => effect('end run'),
         kill: () => null,
+        addresses: () => [],
         network: () => quietNetwork,
         ping: () => Promise.resolve(),
         close: () => {},

@@ -120,7 +120,7 @@ mqtt: {url: "mqtt://broker.lan", username: u, password_file: pw}
 
 tcpip (the network)
   watched by    a datagram to itself over loopback, every 1m and at every doubt
-                the interface that leads to the internet: dead when gone, down, or without address or route for 5s; whole with IPv4, or IPv6 where it has never had IPv4
+                the interface that leads to the internet: dead when gone, down, or without address or route for 10s; whole with IPv4, or IPv6 where it has never had IPv4
   at its death  FOLDER/script runs, at most 6 times, 30s apart, each for at most 1m
   then          a reboot is asked for, and refused: rebooting is not allowed
   at most       30 attempts in 1h

@@ -134,6 +134,19 @@ test('SIGHUP takes up what is new, with its warnings', async context => {
   assert.deepEqual(Object.keys(JSON.parse(out).snapshot.resources), ['two']);
 });
 
+test('a hundred SIGHUPs are two or three readings, and the last word counts', async context => {
+  const program = programIn(context);
+  program.write('a.yaml', 'resources: {one: {watch: stack}}\n');
+  const daemon = program.start('run', '--config', 'a.yaml');
+  await program.ready(daemon);
+  const told = said(daemon, /read again: two\n/);
+  for (let i = 0; i < 50; i++) daemon.kill('SIGHUP');
+  program.write('a.yaml', 'resources: {two: {watch: stack}}\n');
+  for (let i = 0; i < 50; i++) daemon.kill('SIGHUP');
+  const readings = (await told).match(/read again/g)?.length ?? 0;
+  assert.ok(readings <= 3, `${readings} readings`);
+});
+
 test('Ctrl-C while the configuration is read ends it at once', async context => {
   const program = mishap(
     context,

@@ -326,6 +326,13 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
     ],
   ],
   [
+    'an uplink by a table and by a mark',
+    'resources: {a: {watch: {uplink: {table: 201, mark: 16}}}}\n',
+    [
+      '1:41: resources.a.watch[0].uplink.table: stands beside mark or vrf, which lead to tables of their own; expected one of them',
+    ],
+  ],
+  [
     'a script that is missing',
     'resources:\n  a:\n    watch: stack\n    restart: ./nowhere\n',
     [
@@ -525,4 +532,56 @@ test('the code of the error is that of its faults when they agree', context => {
   assert.deepEqual(codeOf('script.yaml'), ['SCRIPT', 66]);
   assert.deepEqual(codeOf('both.yaml'), ['CONFIG', 78]);
   assert.deepEqual(codeOf('nowhere.yaml'), ['CONFIG_UNREADABLE', 66]);
+});
+
+test('scripts that the kernel would not execute, each with its reason', context => {
+  const { write, faults, load, folder } = workshop(context);
+  const wrong: readonly (readonly [string, string, RegExp])[] = [
+    ['crlf', '#!/bin/sh\r\necho\r\n', /line ends of Windows.*"\/bin\/sh\\r".*sed -i/],
+    ['crlf-alone', '#!/bin/sh\r', /line ends of Windows/],
+    [
+      'gone',
+      '#!/usr/local/bin/no-such-shell -e\n',
+      /interpreter \/usr\/local\/bin\/no-such-shell, which is not there/,
+    ],
+    ['none', 'echo hello\n', /has no first line/],
+    ['empty', '', /has no first line/],
+    ['nameless', '#!\necho\n', /names no interpreter/],
+  ];
+  for (const [name, text, words] of wrong) {
+    write(name, text, 0o755);
+    write('a.yaml', `resources: {a: {watch: stack, restart: ./${name}}}\n`);
+    const [fault, ...others] = faults(['a.yaml']);
+    assert.match(fault?.message ?? '', words);
+    assert.deepEqual([fault?.code, others], ['SCRIPT', []]);
+  }
+  for (const [name, text] of [
+    ['plain', '#!/bin/sh\n'],
+    ['spaces', '#! /usr/bin/env -S sh -e\r-is-no-line-end\n'],
+    ['without-line-end', '#!/bin/sh'],
+    ['other-format', 'MZ\0\0'],
+  ] as const) {
+    write(name, text, 0o755);
+    write('a.yaml', `resources: {a: {watch: stack, restart: ./${name}}}\n`);
+    assert.equal(load(['a.yaml']).policy.resources[0]?.steps[0]?.argv[0], join(folder, name));
+  }
+});
+
+test('names that Home Assistant cannot tell apart', context => {
+  const { write, faults, load } = workshop(context);
+  write(
+    'a.yaml',
+    'resources:\n  wan-1: {watch: stack}\n  Wan_1: {watch: stack}\n  wan_1: {watch: stack}\n  wan11: {watch: stack}\n',
+  );
+  const words =
+    'cannot be told from wan-1 by Home Assistant, to which both are wan_1; give one of them another name';
+  assert.deepEqual(
+    faults(['a.yaml']).map(({ key, message }) => [key, message]),
+    [
+      ['resources.Wan_1', words],
+      ['resources.wan_1', words],
+    ],
+  );
+  write('a.yaml', 'resources: {wan-1: {watch: stack}, wan-2: {watch: stack}, wan_10: {watch: stack}}\n');
+  assert.equal(load(['a.yaml']).policy.resources.length, 3);
 });

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { safeNode } from '../../src/config/build.js';
 import { formatFault, seedConfig, stateDirOf } from '../../src/config.js';
 import { SockmonError } from '../../src/core/errors.js';
+import { safeNode } from '../../src/default-node.js';
 import { least, workshop } from './workshop.js';
 
 const stack = (everyMs: number) => ({
@@ -24,7 +24,7 @@ const linkOf = (name: string, more: Record<string, string | boolean> = {}) => ({
     address: 'keep',
     defaultRoute: false,
     carrier: false,
-    renewalMs: 5000,
+    renewalMs: 10_000,
     ...more,
   },
 });
@@ -33,7 +33,7 @@ const uplinkOf = (more: Record<string, string | number | boolean> = {}) => ({
   name: 'uplink',
   canKill: false,
   proves: 'traffic',
-  fields: { families: 'auto', carrier: false, renewalMs: 5000, ...more },
+  fields: { families: 'auto', carrier: false, renewalMs: 10_000, ...more },
 });
 const link = uplinkOf();
 const programOf = (name: string, fields: Record<string, string>) => ({
@@ -148,6 +148,8 @@ test('every form of a resource', context => {
       - {link: {interface: eth2, default_route: dead, address: ignore, renewal: 0s}}
       - {uplink: {towards: [192.0.2.1, "2001:db8::1"], families: all, mark: 16, vrf: red, renewal: 1m}}
       - {uplink: {towards: "2001:db8::1"}}
+      - {uplink: {table: 201}}
+      - {uplink: {table: wan}}
     restart: ./script
     reboot: false
 `,
@@ -210,6 +212,8 @@ test('every form of a resource', context => {
           renewalMs: 60_000,
         }),
         uplinkOf({ towards6: '2001:db8::1' }),
+        uplinkOf({ table: '201' }),
+        uplinkOf({ table: 'wan' }),
       ],
       steps,
       rebootWhenFailed: false,

@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { type EvidenceSources, evidenceCollector, systemSources } from '../../src/evidence.js';
+import { openMonitor } from '../native/helpers.js';
 
 const minuteMs = 60_000;
 
@@ -35,10 +36,8 @@ class Place {
       procNet: this.directory,
       nowMs: () => this.nowMs,
       filters: async () => [],
-      interfaces: () => ({
-        lo: [{ address: '127.0.0.1', internal: true } as os.NetworkInterfaceInfo],
-        eth0: [{ address: '', cidr: this.address, internal: false } as os.NetworkInterfaceInfo],
-      }),
+      held: async () => [],
+      addresses: () => [`eth0 ${this.address}`],
       ...more,
     };
   }
@@ -77,12 +76,12 @@ describe('evidence', () => {
   it('of many that are seen alive at once is one picture, of a later one another', async t => {
     const place = new Place(t);
     let looks = 0;
-    const { interfaces } = place.sources();
+    const { addresses } = place.sources();
     const counted = () => {
       looks++;
-      return interfaces();
+      return addresses();
     };
-    const collector = evidenceCollector(place.sources({ interfaces: counted }));
+    const collector = evidenceCollector(place.sources({ addresses: counted }));
     for (let n = 0; n < 100; n++) await collector.collect(`r${n}`, 'alive');
     assert.equal(looks, 1);
     place.nowMs += 1000;
@@ -106,11 +105,8 @@ describe('evidence', () => {
     );
     fs.appendFileSync(`${place.directory}/route`, `${rest.join('\n')}\n`);
     for (let n = 0; n < 50; n++) place.say(`eth0: Link is Down ${n}`);
-    const many = Array.from(
-      { length: 50 },
-      () => ({ cidr: 'fd00::1/64', internal: false }) as os.NetworkInterfaceInfo,
-    );
-    const collector = evidenceCollector(place.sources({ interfaces: () => ({ eth0: many }) }));
+    const many = Array(50).fill('eth0 fd00::1/64');
+    const collector = evidenceCollector(place.sources({ addresses: () => many }));
     await collector.collect('tcpip', 'alive');
     const { kernel, addresses, routes } = await collector.collect('tcpip', 'before');
     assert.deepEqual([kernel.length, addresses.length, routes.length], [20, 20, 20]);
@@ -123,7 +119,7 @@ describe('evidence', () => {
     const collector = evidenceCollector(
       place.sources({
         kernelLog: `${place.directory}/nothing`,
-        interfaces: () => {
+        addresses: () => {
           throw new Error('EMFILE');
         },
       }),
@@ -134,8 +130,10 @@ describe('evidence', () => {
     assert.deepEqual(routes, alive.routes);
   });
 
-  it('of this machine has words for its own network', async () => {
-    const { addresses, routes } = await evidenceCollector(systemSources).collect('tcpip', 'after');
+  it('of this machine has words for its own network', async t => {
+    const { monitor } = openMonitor(t);
+    const sources = systemSources(() => monitor.addresses());
+    const { addresses, routes } = await evidenceCollector(sources).collect('tcpip', 'after');
     for (const address of addresses) assert.match(address, /^\S+ [0-9a-f:.]+\/\d+$/);
     for (const route of routes)
       assert.match(route, /^(default|[0-9a-f:.]+\/\d+)( via [0-9a-f:.]+)? dev \S+( metric \d+)?$/);

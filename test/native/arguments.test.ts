@@ -23,6 +23,7 @@ const wrongArguments: [string, unknown[], RegExp][] = [
   ['watch', ['r', [{ kind: 'uplink', carrier: 'yes' }]], /carrier: expected true or false/],
   ['watch', ['r', [{ kind: 'uplink', families: '5' }]], /families: expected auto, any, all, 4 or 6/],
   ['watch', ['r', [{ kind: 'uplink', towards4: '::1' }]], /towards4: expected an IPv4 address/],
+  ['watch', ['r', [{ kind: 'uplink', table: '7', mark: 7 }]], /table: expected it without mark and vrf/],
   [
     'watch',
     ['r', [{ kind: 'link', interface: 'a', address: 'must' }]],

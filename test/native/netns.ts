@@ -13,9 +13,12 @@ export class Netns {
   readonly #waiting: { resolve: (result: unknown) => void; reject: (error: Error) => void }[] = [];
   readonly #host;
 
-  constructor(test: TestContext) {
+  /** @param pid The monitor is to be in the network namespace of this process, and not in a new one. */
+  constructor(test: TestContext, pid?: number) {
     const program = fileURLToPath(new URL('netns-host.js', import.meta.url));
-    this.#host = spawn('unshare', ['-n', process.execPath, program], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const enter = pid === undefined ? ['unshare', '-n'] : ['nsenter', '--target', `${pid}`, '--net'];
+    const [command = '', ...args] = [...enter, process.execPath, program];
+    this.#host = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     createInterface({ input: this.#host.stdout }).on('line', line =>
       this.#onAnswer(JSON.parse(line) as Answer),
     );

@@ -1,30 +1,14 @@
 /** What carries the traffic, on networks that route in different ways: alive when it is, dead when it dies, and named as what it is. */
 import assert from 'node:assert/strict';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import type { SensorSpec } from '../../native/index.js';
 import { signalIfAlive } from '../lab/proc.js';
 import { atEnd, shell } from './helpers.js';
 import { needsNetworkNamespaces } from './needs.js';
-import { Netns } from './netns.js';
+import { networkOf, route, standby, veth, wan0, wwan0 } from './networks.js';
 
 const skip = needsNetworkNamespaces();
 const uplink: SensorSpec = { kind: 'uplink' };
-
-const veth = (name: string) =>
-  `ip link add ${name} type veth peer name far-${name}; ip link set far-${name} up; ip link set ${name} up
-  until ip link show ${name} | grep -q 'state UP'; do sleep 0.01; done`;
-const wan0 = `${veth('wan0')}; ip addr add 10.0.0.2/24 dev wan0`;
-const wwan0 = `${veth('wwan0')}; ip addr add 10.1.0.2/24 dev wwan0`;
-const route = 'ip route add default via 10.0.0.1';
-const standby = 'ip route add default via 10.1.0.1 metric 700';
-
-/** Without IPv6, of which the kernel would tell late, where nobody asks for it. */
-async function networkOf(test: TestContext, setup: string, families: 4 | 6 = 4): Promise<Netns> {
-  const netns = new Netns(test);
-  const off = families === 6 ? '' : 'echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6;';
-  await netns.sh(`${off} ip link set lo up; ${setup}`);
-  return netns;
-}
 
 interface Kind {
   readonly what: string;
@@ -37,6 +21,7 @@ interface Kind {
   readonly deaths: readonly (readonly [script: string, reason: string])[];
 }
 
+const byTable: SensorSpec = { kind: 'uplink', table: '201' };
 const taken = ['ip link set wan0 down', 'interface_down'] as const;
 const gone = ['ip link del wan0', 'interface_gone'] as const;
 
@@ -96,6 +81,50 @@ const kinds: readonly Kind[] = [
     deaths: [taken, gone, ['ip route del 128.0.0.0/1', 'no_default_route']],
   },
   {
+    what: 'a table of choice, whatever main says',
+    setup: `${wan0}; ${wwan0}; ip route add default via 10.1.0.1
+      ip route add default via 10.0.0.1 table 201; ip rule add priority 100 from 10.0.0.0/24 lookup 201`,
+    sensor: byTable,
+    deaths: [
+      taken,
+      gone,
+      ['ip rule del priority 100', 'no_default_route'],
+      ['ip route flush table 201', 'no_default_route'],
+      ['ip route replace unreachable default table 201', 'no_default_route'],
+      ['ip addr flush dev wan0', 'no_address'],
+    ],
+  },
+  {
+    what: 'halves in a table of choice',
+    setup: `${wan0}; ip rule add fwmark 7 lookup 201
+      ip route add 0.0.0.0/1 via 10.0.0.1 table 201; ip route add 128.0.0.0/1 via 10.0.0.1 table 201`,
+    sensor: byTable,
+    deaths: [gone, ['ip route del 128.0.0.0/1 table 201', 'no_default_route']],
+  },
+  {
+    what: 'a nexthop object in a table of choice',
+    setup: `${wan0}; ip nexthop add id 7 via 10.0.0.1 dev wan0; ip route add default nhid 7 table 201; ip rule add fwmark 7 lookup 201`,
+    sensor: byTable,
+    deaths: [taken, ['ip nexthop del id 7', 'no_default_route']],
+  },
+  {
+    what: 'IPv6 in a table of choice',
+    setup: `${veth('wan0')}; ip addr add 2001:db8::2/64 dev wan0 nodad
+      ip -6 route add default via fe80::1 dev wan0 table 201; ip -6 rule add fwmark 7 lookup 201`,
+    sensor: byTable,
+    families: 6,
+    deaths: [taken, ['ip -6 route flush table 201', 'no_default_route']],
+  },
+  {
+    what: 'a macvlan, of which its NIC is all that tells',
+    setup: `${veth('nic0')}; ip link add link nic0 name wan0 type macvlan mode bridge; ip link set wan0 up
+      ip addr add 10.0.0.2/24 dev wan0; ${route}`,
+    deaths: [
+      ['ip link set nic0 down', 'lower_down'],
+      ['ip link del nic0', 'interface_gone'],
+    ],
+  },
+  {
     what: 'several metrics: the least one carries',
     setup: `${wan0}; ${wwan0}; ip route add default via 10.0.0.1 metric 900; ip route add default via 10.1.0.1 metric 50`,
     carries: 'wwan0',
@@ -115,7 +144,7 @@ describe('an uplink', { skip }, () => {
         assert.deepEqual([down.reason, down.interface], [reason, carries]);
         assert.equal(
           down.graceMs,
-          reason.startsWith('no_') ? 5000 : undefined,
+          reason.startsWith('no_') ? 10_000 : undefined,
           'what may be renewed is borne',
         );
         assert.equal((await netns.snapshot('r'))[0]?.state, 'down');
@@ -187,7 +216,7 @@ describe('an uplink', { skip }, () => {
     await netns.armReflex('r', shell('reflex', ':'), ['gone', 'exited']);
     await netns.sh('ip route del default');
     const lost = await netns.recorder.state('down');
-    assert.deepEqual([lost.reason, lost.reflex, lost.graceMs], ['no_default_route', undefined, 5000]);
+    assert.deepEqual([lost.reason, lost.reflex, lost.graceMs], ['no_default_route', undefined, 10_000]);
     await netns.sh('ip link del wan0');
     const dead = await netns.recorder.state('down', 2);
     assert.deepEqual([dead.reason, dead.reflex, dead.graceMs], ['interface_gone', 'reflex', undefined]);
@@ -249,7 +278,7 @@ describe('an uplink', { skip }, () => {
         ['up', 'up'],
       );
       for (const { state, graceMs } of netns.recorder.all('sensor'))
-        if (state === 'down') assert.equal(graceMs, 5000);
+        if (state === 'down') assert.equal(graceMs, 10_000);
     });
 });
 
@@ -258,7 +287,7 @@ const stack = `
   ip tuntap add tap0 mode tap; ip addr add 10.0.0.2/24 dev tap0; ip link set tap0 up
   cd "$(mktemp -d)"
   perl -e '$| = 1; open(F, "+<", "/dev/net/tun") or die; my $request = pack("Z16 S x22", "tap0", 0x1002); ioctl(F, 0x400454ca, $request) or die; print $$; sleep 1000' >pid 2>&1 </dev/null &
-  until ip link show tap0 | grep -q LOWER_UP; do sleep 0.01; done
+  until ip link show tap0 | grep -q LOWER_UP && test -s pid; do sleep 0.01; done
   ${route}; cat pid; rm -r "$PWD"`;
 
 describe('a stack in a process behind a tap that stays', { skip }, () => {
@@ -266,6 +295,7 @@ describe('a stack in a process behind a tap that stays', { skip }, () => {
     it(`is dead at once when that ends, and the reflex is set off (${sensor.kind})`, async test => {
       const netns = await networkOf(test, ':');
       const pid = Number(await netns.sh(stack));
+      assert.ok(pid > 1, 'to 0 a signal would end the tests themselves');
       atEnd(test, () => signalIfAlive(pid, 'SIGKILL'));
       const [alive] = await netns.watch('r', [sensor]);
       assert.deepEqual([alive?.state, alive?.interface], ['up', 'tap0']);

@@ -87,6 +87,9 @@ export class FakeWatcher implements Watcher {
   network(): NetworkCounters {
     return quietNetwork;
   }
+  addresses(): readonly string[] {
+    return [];
+  }
   async ping(): Promise<void> {}
   close(): void {
     this.calls.push('close');

@@ -40,11 +40,12 @@ describe('this boot', () => {
   const shell = kthreadd.replace('kthreadd', 'kthreadd) (').replace('2129984', '4194304');
 
   it('is that of the kernel where its threads are to be seen, or PID 1 is hidden', context => {
-    const kernels = { id: kernelId, beganMs: 0 };
+    const kernels = { id: kernelId, beganMs: 0, isContainer: false };
     assert.deepEqual(thisBoot(proc(context, { 1: init(24), 2: kthreadd })), kernels);
     // A time namespace shifts the start of everything.
     assert.deepEqual(thisBoot(proc(context, { 1: init(8_640_024), 2: kthreadd })), kernels);
-    assert.deepEqual(thisBoot(proc(context, {})), kernels);
+    // Whose it is cannot be seen: rather none of ours to reset.
+    assert.deepEqual(thisBoot(proc(context, {})), { ...kernels, isContainer: true });
   });
 
   it('is its own in a container, another one at each of its boots', context => {

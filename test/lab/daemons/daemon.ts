@@ -10,8 +10,6 @@ export interface Reload {
   /** For sh -e; $MAIN is the pid that sockmon watches, $UNIT the unit. */
   readonly command: string;
   readonly sees: Sight;
-  /** What is seen at other times of the same. */
-  readonly also?: Sight;
 }
 
 /** Something else that the table says of a daemon. */

@@ -95,7 +95,7 @@ export class Machine {
 
   /** Where a path of the machine is, seen from outside. */
   path(inside: string): string {
-    return join('/proc', String(this.leader()), 'root', inside);
+    return join('/proc', String(this.pid), 'root', inside);
   }
 
   write(path: string, text: string): void {
@@ -108,7 +108,7 @@ export class Machine {
   async sh(script: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
     const words = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     const command = ['env', ...words, 'sh', '-ec', script];
-    const enter = ['--target', String(this.leader()), '--all', '--', ...command];
+    const enter = ['--target', String(this.pid), '--all', '--', ...command];
     const { stdout } = await execute('nsenter', enter, { maxBuffer: 1 << 24, timeout: 120_000 });
     return stdout;
   }
@@ -123,7 +123,7 @@ export class Machine {
   }
 
   /** The pid of its PID 1, outside. */
-  private leader(): number {
+  get pid(): number {
     const nspawn = childOf(this.machine?.pid ?? 0);
     const leader = childOf(nspawn);
     const [outer, inner] = [nspawn, leader].map(pid => readlinkSync(`/proc/${pid}/ns/pid`));

@@ -18,7 +18,7 @@ export const tunnels: readonly Daemon[] = [
         'dev tun9\ndev-type tun\nifconfig 10.8.0.1 10.8.0.2\nlocal 127.0.0.1\nsecret /etc/openvpn/lab.key\ncipher AES-256-CBC\npersist-tun\npersist-key\n',
     },
     watch: ['[{process: {pidfile: /run/openvpn/lab.pid, name: openvpn}}, {link: tun9}]'],
-    reloads: [signal('USR1'), { ...signal('HUP', 'replaced'), also: 'outage' }],
+    reloads: [signal('USR1'), signal('HUP', 'outage')],
     claims: [
       {
         says: '/run/openvpn/NAME.pid by `openvpn@NAME`, none by `openvpn-client@NAME`',

@@ -35,6 +35,7 @@ struct FakeSys : Sys {
   std::function<ssize_t()> on_sendto;
   std::function<void()> on_sync;
   std::function<int()> on_reboot;
+  std::function<int()> on_reset;
   std::function<int(int)> on_socket;
   std::function<int(int, const sockaddr*, socklen_t)> on_connect;
   std::function<int(int option, void* value)> on_getsockopt;
@@ -87,12 +88,17 @@ struct FakeSys : Sys {
     const ssize_t result = on_sendto ? on_sendto() : kReal;
     return result != kReal ? result : Sys::sendto(fd, data, size, flags, to, to_size);
   }
-  /// These two never reach the machine.
+  /// These three never reach the machine.
   void sync() override {
     if (on_sync) on_sync();
   }
   int reboot() override {
     if (on_reboot) return on_reboot();
+    errno = EPERM;
+    return -1;
+  }
+  int reset() override {
+    if (on_reset) return on_reset();
     errno = EPERM;
     return -1;
   }
@@ -220,7 +226,9 @@ void test_netlink();
 void test_network_store();
 void test_network_property();
 void test_link_judge();
+void test_uplink_table();
 void test_link_hub();
+void test_kernel_lock();
 void test_stack();
 void test_output();
 void test_run();
@@ -235,5 +243,6 @@ void test_unit_group();
 void test_unit();
 void test_notify();
 void test_reboot();
+void test_write_now();
 
 }  // namespace sockmon

@@ -33,13 +33,22 @@ std::unique_ptr<LinkJudge> named(const char* interface) {
   return std::make_unique<NamedLinkJudge>(spec);
 }
 
+/// As Monitor::watch has it read before it asks a sensor.
+void begin(LinkHub& hub, Reactor& reactor) {
+  hub.begin();
+  run_until(reactor, [&] { return hub.knows(); });
+}
+
 struct World {
   FakeSys sys;
   Reactor reactor{sys, no_errors};
   LinkHub hub{reactor};
   Counter counter;
 
-  World() { hub.subscribe(&counter); }
+  World() {
+    begin(hub, reactor);
+    hub.subscribe(&counter);
+  }
   ~World() { hub.unsubscribe(&counter); }
 };
 
@@ -54,7 +63,8 @@ void lost_messages_make_it_read_anew() {
     return FakeSys::kReal;
   };
   world.hub.on_ready();
-  CHECK(calls > 3 && world.counter.states == 1);
+  run_until(world.reactor, [&] { return world.counter.states == 1; });
+  CHECK(calls > 3);
 }
 
 void a_flood_of_nothing_is_not_read_anew() {
@@ -70,6 +80,7 @@ void a_failed_dump_is_told_and_tried_again() {
   world.sys.on_socket = [&](int domain) { return domain == AF_NETLINK && left-- > 0 ? fail(EMFILE) : FakeSys::kReal; };
   world.sys.on_recv = [lost = true](int) mutable -> ssize_t { return std::exchange(lost, false) ? fail(ENOBUFS) : FakeSys::kReal; };
   world.hub.on_ready();
+  run_until(world.reactor, [&] { return !world.counter.faults.empty(); });
   CHECK(world.counter.faults == std::vector<std::string>{"EMFILE"} && world.counter.states == 0);
   run_until(world.reactor, [&] { return world.counter.states == 1; });
 }
@@ -83,6 +94,7 @@ void a_sensor_without_netlink_says_so_and_is_not_taken_for_absent() {
   LinkSensor sensor(reactor, hub, host, named("lo"), kRenewalMs);
   const SensorReport report = sensor.start();
   CHECK(report.state == SensorState::unknown && !report.detail.empty());
+  run_until(reactor, [&] { return !host.faults.empty(); });
   CHECK(host.faults.size() == 1 && host.faults[0].code == "EPERM");
   CHECK(sensor.snapshot().state == SensorState::unknown && host.reports.empty());
 }
@@ -100,6 +112,7 @@ void what_is_refused_at_start_is_tried_again(int allowed) {
   RecordingHost hosts[2];
   LinkSensor first(reactor, hub, hosts[0], named("lo"), kRenewalMs), second(reactor, hub, hosts[1], named("lo"), kRenewalMs);
   CHECK(first.start().state == SensorState::unknown && second.start().state == SensorState::unknown);
+  run_until(reactor, [&] { return !hosts[0].faults.empty() && !hosts[1].faults.empty(); });
   CHECK(hosts[0].faults[0].active && hosts[1].faults[0].active);
   refuses = false;
   run_until(reactor, [&] { return !hosts[0].reports.empty() && !hosts[1].reports.empty(); });
@@ -123,11 +136,34 @@ void an_uplink_that_cannot_be_asked_for_is_asked_for_again() {
   CHECK(host.reports[0].state != SensorState::unknown && !host.faults.back().active);
 }
 
+/// Of loopback, so that the network of this machine has it.
+struct ExpiringRouter final : Router {
+  int asked = 0;
+  std::optional<Path> find(const RouteQuery&) override {
+    if (asked++ > 0) return std::nullopt;
+    return Path{1, {}, *parse_address("2001:db8::7"), 10};
+  }
+};
+
+void a_route_that_expires_in_silence_is_asked_for_then() {
+  World world;
+  UplinkSpec spec;
+  spec.towards6 = *parse_address("2001:db8::1");
+  spec.families = UplinkSpec::Families::v6;
+  RecordingHost host;
+  ExpiringRouter router;
+  LinkSensor sensor(world.reactor, world.hub, host, std::make_unique<UplinkJudge>(spec, router), kRenewalMs);
+  CHECK(sensor.start().state == SensorState::up);
+  run_until(world.reactor, [&] { return !host.reports.empty(); });
+  CHECK(host.reports[0].state == SensorState::down && host.reports[0].reason == &kNoDefaultRoute);
+}
+
 void a_sensor_reads_the_real_network() {
   Reactor reactor(real_sys(), no_errors);
   LinkHub hub(reactor);
   RecordingHost host;
   LinkSensor sensor(reactor, hub, host, named("lo"), kRenewalMs);
+  begin(hub, reactor);
   const SensorReport report = sensor.start();
   CHECK(report.interface == "lo" && report.carrier.has_value());
   CHECK(sensor.snapshot().state == report.state && host.reports.empty() && host.faults.empty());
@@ -168,11 +204,48 @@ void a_link_that_goes_down_is_told_as_gone_when_it_is_being_deleted() {
       LinkHub hub(reactor);
       RecordingHost host;
       LinkSensor sensor(reactor, hub, host, named("wan0"), kRenewalMs);
+      begin(hub, reactor);
       CHECK(sensor.start().state == SensorState::up);
       ip(deleted ? "link del wan0" : "link set wan0 down");
       run_until(reactor, [&] { return !host.reports.empty(); });
       CHECK(host.order == (std::vector<std::string>{"died", "report"}));
       CHECK(host.reports[0].reason == (deleted ? &kInterfaceGone : &kInterfaceDown));
+    });
+  }
+}
+
+/// Answers as it did before, as the kernel does between its message and the deed.
+struct LateRouter final : Router {
+  Router& kernel;
+  std::optional<Path> before;
+  bool is_late = false;
+
+  explicit LateRouter(Router& kernel) : kernel(kernel) {}
+  std::optional<Path> find(const RouteQuery& query) override {
+    if (!std::exchange(is_late, false)) before = kernel.find(query);
+    return before;
+  }
+};
+
+void what_the_kernel_has_told_before_it_was_done_is_asked_for_again() {
+  for (const char* loss : {"route del default", "addr del 192.0.2.2/24 dev wan0"}) {
+    in_a_namespace([loss] {
+      // At rest: no later message has it looked at again.
+      CHECK(system("off=/proc/sys/net/ipv6/conf/default/disable_ipv6; [ ! -e $off ] || echo 1 >$off") == 0);
+      make_wan();
+      CHECK(system("for name in wan0 far0; do until ip link show $name | grep -q 'state UP'; do sleep 0.01; done; done") == 0);
+      Reactor reactor(real_sys(), no_errors);
+      LinkHub hub(reactor);
+      LateRouter router(hub.router());
+      UplinkSpec spec;
+      spec.towards4 = *parse_address("198.51.100.1");
+      RecordingHost host;
+      LinkSensor sensor(reactor, hub, host, std::make_unique<UplinkJudge>(spec, router), kRenewalMs);
+      CHECK(sensor.start().state == SensorState::up);
+      router.is_late = true;
+      ip(loss);
+      run_until(reactor, [&] { return !host.reports.empty(); });
+      CHECK(!router.is_late && host.reports[0].state == SensorState::down && host.reports[0].reason->nature == Nature::unreachable);
     });
   }
 }
@@ -192,6 +265,7 @@ void a_kernel_that_holds_its_lock_keeps_no_report_back() {
     LinkHub hub(reactor);
     RecordingHost host;
     LinkSensor sensor(reactor, hub, host, named("wan0"), kRenewalMs);
+    begin(hub, reactor);
     CHECK(sensor.start().state == SensorState::up);
     is_held = true;
     ip("link set wan0 down");
@@ -280,6 +354,7 @@ void an_audit_puts_right_what_no_message_has_told() {
     cadence.recheck_ms = 20;
     LinkHub hub(reactor, cadence);
     Counter counter;
+    begin(hub, reactor);
     hub.subscribe(&counter);
     const auto count = [&] { return hub.counters(); };
     // A message, then an audit that finds nothing.
@@ -321,8 +396,10 @@ void test_link_hub() {
   what_is_refused_at_start_is_tried_again(0);
   what_is_refused_at_start_is_tried_again(1);
   an_uplink_that_cannot_be_asked_for_is_asked_for_again();
+  a_route_that_expires_in_silence_is_asked_for_then();
   a_sensor_reads_the_real_network();
   a_link_that_goes_down_is_told_as_gone_when_it_is_being_deleted();
+  what_the_kernel_has_told_before_it_was_done_is_asked_for_again();
   a_kernel_that_holds_its_lock_keeps_no_report_back();
   what_follows_by_a_rule_is_confirmed_and_what_is_refuted_is_put_right();
   a_long_table_is_read_as_far_as_it_must_be();

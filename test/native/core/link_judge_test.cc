@@ -1,53 +1,9 @@
 #include "sensors/link_judge.h"
 
-#include "link_net.h"
-#include "sensors/named_link.h"
-#include "sensors/uplink_judge.h"
+#include "link_watch.h"
 
 namespace sockmon {
 namespace {
-
-NamedLinkSpec named(bool carrier = false) {
-  NamedLinkSpec spec;
-  spec.interface = "eth0";
-  spec.carrier = carrier;
-  return spec;
-}
-
-UplinkSpec uplink(UplinkSpec::Families families = UplinkSpec::Families::automatic) {
-  UplinkSpec spec;
-  spec.towards4 = *parse_address("192.0.2.1");
-  spec.towards6 = *parse_address("2001:db8::1");
-  spec.families = families;
-  return spec;
-}
-
-/// A judge with the life of what it means, as a sensor has them.
-struct Watch {
-  NetRouter router;
-  std::unique_ptr<LinkJudge> judge;
-  LinkLife life;
-
-  explicit Watch(NamedLinkSpec spec) : judge(std::make_unique<NamedLinkJudge>(std::move(spec))) {}
-  explicit Watch(UplinkSpec spec) : judge(std::make_unique<UplinkJudge>(std::move(spec), router)) {}
-
-  const LinkVerdict& next(const Net& net) {
-    router.net = net;
-    LinkSight sight = judge->look(net, life.is_up());
-    if (sight.index != life.verdict().index) life.moves();
-    return life.next(std::move(sight));
-  }
-  const LinkVerdict& verdict() const { return life.verdict(); }
-};
-
-bool down(const LinkVerdict& verdict, const Reason& reason) {
-  return verdict.state == SensorState::down && verdict.reason == &reason;
-}
-bool up(const LinkVerdict& verdict) { return verdict.state == SensorState::up && !verdict.reason; }
-bool waiting(const LinkVerdict& verdict, const Reason& reason) {
-  return verdict.state == SensorState::up && verdict.reason == &reason;
-}
-bool absent(const LinkVerdict& verdict) { return verdict.state == SensorState::absent; }
 
 NamedLinkSpec with_route() {
   NamedLinkSpec spec = named();
@@ -263,6 +219,44 @@ void what_stands_on_taps_alone_goes_with_them() {
   CHECK(up(empty.next(bridge.without_carrier())));
 }
 
+void what_stands_on_a_nic_that_is_taken_down_is_dead() {
+  Net net;
+  net.at(2).kind = "macvlan";
+  net.at(2).lower = 9;
+  Link vlan = Net::link(9, "nic0.7", "vlan");
+  vlan.lower = 10;
+  const Net whole = net.with(vlan).with(Net::link(10, "nic0"));
+  const auto with = [&](unsigned vlan_flags, unsigned nic_flags) {
+    Net changed = whole.without_carrier();
+    changed.at(9).flags = vlan_flags;
+    changed.at(10).flags = nic_flags;
+    return changed;
+  };
+  for (const bool is_named : {true, false}) {
+    Watch watch = is_named ? Watch(named()) : Watch(uplink());
+    CHECK(up(watch.next(whole)));
+    // A cable is pulled.
+    CHECK(up(watch.next(with(IFF_UP, IFF_UP))) && !watch.verdict().carrier && up(watch.next(whole)));
+    CHECK(down(watch.next(with(0, 0)), kLowerDown) && up(watch.next(whole)));
+    CHECK(down(watch.next(with(IFF_UP, 0)), kLowerDown) && up(watch.next(whole)));
+    // It goes down before it is told what that means to those above.
+    Net first = whole;
+    first.at(10).flags = 0;
+    CHECK(up(watch.next(first)) && watch.verdict().carrier);
+  }
+  // In another namespace nobody can look; the ports of a bridge come and go.
+  Net elsewhere = with(0, 0);
+  elsewhere.at(2).lower_elsewhere = true;
+  Watch watch(named());
+  CHECK(up(watch.next(elsewhere)));
+  Net bridge;
+  bridge.at(2).kind = "bridge";
+  Link port = Net::link(9, "c0", "veth", 0);
+  port.master = 2;
+  Watch lan(named());
+  CHECK(up(lan.next(bridge)) && up(lan.next(bridge.without_carrier().with(port))));
+}
+
 void the_kernel_says_which_link_carries() {
   Watch watch{uplink()};
   watch.next(Net().with_backup());
@@ -316,6 +310,23 @@ void an_address_that_a_client_gave_itself_is_no_uplink() {
   }
 }
 
+void what_a_router_has_advertised_holds_for_a_time() {
+  Net v6 = Net().with_ipv6();
+  v6.addresses.erase(v6.addresses.begin());
+  v6.routes.erase(v6.routes.begin());
+  Watch watch{uplink()};
+  watch.router.net = v6;
+  const auto lasts = [&](const Net& net) { return watch.judge->look(net, true).lasts_ms; };
+  CHECK(std::isinf(lasts(v6)));
+  watch.router.lasts_ms = 5000;
+  CHECK(lasts(v6) == 5000);
+  // The kernel revives it without a word, as long as it has not been collected.
+  watch.router.expired = true;
+  CHECK(std::isfinite(lasts(v6)) && watch.judge->look(v6, true).missing == &kNoDefaultRoute);
+  CHECK(std::isinf(lasts(v6.without_route())));
+  CHECK(std::isinf(lasts(v6)));
+}
+
 void families_are_judged_as_the_owner_says() {
   using Families = UplinkSpec::Families;
   const Net v4, both = Net().with_ipv6();
@@ -350,6 +361,26 @@ void the_packets_that_are_meant_are_asked_for() {
   CHECK(absent(watch.next(Net())) && watch.router.asked.empty());
   CHECK(up(watch.next(Net().with(Net::link(9, "red", "vrf")))));
   CHECK(watch.router.asked.size() == 1 && watch.router.asked[0].mark == 0x10 && watch.router.asked[0].vrf == 9);
+}
+
+void the_families_that_carry_are_told_where_either_is_enough() {
+  using Families = UplinkSpec::Families;
+  using Names = std::vector<std::string>;
+  const auto carrying = [](UplinkSpec spec, const Net& net) {
+    Watch watch{std::move(spec)};
+    watch.next(net);
+    return watch.judge->families(net);
+  };
+  const Net both = Net().with_ipv6();
+  CHECK(carrying(uplink(Families::any), both) == (Names{"IPv4", "IPv6"}) && carrying(uplink(Families::any), Net()) == Names{"IPv4"});
+  CHECK(carrying(uplink(Families::any), both.without_interface()) == Names{});
+  for (const Families families : {Families::automatic, Families::all, Families::v4, Families::v6})
+    CHECK(!carrying(uplink(families), both));
+  UplinkSpec one = uplink(Families::any);
+  one.towards6 = {};
+  CHECK(!carrying(one, both));
+  Watch named_watch(named());
+  CHECK(!named_watch.judge->families(both));
 }
 
 void addresses_come_and_go_in_silence() {
@@ -398,12 +429,15 @@ void test_link_judge() {
   up_without_carrier_from_the_start_is_excused();
   a_tap_without_a_carrier_has_lost_its_stack();
   what_stands_on_taps_alone_goes_with_them();
+  what_stands_on_a_nic_that_is_taken_down_is_dead();
   the_kernel_says_which_link_carries();
   an_unusable_route_does_not_take_over();
   an_address_may_stand_on_another_link();
   an_address_that_a_client_gave_itself_is_no_uplink();
+  what_a_router_has_advertised_holds_for_a_time();
   families_are_judged_as_the_owner_says();
   the_packets_that_are_meant_are_asked_for();
+  the_families_that_carry_are_told_where_either_is_enough();
   addresses_come_and_go_in_silence();
   only_what_may_make_a_difference_is_looked_at();
 }

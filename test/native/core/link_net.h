@@ -117,6 +117,9 @@ struct NetRouter final : Router {
   Net net;
   std::vector<RouteQuery> asked;
   int error = 0;
+  /// IPv6 routes are there and not used, as the kernel has those that have expired.
+  bool expired = false;
+  double lasts_ms = INFINITY;
 
   std::optional<Path> find(const RouteQuery& query) override {
     asked.push_back(query);
@@ -125,8 +128,9 @@ struct NetRouter final : Router {
     for (const Net::Way& way : net.routes) {
       if (way.family == query.to.family && (best == nullptr || way.metric < best->metric)) best = &way;
     }
-    if (best == nullptr) return std::nullopt;
+    if (best == nullptr || (expired && best->family == AF_INET6)) return std::nullopt;
     Path path;
+    if (best->family == AF_INET6) path.lasts_ms = lasts_ms;
     path.link = best->interface;
     for (const auto& [interface, text] : net.addresses) {
       const IpAddress address = *parse_address(text);

@@ -52,7 +52,9 @@ int main(int argc, char** argv) {
       {"network_store", sockmon::test_network_store},
       {"network_property", sockmon::test_network_property},
       {"link_judge", sockmon::test_link_judge},
+      {"uplink_table", sockmon::test_uplink_table},
       {"link_hub", sockmon::test_link_hub},
+      {"kernel_lock", sockmon::test_kernel_lock},
       {"stack", sockmon::test_stack},
       {"output", sockmon::test_output},
       {"run", sockmon::test_run},
@@ -67,6 +69,7 @@ int main(int argc, char** argv) {
       {"unit", sockmon::test_unit},
       {"notify", sockmon::test_notify},
       {"reboot", sockmon::test_reboot},
+      {"write_now", sockmon::test_write_now},
   };
   bool is_known = argc == 1;
   for (const auto& test : tests) {
