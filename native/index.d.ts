@@ -281,10 +281,9 @@ export class Monitor {
  * and when SOCKMON_TEST_NO_REBOOT is 1; ETIMEDOUT where a driver holds it up.
  * @param mayReset not in a container: that would reset the host.
  */
-export function reboot(): never;
+export function reboot(mayReset: boolean): never;
 /** _exit(2): ends the process without waiting for any of its threads. What is to be written must have been. */
 export function exitNow(status: number): never;
-export function reboot(mayReset: boolean): never;
 /** Sends a message of sd_notify(3) to NOTIFY_SOCKET, without waiting. False when that is not set, or nobody takes it. */
 export function notify(message: string): boolean;
 /**
