@@ -288,20 +288,27 @@ export class Attempt {
         this.#askInTime();
         return;
       }
-      this.#unacknowledged.asked();
-      this.#client?.sendPing();
+      this.#ask();
     }, inMs);
     this.#askTimer.unref();
   }
 
+  #ask(): void {
+    this.#unacknowledged.asked();
+    this.#client?.sendPing();
+  }
+
   #answered(): void {
-    const overdue = this.#unacknowledged.answered(performance.now());
-    if (overdue === null || this.#over) {
-      this.#askInTime();
-      return;
-    }
+    const verdict = this.#unacknowledged.answered(performance.now());
+    if (this.#over) return;
+    if (verdict === 'ask again') this.#ask();
+    else if (verdict === 'in order') this.#askInTime();
+    else this.#giveUp(verdict.topic);
+  }
+
+  #giveUp(topic: string | null): void {
     this.#facts.isPassedOver = true;
-    this.passedOver = overdue.topic;
+    this.passedOver = topic;
     const { stream } = this.#client as MqttClient;
     stream.end(goodBye);
     const timer = setTimeout(() => stream.destroy(), goodByeMs);

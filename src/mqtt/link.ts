@@ -257,14 +257,14 @@ export class Link {
       return;
     }
     const end: End = { ending, words, livedMs: wasShaken ? null : livedMs, passedOver };
-    void this.#lookThenRetry(end);
+    void this.#lookThenRetry(end, attempt?.address ?? this.#address);
   }
 
   /** What the end alone does not tell, the port may. */
-  async #lookThenRetry(end: End): Promise<void> {
+  async #lookThenRetry(end: End, address: string | null): Promise<void> {
     const looking = new AbortController();
     this.#looking = looking;
-    const way = { endpoint: this.#endpoint, resolver: this.#resolver, address: this.#address };
+    const way = { endpoint: this.#endpoint, resolver: this.#resolver, address };
     const seen = await this.#port.look(way, end, looking.signal);
     if (this.#looking !== looking || this.#stopped) return;
     this.#looking = null;

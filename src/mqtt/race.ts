@@ -36,7 +36,7 @@ export function tellingError(errors: readonly Error[]): Error {
 }
 
 /**
- * @param targets At least one, the best first.
+ * @param targets The best first.
  * @param signal Ends it: every socket is destroyed.
  * @throws Error of connect(2) with its code; ETIMEDOUT when nobody answered in time.
  */
@@ -87,6 +87,7 @@ export function connectFirst(targets: readonly NetConnectOpts[], signal: AbortSi
     };
 
     if (signal.aborted) abort();
+    else if (targets.length === 0) reject(tellingError([]));
     else {
       signal.addEventListener('abort', abort);
       next();

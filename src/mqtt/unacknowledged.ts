@@ -3,10 +3,13 @@
 /** A broker on a slow disk or line takes seconds. */
 export const overdueMs = 10_000;
 
+const answersNeeded = 2;
+
 export class Unacknowledged {
   readonly #overdueMs: number;
   readonly #waiting = new Map<symbol, { readonly topic: string; readonly sentMs: number }>();
   #isAsked = false;
+  #answers = 0;
   #acknowledged = 0;
 
   constructor(afterMs: number = overdueMs) {
@@ -35,14 +38,20 @@ export class Unacknowledged {
   }
 
   /**
-   * A PINGRESP has come. A broker answers in order: what it was sent well before the question, it has read.
-   * @returns null: nothing is overdue. Else the topic, which is null where it has acknowledged nothing at all: then it is not the topic.
+   * A PINGRESP has come. A broker answers in order: what it was sent before the question, it has read. The first answer may be to a question of
+   * the keepalive that was asked earlier, so a second one is needed.
+   * @returns the topic that was passed over, null where the broker has acknowledged nothing at all, so that it is not the topic.
    */
-  answered(nowMs: number): { readonly topic: string | null } | null {
-    if (!this.#isAsked) return null;
+  answered(nowMs: number): 'in order' | 'ask again' | { readonly topic: string | null } {
+    if (!this.#isAsked) return 'in order';
     this.#isAsked = false;
     const oldest = this.#oldest();
-    if (oldest === undefined || nowMs - oldest.sentMs < this.#overdueMs) return null;
+    if (oldest === undefined || nowMs - oldest.sentMs < this.#overdueMs) {
+      this.#answers = 0;
+      return 'in order';
+    }
+    this.#answers += 1;
+    if (this.#answers < answersNeeded) return 'ask again';
     return { topic: this.#acknowledged === 0 ? null : oldest.topic };
   }
 

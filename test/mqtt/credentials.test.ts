@@ -1,6 +1,6 @@
 /** Passwords and certificates that are renewed on the disk count from the next connection on. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { describe, it, type TestContext } from 'node:test';
 import type { MqttSettings } from '../../src/core/policy.js';
 import { CredentialFiles } from '../../src/mqtt/credentials.js';
 import { MqttReporter } from '../../src/mqtt/reporter.js';
+import { clientCertificateLines, makeCertificates } from './certificates.js';
 import { eventually } from './eventually.js';
 import { skipWithoutMosquitto, startMosquitto } from './mosquitto.js';
 import { FakeTelling, MemoryLog, settingsFor } from './telling.js';
@@ -88,46 +89,13 @@ describe('renewed on the disk', { skip: skipWithoutMosquitto }, () => {
 
   it('a client certificate counts at the next connection', async t => {
     const folder = folderOf(t);
-    const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
-    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-    openssl(
-      ...[
-        'req',
-        '-x509',
-        ...key,
-        '-days',
-        '2',
-        '-subj',
-        '/CN=test ca',
-        '-keyout',
-        'ca.key',
-        '-out',
-        'ca.pem',
-      ],
-    );
-    for (const name of ['server', 'before', 'renewed']) {
-      const names = ['-addext', 'subjectAltName=IP:127.0.0.1'];
-      openssl(
-        ...['req', ...key, '-subj', `/CN=${name}`, ...names, '-keyout', `${name}.key`, '-out', `${name}.csr`],
-      );
-      openssl(
-        ...['x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial'],
-        ...['-copy_extensions', 'copy', '-days', '2', '-out', `${name}.pem`],
-      );
-    }
+    makeCertificates(folder, { server: 'IP:127.0.0.1', before: null, renewed: null });
     const place = (name: string): void => {
       for (const kind of ['pem', 'key'])
         copyFileSync(join(folder, `${name}.${kind}`), join(folder, `client.${kind}`));
     };
     place('before');
-    const lines = [
-      'allow_anonymous true',
-      `cafile ${folder}/ca.pem`,
-      `certfile ${folder}/server.pem`,
-      `keyfile ${folder}/server.key`,
-      'require_certificate true',
-      'use_identity_as_username true',
-    ];
+    const lines = [...clientCertificateLines(folder), 'use_identity_as_username true'];
     const broker = await startMosquitto({ lines });
     const secretFiles = {
       password: null,

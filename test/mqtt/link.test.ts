@@ -1,6 +1,5 @@
 /** The connection itself, against real brokers: versions, refusals, TLS, dead links, rivals. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import dns from 'node:dns';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -14,6 +13,7 @@ import { Aedes } from 'aedes';
 import type { MqttSettings } from '../../src/core/policy.js';
 import { startEmbeddedBroker } from '../../src/mqtt/embedded.js';
 import { MqttReporter } from '../../src/mqtt/reporter.js';
+import { clientCertificateLines, makeCertificates } from './certificates.js';
 import { eventually } from './eventually.js';
 import { Gate } from './gate.js';
 import { Listener } from './listener.js';
@@ -286,63 +286,15 @@ describe('a dead network', { skip: skipWithoutMosquitto }, () => {
 describe('TLS', { skip: skipWithoutMosquitto }, () => {
   let folder: string;
   const pem = (name: string) => readFileSync(join(folder, name));
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
 
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'sockmon-tls-'));
-    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-    openssl(
-      'req',
-      '-x509',
-      ...key,
-      '-days',
-      '2',
-      '-subj',
-      '/CN=test ca',
-      '-keyout',
-      'ca.key',
-      '-out',
-      'ca.pem',
-    );
-    for (const [name, extra] of [
-      ['server', ['-addext', 'subjectAltName=DNS:broker.test,DNS:localhost']],
-      ['client', []],
-    ] as const) {
-      openssl(
-        'req',
-        ...key,
-        '-subj',
-        `/CN=${name}`,
-        ...extra,
-        '-keyout',
-        `${name}.key`,
-        '-out',
-        `${name}.csr`,
-      );
-      const sign = [
-        '-CA',
-        'ca.pem',
-        '-CAkey',
-        'ca.key',
-        '-CAcreateserial',
-        '-copy_extensions',
-        'copy',
-        '-days',
-        '2',
-      ];
-      openssl('x509', '-req', '-in', `${name}.csr`, ...sign, '-out', `${name}.pem`);
-    }
+    makeCertificates(folder, { server: 'DNS:broker.test,DNS:localhost', client: null });
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   async function tlsBroker(t: TestContext) {
-    const lines = [
-      'allow_anonymous true',
-      `cafile ${folder}/ca.pem`,
-      `certfile ${folder}/server.pem`,
-      `keyfile ${folder}/server.key`,
-      'require_certificate true',
-    ];
+    const lines = clientCertificateLines(folder);
     const broker = await startMosquitto({ lines });
     t.after(() => broker.stop('SIGKILL'));
     return broker;

@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { endpointName, endpointOf } from '../../src/mqtt/endpoint.js';
+import { LeftOut } from '../../src/mqtt/left-out.js';
 import { type Message, Outbox, type Settled } from '../../src/mqtt/outbox.js';
 import { Replay } from '../../src/mqtt/replay.js';
 import { Refusals, refusalIsShortMs, retryDelayMs, type Trouble } from '../../src/mqtt/retry.js';
 import { topicsOf } from '../../src/mqtt/topics.js';
+import { overdueMs, Unacknowledged } from '../../src/mqtt/unacknowledged.js';
 import { FakeTelling, MemoryLog } from './telling.js';
 
 class Wire {
@@ -186,6 +188,46 @@ describe('retry', () => {
     refusals.connected();
     assert.deepEqual(refusals.refused(800_000), ['refused_after_work', 0]);
     assert.deepEqual(refusals.refused(801_000), ['refused_after_work', 1]);
+  });
+});
+
+describe('acknowledgements', () => {
+  /** When it asks, the answers to the first two questions, 10 s apart from the publish. */
+  function asked(all: Unacknowledged, nowMs: number) {
+    all.asked();
+    return all.answered(nowMs);
+  }
+
+  it('that are missing while two questions are answered accuse the oldest topic', () => {
+    const all = new Unacknowledged();
+    all.sent('a', 0)();
+    all.sent('b', 1000);
+    all.sent('c', 2000);
+    assert.equal(all.askInMs(1000), overdueMs);
+    assert.equal(asked(all, overdueMs + 1000), 'ask again', 'it may be the answer to an earlier question');
+    assert.deepEqual(asked(all, overdueMs + 1100), { topic: 'b' });
+  });
+
+  it('accuse nothing that is young, nor a topic where nothing at all was acknowledged', () => {
+    const all = new Unacknowledged();
+    assert.equal(all.askInMs(0), null);
+    const acknowledged = all.sent('a', 0);
+    assert.equal(all.answered(20_000), 'in order', 'an answer to the keepalive');
+    assert.equal(asked(all, 9999), 'in order');
+    assert.equal(asked(all, 10_000), 'ask again');
+    assert.deepEqual(asked(all, 10_000), { topic: null });
+    acknowledged();
+    assert.equal(asked(all, 20_000), 'in order');
+    assert.equal(all.askInMs(20_000), null);
+  });
+
+  it('of the results of commands are left out together', () => {
+    const left = new LeftOut();
+    left.add('sockmon/gw1/result/one');
+    assert.ok(left.has('sockmon/gw1/result/two') && !left.has('sockmon/gw1/state'));
+    assert.deepEqual(left.topics, ['sockmon/gw1/result/+']);
+    left.stop();
+    assert.ok(!left.has('sockmon/gw1/result/two'));
   });
 });
 
