@@ -241,6 +241,7 @@ void what_the_kernel_has_told_before_it_was_done_is_asked_for_again() {
       spec.towards4 = *parse_address("198.51.100.1");
       RecordingHost host;
       LinkSensor sensor(reactor, hub, host, std::make_unique<UplinkJudge>(spec, router), kRenewalMs);
+      begin(hub, reactor);
       CHECK(sensor.start().state == SensorState::up);
       router.is_late = true;
       ip(loss);
