@@ -11,6 +11,7 @@ import type { RecordOf } from './core/model.js';
 import type { Config, MqttSettings } from './core/policy.js';
 import type { Log, Reporter, Watcher } from './core/ports.js';
 import { durationWords } from './core/sentence.js';
+import type { Snapshot } from './core/snapshot-model.js';
 import { keepDefaultNode } from './default-node.js';
 import { takeEarly } from './early.js';
 import { evidenceCollector, systemSources } from './evidence.js';
@@ -36,6 +37,8 @@ export interface DaemonOptions {
   readonly files: readonly string[];
   /** Called when the journal and the broker's address are there and before anything else is said. */
   readonly onStart?: (broker: string | null) => void;
+  /** Called once each sensor has looked for the first time. */
+  readonly onFirstLook?: (seen: Snapshot) => void;
 }
 
 interface Telling {
@@ -126,6 +129,7 @@ class Daemon {
     const daemon = new Daemon(config, options, supervisor, telling, () => journal.close(), manager);
     daemon.obeySignals();
     supervisor.start(watcher);
+    options.onFirstLook?.(supervisor.snapshot());
     announceWatching();
     reporter.start(supervisor);
     await daemon.serve(watcher);

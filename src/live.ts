@@ -1,5 +1,5 @@
 /** The daemon's life: from the configuration that has been read to the exit status. */
-import { greet } from './cli/greeting.js';
+import { greet, tellAbsent } from './cli/greeting.js';
 import { processIo } from './cli/io.js';
 import { startDaemon } from './daemon.js';
 import type { Loaded } from './loaded.js';
@@ -20,5 +20,6 @@ export function live({ config, warnings, files }: Loaded, argv: readonly string[
       return again.config;
     },
     onStart: broker => greet(config, broker, log, processIo()),
+    onFirstLook: snapshot => tellAbsent(snapshot, log),
   });
 }

@@ -2,6 +2,7 @@
 import { defaultStateDir } from '../config/state-dir.js';
 import type { Config } from '../core/policy.js';
 import type { Log } from '../core/ports.js';
+import type { Snapshot } from '../core/snapshot-model.js';
 import { sensorWords } from '../sensors/kinds.js';
 import type { Io } from './io.js';
 import { deathWords, rebootWords } from './summary.js';
@@ -14,6 +15,16 @@ export function greet(config: Config, broker: string | null, log: Log, io: Io): 
   log.info({}, `reboot: ${rebootWords(config)}`);
   log.info({}, brokerWords(config, broker));
   for (const hint of hints(config, broker, io)) log.info({}, `try next: ${hint}`);
+}
+
+/** What was not there at the first look: nothing else is said of a misspelt interface until it has been missed for five minutes. */
+export function tellAbsent({ resources }: Snapshot, log: Log): void {
+  for (const [id, { state, sensors }] of Object.entries(resources)) {
+    if (state !== 'absent') continue;
+    const missing = sensors.filter(sensor => sensor.state !== 'up');
+    const words = missing.map(({ name, detail }) => (detail === '' ? name : `${name}: ${detail}`)).join('; ');
+    log.info({}, `${id} is not there yet (${words}); it is watched from the moment it appears`);
+  }
 }
 
 function brokerWords(config: Config, broker: string | null): string {

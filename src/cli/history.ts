@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { SockmonError } from '../core/errors.js';
 import type { OutageView } from '../core/snapshot-model.js';
 import { printable } from '../printable.js';
@@ -17,8 +19,18 @@ export interface HistoryOptions extends PlaceOptions {
 export function history(wanted: string | undefined, options: HistoryOptions, io: Io): number {
   if (!/^[1-9]\d{0,8}$/.test(options.limit))
     throw new SockmonError('USAGE', `--limit ${options.limit}: expected a whole number from 1.`);
-  const stateDir = findStateDir(options, io);
-  return wanted === undefined ? list(stateDir, options, io) : tell(wanted, stateDir, options, io);
+  const [outage, place] = wanted === undefined ? apart(options, io) : [wanted, options];
+  const stateDir = findStateDir(place, io);
+  return outage === undefined ? list(stateDir, options, io) : tell(outage, stateDir, options, io);
+}
+
+/** An outage that stands behind `--config FILE`, which takes several files, is no file. */
+function apart(options: HistoryOptions, io: Io): [string | undefined, PlaceOptions] {
+  const files = options.config ?? [];
+  const last = files.at(-1);
+  const isOutage = files.length > 1 && last !== undefined && /^[\w-]*\d$/.test(last);
+  if (!isOutage || existsSync(resolve(io.cwd, last))) return [undefined, options];
+  return [last, { ...options, config: files.slice(0, -1) }];
 }
 
 function list(stateDir: string, options: HistoryOptions, io: Io): number {

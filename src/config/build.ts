@@ -241,7 +241,7 @@ export class Builder {
 }
 
 const linkIsService =
-  'counts as a service now, not as the network any more: its death neither turns "Stack alive" off nor asks for a reboot by itself; write role: network if this machine is cut off without it, else role: service';
+  'counts as a service, not as the network: its death neither turns "Stack alive" off nor asks for a reboot by itself; write role: network if this machine is cut off without it, else role: service';
 
 function resourcesOf(tree: Tree): Tree {
   const resources = valueAt(tree, ['resources']);

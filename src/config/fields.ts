@@ -24,6 +24,12 @@ export function expected(what: string): ErrorMap {
     input === undefined ? `is missing; expected ${what}` : `is ${kindOf(input)}; expected ${what}`;
 }
 
+/** Words for a text that is refused, or a value of the wrong kind. */
+function textFault(what: string): ErrorMap {
+  return ({ input }) =>
+    typeof input === 'string' ? `is not allowed; expected ${what}` : expected(what)({ input });
+}
+
 export function section<T extends z.ZodRawShape>(shape: T, what = 'a mapping (key: value)') {
   return z.strictObject(shape, { error: expected(what) });
 }
@@ -50,10 +56,14 @@ export const flag = (what: string) => z.boolean({ error: expected(what) });
 export function choice<const T extends readonly [string, ...string[]]>(...options: T) {
   const what = options.length === 1 ? options[0] : `one of ${options.join(', ')}`;
   return z.enum(options, {
-    error: ({ input }) =>
-      typeof input === 'string'
-        ? `${JSON.stringify(input.slice(0, 40))} is not known; expected ${what}`
-        : expected(what)({ input }),
+    error: ({ input }) => {
+      if (typeof input === 'string')
+        return `${JSON.stringify(input.slice(0, 40))} is not known; expected ${what}`;
+      const quoted = options.find(option => typeof input === 'number' && option === String(input));
+      return quoted === undefined
+        ? expected(what)({ input })
+        : `${quoted} is a number here; write it in quotes: "${quoted}"`;
+    },
   });
 }
 
@@ -64,6 +74,15 @@ export function whole(min: number, max: number) {
     .int({ error: numberWords(what) })
     .min(min, error)
     .max(max, error);
+}
+
+/** A text, or a whole number in a range, which becomes one. */
+export function numberOrText(what: string, pattern: RegExp, min: number, max: number) {
+  const number = whole(min, max).transform(String);
+  return z.union([text(what, pattern), number], {
+    error: ({ input }) =>
+      typeof input === 'number' ? `is ${input}; expected ${what}` : textFault(what)({ input }),
+  });
 }
 
 /** Any number in a range. */
@@ -111,7 +130,7 @@ export function texts(
   const one = z.string({ error: expected(what) }).refine(isOne, error);
   return z
     .union([one.transform(value => [value]), z.array(one, { error: expected(what) }).min(1, error)], {
-      error: expected(what),
+      error: textFault(what),
     })
     .refine(values => isWhole(values), error);
 }

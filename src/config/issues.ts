@@ -7,6 +7,8 @@ import { keysAt } from './schema.js';
 import { type ConfigFile, type Path, pathKey, pathWords, valueAt } from './tree.js';
 
 const urlHint = ', use url: mqtt://HOST:PORT';
+const linkHint = ' of an uplink; for an interface of a known name write link: {interface: NAME, …}';
+const tcpipFault = 'takes no settings, it is short for [stack, uplink]; write these two, with theirs';
 /** Keys that people bring along from other programs. */
 const hints: ReadonlyMap<string, string> = new Map([
   ['mqtt.password', ', a password stands in a file of its own: use password_file'],
@@ -17,6 +19,8 @@ const hints: ReadonlyMap<string, string> = new Map([
   ['mqtt.port', urlHint],
   ['restart.interval', ', did you mean "every"?'],
   ['restart.command', ', did you mean "script"?'],
+  // A link without the key "interface" has been read as an uplink.
+  ...['interface', 'name', 'address', 'default_route'].map(key => [`uplink.${key}`, linkHint] as const),
 ]);
 
 export type Where = Pick<Fault, 'file' | 'line' | 'column' | 'key'>;
@@ -80,7 +84,9 @@ export function faultsOf(issues: readonly Issue[], origins: Origins): Fault[] {
 }
 
 function unknownKey(path: Path, key: string, origins: Origins): Fault {
-  const known = keysAt(path);
+  const known = path.at(-2) === 'watch' ? ['tcpip', ...keysAt(path)] : keysAt(path);
+  if (path.at(-2) === 'watch' && key === 'tcpip')
+    return { code: 'CONFIG', ...origins.where([...path, key], 'key'), message: tcpipFault };
   const hint = hints.get(`${path.at(-1)}.${key}`) ?? didYouMean(key, known);
   const message = `unknown key${hint || `; expected ${known.join(', ')}`}`;
   return { code: 'CONFIG', ...origins.where([...path, key], 'key'), message };

@@ -9,9 +9,8 @@ export type Nature = 'gone' | 'exited' | 'broken' | 'unreachable';
 const natures: readonly Nature[] = ['gone', 'exited', 'broken', 'unreachable'];
 
 /**
- * How long a loss is borne before it counts as a death. What is there and does not work may be in the middle of something: a DHCP client that
- * renews a lease with another address takes it away and has the next one 3 to 40 ms later, a reconnect by NetworkManager takes 40 ms. Of
- * what is unreachable its sensor has waited already, or says itself how long that is borne.
+ * How long a loss is borne before it counts as a death. What is there and does not work may be in the middle of something. Of what is
+ * unreachable its sensor has waited already, or says itself how long that is borne: an interface without its address or route for `renewal`.
  */
 const graceMs: Record<Nature, number> = { gone: 0, exited: 0, broken: 3000, unreachable: 0 };
 

@@ -25,7 +25,7 @@ const found = ['pidfile', 'name', 'listen', 'command'] as const;
 
 export const processSensor: SensorKind<Settings, Fields> = {
   kind: 'process',
-  schema: ({ section, path, text, choice, whole, isMapping }) => {
+  schema: ({ section, path, text, numberOrText, choice, isMapping }) => {
     const shape = {
       pidfile: path('the path of a pidfile').optional(),
       name: text('the name of a program, without a path', /^[^/\0]{1,255}$/).optional(),
@@ -34,9 +34,7 @@ export const processSensor: SensorKind<Settings, Fields> = {
         listenPattern,
       ).optional(),
       command: text('words of a command line, as "--config /etc/openvpn/home.conf"', /[^\s\0]/).optional(),
-      user: text('the name or the number of a user', /^[^:\s\0]{1,64}$/)
-        .or(whole(0, 4294967294).transform(String))
-        .optional(),
+      user: numberOrText('the name or the number of a user', /^[^:\s\0]{1,64}$/, 0, 4294967294).optional(),
       namespace: choice('own', 'any').optional(),
     };
     return section(shape).refine(sensor => found.some(key => sensor[key] !== undefined), {

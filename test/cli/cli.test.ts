@@ -157,7 +157,7 @@ test('run refuses a faulty configuration and starts nothing', async context => {
 });
 
 test('status and history without a running sockmon say so', async context => {
-  const { run, folder } = programIn(context);
+  const { run, folder, write } = programIn(context);
   const state = join(folder, 'state');
   const text = await run('status');
   assert.equal(text.status, errorTable.NOT_RUNNING.exitStatus);
@@ -181,6 +181,12 @@ test('status and history without a running sockmon say so', async context => {
     err: '',
   });
   assert.deepEqual(await run('history', '--json'), { status: 0, out: '[]\n', err: '' });
+  write('some.yaml', `state_dir: ${state}\n`);
+  // --config takes several files, and the outage after it is none.
+  const behind = await run('history', '--config', 'some.yaml', 'tcpip-1');
+  assert.match(behind.err, /no outage "tcpip-1" in the journal of /);
+  const misspelt = await run('history', '--config', 'some.yaml', 'nowhere');
+  assert.match(misspelt.err, /nowhere: cannot be read: it does not exist/);
   const boot = JSON.parse((await run('explain', '--json')).out);
   assert.deepEqual([boot.by, boot.reboot, boot.pending], ['unknown', null, null]);
   assert.match((await run('explain')).out, /^This machine was booted at .*\nThe journal does not reach back/);

@@ -25,6 +25,26 @@ function configured(context: TestContext): Program & { readonly service: ChildPr
   return { ...program, service: watched };
 }
 
+test('what is not there at the start is named at once, since it may be misspelt', async context => {
+  const program = configured(context);
+  program.write(
+    'sockmon.yaml',
+    'node: gw\nresources:\n  nap: {watch: {process: {pidfile: sleep.pid}}}\n  lan: {watch: {link: no-such-link0}, role: service}\n',
+  );
+  const daemon = program.start('run', '--config', 'sockmon.yaml');
+  const absent = said(daemon, /info .*is not there yet .*\n/);
+  const text = await absent;
+  assert.match(
+    text,
+    /info {2}lan is not there yet \(link no-such-link0: the interface is not there\); it is watched from the moment it appears\n/,
+  );
+  assert.doesNotMatch(text, /nap is not there/);
+  await program.ready(daemon);
+  const ended = result(daemon);
+  daemon.kill('SIGTERM');
+  assert.equal((await ended).status, 0);
+});
+
 test('run says what it watches; status, history and commands work beside it; SIGTERM ends it well', async context => {
   const program = configured(context);
   const daemon = program.start('run', '--config', 'sockmon.yaml');

@@ -25,7 +25,7 @@ test('check names the role of each resource, and what has become a service', asy
   assert.equal(lines.length, 1, err);
   assert.match(
     lines[0] ?? '',
-    /^a\.yaml:3:8: resources\.wg0: counts as a service now, .* write role: network if .*\(a warning\)$/,
+    /^a\.yaml:3:8: resources\.wg0: counts as a service, .* write role: network if .*\(a warning\)$/,
   );
 });
 

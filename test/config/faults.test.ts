@@ -315,7 +315,7 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
     'an uplink towards a name',
     'resources: {a: {watch: {uplink: {towards: example.org}}}}\n',
     [
-      '1:43: resources.a.watch[0].uplink.towards: is text; expected an address, or a list of one of each family, such as 9.9.9.9 or [9.9.9.9, "2620:fe::fe"]',
+      '1:43: resources.a.watch[0].uplink.towards: is not allowed; expected an address, or a list of one of each family, such as 9.9.9.9 or [9.9.9.9, "2620:fe::fe"]',
     ],
   ],
   [
@@ -332,6 +332,57 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
       '1:41: resources.a.watch[0].uplink.table: stands beside mark or vrf, which lead to tables of their own; expected one of them',
     ],
   ],
+  [
+    'an uplink towards this machine itself',
+    'resources: {a: {watch: {uplink: {towards: 127.0.0.1}}}}\n',
+    [
+      '1:43: resources.a.watch[0].uplink.towards: is not allowed; expected an address, or a list of one of each family, such as 9.9.9.9 or [9.9.9.9, "2620:fe::fe"]',
+    ],
+  ],
+  ...['"6"', 'all'].map(
+    families =>
+      [
+        `an uplink by families ${families} towards an address of IPv4`,
+        `resources: {a: {watch: {uplink: {towards: 9.9.9.9, families: ${families}}}}}\n`,
+        [
+          '1:43: resources.a.watch[0].uplink.towards: has no address of a family that families asks for; add one, as in [9.9.9.9, "2620:fe::fe"], or change families',
+        ],
+      ] as const,
+  ),
+  [
+    'tcpip misspelt',
+    'resources: {a: {watch: tcip}}\n',
+    ['1:24: resources.a.watch[0].tcip: unknown key, did you mean "tcpip"?'],
+  ],
+  [
+    'tcpip with settings',
+    'resources: {a: {watch: {tcpip: {every: 5s}}}}\n',
+    [
+      '1:25: resources.a.watch[0].tcpip: takes no settings, it is short for [stack, uplink]; write these two, with theirs',
+    ],
+  ],
+  [
+    'a family that YAML reads as a number',
+    'resources: {a: {watch: {uplink: {families: 4}}}}\n',
+    ['1:44: resources.a.watch[0].uplink.families: 4 is a number here; write it in quotes: "4"'],
+  ],
+  [
+    'a routing table of no number',
+    'resources: {a: {watch: {uplink: {table: 0}}}}\n',
+    [
+      '1:41: resources.a.watch[0].uplink.table: is 0; expected the number of a routing table, from 1 to 4294967295, or its name',
+    ],
+  ],
+  ...(['link: {name: eth0}', 'uplink: {name: eth0}'] as const).map(
+    watch =>
+      [
+        `the interface of ${watch}`,
+        `resources: {a: {watch: {${watch}}}}\n`,
+        [
+          `1:${watch.indexOf('name') + 25}: resources.a.watch[0].uplink.name: unknown key of an uplink; for an interface of a known name write link: {interface: NAME, …}`,
+        ],
+      ] as const,
+  ),
   [
     'a script that is missing',
     'resources:\n  a:\n    watch: stack\n    restart: ./nowhere\n',

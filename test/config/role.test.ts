@@ -37,7 +37,7 @@ for (const [watch, role, warned] of defaults)
     if (warned)
       assert.match(
         warnings[0] ?? '',
-        /^a\.yaml:1:16: resources\.a: counts as a service now.*write role: network if .*, else role: service$/,
+        /^a\.yaml:1:16: resources\.a: counts as a service, .*write role: network if .*, else role: service$/,
       );
   });
 
