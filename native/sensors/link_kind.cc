@@ -64,7 +64,8 @@ UplinkSpec uplink_spec(const Fields& fields) {
   UplinkSpec spec;
   spec.towards4 = destination(fields, "towards4", AF_INET);
   spec.towards6 = destination(fields, "towards6", AF_INET6);
-  if (!spec.towards4.any() && !spec.towards6.any()) {
+  spec.is_towards_given = spec.towards4.any() || spec.towards6.any();
+  if (!spec.is_towards_given) {
     spec.towards4 = *parse_address(kInternet4);
     spec.towards6 = *parse_address(kInternet6);
   }

@@ -79,7 +79,7 @@ LinkSight UplinkJudge::sight_through(const NetworkStore& network, const Way& way
   if (index_ == 0) {
     LinkSight sight = link == nullptr ? LinkSight{} : sight_of(network, way.link, link->name);
     if (sight.missing == nullptr) sight.missing = way.missing != nullptr ? way.missing : &kNoDefaultRoute;
-    if (link == nullptr) sight.detail = nowhere();
+    if (link == nullptr) sight.detail = nowhere(network, way.family);
     else if (way.missing == &kNoAddress) sight.detail = "it has no address, or only one that it has given itself";
     return sight;
   }
@@ -100,8 +100,17 @@ bool UplinkJudge::depends_on(const NetworkStore& network, const NetworkChanges& 
   return stands_on_others || !spec_.vrf.empty() || !spec_.table.empty() || minds_each_family();
 }
 
-std::string UplinkJudge::nowhere() const {
-  if (spec_.table.empty()) return "no interface has a default route";
+std::string UplinkJudge::nowhere(const NetworkStore& network, int family) const {
+  using Families = UplinkSpec::Families;
+  if (!spec_.vrf.empty() && network.find(spec_.vrf) == nullptr) return "there is no VRF " + spec_.vrf;
+  const std::string within = spec_.vrf.empty() ? "" : " in VRF " + spec_.vrf;
+  if (spec_.table.empty() && spec_.is_towards_given)
+    return "no interface leads to " + (family == AF_INET || !spec_.towards6.any() ? spec_.towards4 : spec_.towards6).text() + within;
+  if (spec_.table.empty()) {
+    const bool is_either = spec_.families == Families::automatic || spec_.families == Families::any;
+    const std::string of = is_either ? "" : family == AF_INET ? " of IPv4" : " of IPv6";
+    return "no interface has a default route" + of + within;
+  }
   if (spec_.table_number == 0) return "there is no routing table " + spec_.table + " in /etc/iproute2/rt_tables (give its number)";
   return "no rule leads to a default route in routing table " + spec_.table;
 }

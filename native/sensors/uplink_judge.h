@@ -10,6 +10,8 @@ namespace sockmon {
 struct UplinkSpec {
   /// A destination of each family: none, where that family is not asked for.
   IpAddress towards4, towards6;
+  /// By the owner; else they are public addresses, and what leads to them is a default route.
+  bool is_towards_given = false;
   /// auto: IPv4, or IPv6 where there has never been IPv4: a gateway that has lost its IPv4 is not whole because IPv6 is left.
   enum class Families { automatic, any, all, v4, v6 } families = Families::automatic;
   uint32_t mark = 0;
@@ -49,7 +51,7 @@ class UplinkJudge final : public LinkJudge {
   Way choose(const NetworkStore& network);
   LinkSight sight_through(const NetworkStore& network, const Way& way);
   /// Why no link is meant at all.
-  std::string nowhere() const;
+  std::string nowhere(const NetworkStore& network, int family) const;
 
   const UplinkSpec spec_;
   Router& router_;

@@ -47,6 +47,26 @@ void what_was_never_whole_is_absent() {
   CHECK(up(any.next(whole)) && any.verdict().interface == "eth0");
 }
 
+void an_uplink_that_leads_nowhere_says_what_is_missing() {
+  using Families = UplinkSpec::Families;
+  const auto words = [](UplinkSpec spec, const Net& net) {
+    Watch watch{std::move(spec)};
+    CHECK(absent(watch.next(net)));
+    return watch.verdict().detail;
+  };
+  // An owner who sees an IPv4 default route must not read that there is none.
+  CHECK(words(uplink(Families::all), Net()) == "no interface has a default route of IPv6");
+  CHECK(words(uplink(Families::v4), Net().without_route()) == "no interface has a default route of IPv4");
+  UplinkSpec far = uplink();
+  far.is_towards_given = true;
+  CHECK(words(far, Net().without_route()) == "no interface leads to " + far.towards6.text());
+  far.towards6 = {};
+  CHECK(words(far, Net().without_route()) == "no interface leads to " + far.towards4.text());
+  UplinkSpec inside = uplink();
+  inside.vrf = "red";
+  CHECK(words(inside, Net()) == "there is no VRF red");
+}
+
 void a_named_link_needs_what_it_had() {
   // A bridge without an address is as good as one with.
   Watch bare(named());
@@ -419,6 +439,7 @@ void only_what_may_make_a_difference_is_looked_at() {
 void test_link_judge() {
   each_loss_has_its_reason_and_ends_when_whole_again();
   what_was_never_whole_is_absent();
+  an_uplink_that_leads_nowhere_says_what_is_missing();
   a_named_link_needs_what_it_had();
   a_prefix_that_the_provider_takes_away_is_no_death_of_a_lan();
   a_renamed_interface_is_the_same();
