@@ -3,11 +3,11 @@
  * installed: NetworkManager or a DHCP server would be started at the machine's next boot.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { cacheFolder, provideIn } from './cache.mjs';
 import { Failure, main, step, which } from './run.mjs';
 
 const packages = [
@@ -27,28 +27,16 @@ const layout = 1;
 
 /** Fast when they are there already. Gives the folder that holds their `usr` and `etc`. */
 export async function provideClients() {
-  const { SOCKMON_CLIENTS_CACHE: chosen, XDG_CACHE_HOME: cache } = process.env;
-  const folder = chosen || join(cache || join(homedir(), '.cache'), 'sockmon', 'clients');
-  const stamp = fingerprint();
-  const stampFile = join(folder, '.stamp');
-  if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return folder;
-  if (which('apt-get') === null || which('dpkg-deb') === null) {
-    throw new Failure(
-      `The clients of networks come out of Debian's packages, and this machine has no apt-get. Run this suite on Debian, or put them into ${folder}.`,
-    );
-  }
-  const partial = `${folder}.partial`;
-  rmSync(partial, { recursive: true, force: true });
-  try {
+  const folder = cacheFolder(process.env.SOCKMON_CLIENTS_CACHE, 'clients');
+  await provideIn(folder, fingerprint(), async partial => {
+    if (which('apt-get') === null || which('dpkg-deb') === null) {
+      throw new Failure(
+        `The clients of networks come out of Debian's packages, and this machine has no apt-get. Run this suite on Debian, or put them into ${folder}.`,
+      );
+    }
     await download(partial);
     await unpack(partial);
-  } catch (error) {
-    rmSync(partial, { recursive: true, force: true });
-    throw error;
-  }
-  writeFileSync(join(partial, '.stamp'), stamp);
-  rmSync(folder, { recursive: true, force: true });
-  renameSync(partial, folder);
+  });
   return folder;
 }
 

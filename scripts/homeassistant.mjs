@@ -4,11 +4,11 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { cacheFolder, provideIn } from './cache.mjs';
 import { Failure, main, root, say, step, which } from './run.mjs';
 
 const requirementsFile = join(root, 'test', 'homeassistant', 'requirements.txt');
@@ -21,31 +21,16 @@ const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /** Fast when it is there already. Gives the program that runs its Python: `<python> -m homeassistant`. */
 export async function provideHomeAssistant() {
-  const folder = cacheFolder();
-  const stamp = fingerprint();
-  const stampFile = join(folder, '.stamp');
-  if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return programIn(folder);
-  const partial = `${folder}.partial`;
-  try {
+  const folder = cacheFolder(process.env.SOCKMON_HA_CACHE, `homeassistant-${pinnedVersion()}`);
+  await provideIn(folder, fingerprint(), async partial => {
     await makePython(partial);
     await pip(partial, 'installing Home Assistant', ['--no-deps', '-r', requirementsFile]);
-  } catch (error) {
-    rmSync(partial, { recursive: true, force: true });
-    throw error;
-  }
-  writeFileSync(join(partial, '.stamp'), stamp);
-  rmSync(folder, { recursive: true, force: true });
-  renameSync(partial, folder);
+  });
   return programIn(folder);
 }
 
 function programIn(folder) {
   return join(folder, 'usr', 'bin', 'python3');
-}
-
-function cacheFolder() {
-  const { SOCKMON_HA_CACHE: chosen, XDG_CACHE_HOME: cache } = process.env;
-  return chosen || join(cache || join(homedir(), '.cache'), 'sockmon', `homeassistant-${pinnedVersion()}`);
 }
 
 function pinnedVersion() {
@@ -64,7 +49,6 @@ function fingerprint() {
 async function makePython(folder) {
   checkMachine();
   const mirror = debianMirror();
-  rmSync(folder, { recursive: true, force: true });
   const apt = join(folder, 'apt');
   for (const part of ['lists/partial', 'cache/archives/partial'])
     mkdirSync(join(apt, part), { recursive: true });

@@ -23,8 +23,8 @@ const kernelThread = 0x0020_0000;
 export function thisBoot(proc = '/proc'): Boot {
   const kernelId = readFileSync(join(proc, 'sys/kernel/random/boot_id'), 'utf8').trim();
   const beganMs = Number(statOf(proc, 1)?.(22)) * tickMs;
-  if (Number.isNaN(beganMs) || hasKernelThreads(proc))
-    return { id: kernelId, beganMs: 0, isContainer: !hasKernelThreads(proc) };
+  const isContainer = !hasKernelThreads(proc);
+  if (Number.isNaN(beganMs) || !isContainer) return { id: kernelId, beganMs: 0, isContainer };
   const hex = createHash('sha256').update(`${kernelId} ${beganMs}`).digest('hex');
   const id = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*/, '$1-$2-$3-$4-$5');
   return { id, beganMs, isContainer: true };

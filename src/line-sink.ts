@@ -30,7 +30,8 @@ export class LineSink {
     this.flush();
     const bytes = Buffer.from(line);
     // Once lines are missing, the word about them comes before the next one.
-    if (this.lost > 0 || this.waitingBytes + bytes.length > mostWaitingBytes) this.lost++;
+    const isTooMuch = this.waiting.length > 0 && this.waitingBytes + bytes.length > mostWaitingBytes;
+    if (this.lost > 0 || isTooMuch) this.lost++;
     else this.add(bytes);
     this.flush();
   }

@@ -18,7 +18,7 @@ import type { Early } from './early.js';
 import { inputOf, sensorInput } from './monitor-inputs.js';
 import { adoptedRun, type RunFile } from './run-files.cjs';
 import type { RunFolder } from './run-folder.js';
-import { RunScripts } from './script-fault.js';
+import { RunScripts } from './run-scripts.js';
 import { nativeSensor } from './sensors/kinds.js';
 
 export interface WatcherOptions {

@@ -1,4 +1,4 @@
-/** Why a script cannot be run, before and after it was tried. */
+/** Why a script cannot be run, before and after it was tried. Never throws. */
 import { accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { errnoWords } from './errno-words.js';
 
@@ -25,7 +25,6 @@ const headBytes = 256;
 /** execve(2) says ENOENT for a script that is there when its interpreter is not, and ENOEXEC when it names none. */
 function firstLineFault(path: string): string | null {
   const head = headOf(path);
-  // Who may execute it may not be allowed to read it; then the kernel is the only one who knows.
   if (head === null || head.startsWith('\x7fELF')) return null;
   if (!head.startsWith('#!')) {
     if (isBinary(head)) return null;
@@ -50,41 +49,13 @@ function headOf(path: string): string | null {
     } finally {
       closeSync(fd);
     }
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EACCES' || code === 'EPERM') return null;
-    throw error;
+  } catch {
+    // EACCES of who may execute it and not read it, EMFILE, a file that has just gone: only the kernel knows more, and nobody may fail here.
+    return null;
   }
 }
 
 /** Another format, which binfmt_misc may know. */
 function isBinary(head: string): boolean {
   return head.includes('\0');
-}
-
-/** What is executed by each run that is armed or under way: the monitor tells of a run by its id alone. */
-export class RunScripts {
-  /** By run. */
-  private readonly scripts = new Map<string, string>();
-  /** By resource: the run that is armed. */
-  private readonly armed = new Map<string, string>();
-
-  add(run: string, script: string): void {
-    this.scripts.set(run, script);
-  }
-
-  /** @param run null: none is armed any more. */
-  arm(resource: string, run: string | null): void {
-    this.scripts.delete(this.armed.get(resource) ?? '');
-    if (run === null) this.armed.delete(resource);
-    else this.armed.set(resource, run);
-  }
-
-  /** The run has ended. @returns Why its script could not be started: `error` is the errno name; null when nobody knows, or when it was. */
-  end(run: string, error: string | undefined): string | null {
-    const script = this.scripts.get(run);
-    this.scripts.delete(run);
-    // ECANCELED: the machine is shutting down.
-    return error === undefined || error === 'ECANCELED' || script === undefined ? null : scriptFault(script);
-  }
 }

@@ -15,8 +15,8 @@ export class Port {
   /** @returns the end, with what was seen. Never rejects; takes two seconds at most. */
   async look(way: Way, end: End, signal: AbortSignal): Promise<End> {
     const { endpoint } = way;
-    // A broker that is being restarted listens no more: asked at once, it says so. One that gave our place to a rival does listen, and a second
-    // later one that is restarted again and again would look the same.
+    // A broker that gave our place to a rival listens on, while one that is being restarted does not. It has to be asked at once: a second
+    // later it may listen again.
     if (end.ending === 'hung_up' && end.livedMs !== null)
       return (await isAnswered(way, signal)) ? end : { ...end, livedMs: null };
     if (end.ending !== 'closed_early' || endpoint.kind === 'unix' || endpoint.tls) return end;

@@ -51,6 +51,14 @@ test('beyond the limit lines are dropped and counted, and the next ones come aft
   assert.deepEqual(lines.slice(65), ['36 lost', 'after']);
 });
 
+test('a line that is longer than the limit goes through where nothing waits', () => {
+  const { pipe, sink } = sinkInto(1_000_000);
+  const long = `${'x'.repeat(100_000)}\n`;
+  sink.write(long);
+  sink.write('after\n');
+  assert.equal(pipe.text, `${long}after\n`);
+});
+
 test('who has gone stops nobody, and nothing is kept for him', () => {
   const { pipe, sink } = sinkInto(0);
   sink.write('one\n');

@@ -4,10 +4,12 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { scriptFault } from '../../src/script-fault.js';
 import { hasTerminal } from '../../src/terminal.js';
 import { programIn } from './program.js';
 
-test('a terminal that cannot be looked for is not believed to be gone', () => {
+function withoutDescriptors(work: () => void): void {
   const limit = (value: string) =>
     assert.equal(spawnSync('prlimit', ['--pid', String(process.pid), `--nofile=${value}`]).status, 0);
   limit('256:');
@@ -16,15 +18,25 @@ test('a terminal that cannot be looked for is not believed to be gone', () => {
     assert.throws(() => {
       for (;;) taken.push(openSync('/dev/null', 'r'));
     }, /EMFILE/);
-    assert.equal(hasTerminal(), true);
+    work();
   } finally {
     for (const fd of taken) closeSync(fd);
     limit('4096:');
   }
+}
+
+test('a terminal that cannot be looked for is not believed to be gone', () => {
+  withoutDescriptors(() => assert.equal(hasTerminal(), true));
   // A session of its own has no terminal.
   const script = `import { hasTerminal } from ${JSON.stringify(new URL('../../src/terminal.js', import.meta.url).href)}; process.exit(hasTerminal() ? 1 : 0);`;
   const alone = spawnSync('setsid', ['--wait', process.execPath, '--input-type=module', '-e', script]);
   assert.equal(alone.status, 0, String(alone.stderr));
+});
+
+test('why a script could not be started is not looked for at any price', () => {
+  // A shell script, whose first line is to be read.
+  const script = fileURLToPath(new URL('../../../config/restart-network', import.meta.url));
+  withoutDescriptors(() => assert.equal(scriptFault(script), null));
 });
 
 test('a plan that the monitor refuses leaves no second monitor thread behind', async context => {
