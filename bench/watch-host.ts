@@ -67,7 +67,7 @@ createInterface({ input: process.stdin }).on('line', line => {
   if (word === 'watch') watch({ kind: 'process', pidfile: value }, script);
   if (word === 'hold') watch({ kind: 'connection', to: value }, script);
   if (word === 'network') {
-    monitor.watch('network', [{ kind: 'link', interface: null }, { kind: 'stack' }]);
+    monitor.watch('network', [{ kind: 'uplink' }, { kind: 'stack' }]);
     process.stdout.write('watched 0\n');
   }
   if (word === 'crowd') hold(value, Number(script));
