@@ -10,7 +10,7 @@ import { interleave, type Row, row } from './stats.js';
 const variants = ['sockmon', 'rtnetlink', 'pidfd'] as const;
 type Variant = (typeof variants)[number];
 
-/** Deaths within `every` after a recovery are a relapse, which sockmon answers more slowly on purpose. */
+/** A death within `every` after a recovery comes soon, which sockmon answers more slowly on purpose. */
 const every = '1s';
 const restMs = 1200;
 

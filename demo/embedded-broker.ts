@@ -4,9 +4,9 @@ import { Aedes } from 'aedes';
 import { bootTimeMs } from '../test/lab/paths.js';
 import type { Message } from '../test/lab/recorder.js';
 import { until } from '../test/lab/wait.js';
-import type { Witness } from './story.js';
+import type { Elapsed } from './story.js';
 
-export interface EmbeddedBroker extends Witness {
+export interface EmbeddedBroker extends Elapsed {
   close(): Promise<void>;
 }
 

@@ -5,7 +5,7 @@ import { Lab } from '../test/lab/lab.js';
 import { becomeRoot, labObstacle, labPrograms } from '../test/lab/root.js';
 import { startEmbeddedBroker } from './embedded-broker.js';
 import { type Look, messageList, paint, timeline } from './render.js';
-import { playStory, type Story, type Witness } from './story.js';
+import { type Elapsed, playStory, type Story } from './story.js';
 
 const usage = `usage: npm run demo [-- --json]
 
@@ -74,7 +74,7 @@ async function play(lab: Lab, say: (line: string) => void): Promise<Story> {
   });
 }
 
-async function openWitness(lab: Lab, say: (line: string) => void): Promise<Witness> {
+async function openWitness(lab: Lab, say: (line: string) => void): Promise<Elapsed> {
   if (labObstacle(['mosquitto']) === null) {
     const broker = await lab.startBroker();
     say(`mosquitto outside, on 127.0.0.1:${broker.port}; sockmon reaches it through the stack only.`);

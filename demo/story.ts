@@ -1,6 +1,6 @@
 /** The demo's story: a real stack is killed, and what everybody saw of it. */
-import type { JournalEntry } from '../src/core/model.js';
-import { causeWords } from '../src/core/sentence.js';
+import type { JournalEntry } from '../src/core/records.js';
+import { causeWords } from '../src/core/words.js';
 import type { Daemon } from '../test/lab/daemon.js';
 import type { Lab } from '../test/lab/lab.js';
 import type { Message } from '../test/lab/recorder.js';
@@ -25,7 +25,7 @@ export interface Story {
 }
 
 /** A broker outside of the lab, and everything that it was given. */
-export interface Witness {
+export interface Elapsed {
   readonly port: number;
   readonly messages: readonly Message[];
   until(what: string, matches: (message: Message) => boolean): Promise<Message>;
@@ -35,7 +35,7 @@ export interface Witness {
 export async function playStory(
   lab: Lab,
   daemon: Daemon,
-  witness: Witness,
+  witness: Elapsed,
   onStep: (step: 'watching' | 'killed', kill?: Kill) => void,
 ): Promise<Story> {
   await daemon.watching();

@@ -68,7 +68,7 @@ export async function foreground(program, args, env = process.env) {
 
 const terminals = [0, 1, 2].filter(fd => isatty(fd));
 
-/** As in src/terminal.ts, which may not be compiled: Node aborts at the end when its terminal has gone. */
+/** As in src/system/terminal.ts, which may not be compiled: Node aborts at the end when its terminal has gone. */
 function leaveTerminal() {
   try {
     closeSync(openSync('/dev/tty'));

@@ -4,7 +4,7 @@
 //
 // The program's first file. Node needs 35 ms to get here and 170 ms for everything else, so what was watched the last time is
 // watched again first; the rest is loaded while the monitor thread looks on. The plan is believed only if the command line, the
-// environment and every configuration file are what they were (src/plan.ts writes it). The reflex is armed later, after the journal
+// environment and every configuration file are what they were (src/start/arm-plan.ts writes it). The reflex is armed later, after the journal
 // has been read: what dies in between is restarted then.
 import fs = require('node:fs');
 import os = require('node:os');
@@ -62,7 +62,8 @@ function readPlan(file: string, key: string): Plan | null {
 /** Removes nothing: whether this sockmon is the only one of its state folder, only the journal's lock can tell. */
 function takeOverRuns(monitor: { adoptRun(run: unknown): boolean }, folder: string | null): unknown[] {
   if (folder === null || !fs.existsSync(folder)) return [];
-  const { adoptedRun, readRunFiles } = require('./run-files.cjs') as typeof import('./run-files.cjs');
+  const { adoptedRun, readRunFiles } =
+    require('./monitor/run-files.cjs') as typeof import('./monitor/run-files.cjs');
   return readRunFiles(folder).files.filter(file => monitor.adoptRun(adoptedRun(file)));
 }
 
@@ -111,4 +112,4 @@ if (plan !== null) {
   }
 }
 Object.assign(globalThis, { [Symbol.for('sockmon.plan')]: { file: planFile, key } });
-void import('./main.js').then(main => main.main(process.argv));
+void import('./start/main.js').then(main => main.main(process.argv));

@@ -49,73 +49,55 @@ interface Rule {
   readonly mayImport: (target: string, typeOnly: boolean) => boolean;
 }
 
-const adapters = [
-  'src/monitor.ts',
-  'src/journal.ts',
-  'src/system.ts',
-  'src/systemd.ts',
-  'src/control.ts',
-  'src/evidence.ts',
-];
+/** Each room and those that it may know besides itself, types too; what stands behind `types:` it may know by its types alone. */
+const rooms: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  core: ['base'],
+  report: ['core', 'base'],
+  rehearsal: ['core', 'base'],
+  evidence: ['core', 'base'],
+  // The daemon loads the sensors and must not load the schemas.
+  sensors: ['core', 'base', 'types:config', 'types:native'],
+  // The native addon stands on one side of this room, the machine on the other.
+  system: ['base', 'types:core', 'types:native'],
+  monitor: ['sensors', 'system', 'core', 'base', 'types:native'],
+  journal: ['system', 'core', 'base'],
+  config: ['sensors', 'system', 'homeassistant', 'core', 'base'],
+  homeassistant: ['report', 'core', 'base'],
+  mqtt: ['homeassistant', 'report', 'core', 'base', 'system'],
+  control: ['report', 'system', 'core', 'base'],
+  daemon: ['monitor', 'journal', 'evidence', 'mqtt', 'control', 'report', 'system', 'core', 'base'],
+  cli: [
+    ...['config', 'journal', 'control', 'homeassistant', 'mqtt', 'rehearsal', 'report', 'sensors'],
+    ...['system', 'core', 'base'],
+  ],
+  start: ['cli', 'daemon', 'monitor', 'sensors', 'system', 'core', 'base'],
+};
+
+const roomOf = (file: string): string =>
+  file.startsWith('src/') ? (file.split('/')[1] ?? '') : (file.split('/')[0] ?? '');
 
 const rules: Rule[] = [
   {
     what: 'the core imports itself',
     reason: 'what decides about reboots must be testable without a machine: no I/O, no clock, no timer',
     files: inFolder('src/core'),
-    mayImport: target => target.startsWith('src/core/'),
+    mayImport: target => target.startsWith('src/core/') || target.startsWith('src/base/'),
   },
   {
     what: 'the supervisor talks to ports',
     reason: 'whoever reads the loop must not need to know an adapter',
-    files: file => file === 'src/supervisor.ts' || file === 'src/ledger.ts',
-    mayImport: target => target.startsWith('src/core/') || target === 'src/ledger.ts',
-  },
-  {
-    what: 'no adapter imports another',
-    reason: 'each can be replaced, and read, alone',
-    files: file => adapters.includes(file),
+    files: file => file === 'src/daemon/supervisor.ts' || file === 'src/daemon/recorder.ts',
     mayImport: target =>
-      !adapters.includes(target) && !target.startsWith('src/mqtt/') && !target.startsWith('src/cli/'),
+      ['src/core/', 'src/base/', 'src/report/'].some(folder => target.startsWith(folder)) ||
+      target === 'src/daemon/recorder.ts',
   },
   {
-    what: 'MQTT knows the core and Home Assistant, no other adapter',
-    reason:
-      'telling is a replay of the journal through the Telling port, with no side door to what is watched',
-    files: inFolder('src/mqtt'),
-    mayImport: target =>
-      !target.startsWith('src/') ||
-      ['src/core/', 'src/mqtt/', 'src/homeassistant/'].some(folder => target.startsWith(folder)) ||
-      target === 'src/version.ts',
-  },
-  {
-    what: 'the entity table is pure',
-    reason: 'discovery, documentation and tests share it',
-    files: inFolder('src/homeassistant'),
-    mayImport: target =>
-      target.startsWith('src/core/') ||
-      target.startsWith('src/homeassistant/') ||
-      target === 'src/mqtt/topics.ts' ||
-      target === 'src/mqtt/messages.ts',
-  },
-  {
-    what: 'a sensor knows the core, and types of what is around it',
+    what: 'a sensor needs nothing but itself',
     reason: 'a kind of sensor is one module, and the daemon that loads it must not load the schemas',
     files: inFolder('src/sensors'),
     mayImport: (target, typeOnly) =>
-      target.startsWith('src/core/') ||
-      target.startsWith('src/sensors/') ||
-      // Names of signals, and what an address looks like.
-      ['node:os', 'node:net'].includes(target) ||
-      typeOnly,
-  },
-  {
-    what: 'only monitor.ts with monitor-inputs.ts, addon.ts, early.ts and the sensors know the native shape',
-    reason: 'one place translates between the thread and the core, kind by kind',
-    files: file =>
-      !['src/monitor.ts', 'src/monitor-inputs.ts', 'src/addon.ts', 'src/early.ts'].includes(file) &&
-      !file.startsWith('src/sensors/'),
-    mayImport: target => !target.startsWith('native/'),
+      target.startsWith('src/') || typeOnly || ['node:os', 'node:net'].includes(target),
   },
 ];
 
@@ -133,11 +115,52 @@ describe('imports', () => {
     });
   }
 
+  it('of a room lead to those that it may know: each can be read, and replaced, without those above it', () => {
+    const offences = sources
+      .filter(file => file !== 'src/arm.cts')
+      .flatMap(file => {
+        const allowed = rooms[roomOf(file)];
+        assert.ok(allowed !== undefined, `${file} stands in no room`);
+        return importsOf(file)
+          .filter(({ target }) => /^(src|native)\//.test(target) && roomOf(target) !== roomOf(file))
+          .filter(
+            ({ target, typeOnly }) =>
+              !allowed.includes(roomOf(target)) && !(typeOnly && allowed.includes(`types:${roomOf(target)}`)),
+          )
+          .map(({ target }) => `${file} imports ${target}`);
+      });
+    assert.deepEqual(offences, []);
+  });
+
+  it('of what the daemon loads lead to nothing that only the configuration needs: it would weigh there for weeks', () => {
+    const reached = new Set<string>();
+    const packages = new Set<string>();
+    const visit = (file: string): void => {
+      if (reached.has(file)) return;
+      reached.add(file);
+      for (const { target, typeOnly } of importsOf(file)) {
+        if (typeOnly) continue;
+        if (sources.includes(target)) visit(target);
+        else packages.add(target);
+      }
+    };
+    visit('src/start/daemon-run.ts');
+    for (const name of ['commander', 'yaml', 'convict', 'zod']) assert.ok(!packages.has(name), name);
+    assert.deepEqual(
+      [...reached].filter(file => file.startsWith('src/config/')),
+      [],
+    );
+  });
+
   it('nothing but main.ts ends the process: everybody else returns a status, so that things get closed', () => {
-    const offenders = sources.filter(file => file !== 'src/quit.ts' && /process\.exit\(/.test(read(file)));
+    const offenders = sources.filter(
+      file => file !== 'src/system/quit.ts' && /process\.exit\(/.test(read(file)),
+    );
     assert.deepEqual(offenders, []);
-    const callers = sources.filter(file => importsOf(file).some(({ target }) => target === 'src/quit.ts'));
-    assert.deepEqual(callers, ['src/main.ts']);
+    const callers = sources.filter(file =>
+      importsOf(file).some(({ target }) => target === 'src/system/quit.ts'),
+    );
+    assert.deepEqual(callers, ['src/start/main.ts']);
   });
 
   it('the core reads no clock and sets no timer: time comes in as an argument', () => {
@@ -160,7 +183,7 @@ describe('the native part', () => {
   });
 
   /** Each room and those that it may know besides itself. */
-  const rooms: Readonly<Record<string, readonly string[]>> = {
+  const nativeRooms: Readonly<Record<string, readonly string[]>> = {
     base: [],
     process: ['base'],
     runs: ['process', 'base'],
@@ -172,7 +195,7 @@ describe('the native part', () => {
   };
 
   it('has rooms that know only those below them: what sees a death can be read without what restarts', () => {
-    const offences = Object.entries(rooms).flatMap(([room, below]) =>
+    const offences = Object.entries(nativeRooms).flatMap(([room, below]) =>
       filesUnder(`native/${room}`, /\.(cc|h)$/).flatMap(file =>
         [...read(file).matchAll(/#include "([^"/]+)\//g)]
           .map(([, target = '']) => target)

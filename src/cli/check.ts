@@ -1,8 +1,8 @@
-import { ConfigError, type Fault, formatFault, loadConfig } from '../config.js';
-import { errorTable } from '../core/errors.js';
+import { errorTable } from '../base/errors.js';
+import { ConfigError, type Fault, formatFault, loadConfig } from '../config/load.js';
 import type { Io } from './io.js';
 import { lookNow, nowText } from './now.js';
-import { orderingHint } from './ordering.js';
+import { orderingHint } from './shutdown-order.js';
 import { summarize } from './summary.js';
 import { unitHint } from './unit-hint.js';
 

@@ -1,11 +1,12 @@
 /** `sockmon restart`, `reboot`, `pause`, `resume`: a request through the same door as every other command. */
+
+import { parseDuration } from '../base/duration.js';
+import { errorTable, SockmonError } from '../base/errors.js';
+import { printable } from '../base/printable.js';
 import { ask } from '../control/client.js';
 import type { ControlCommand } from '../control/protocol.js';
-import { parseDuration } from '../core/duration.js';
-import { errorTable, SockmonError } from '../core/errors.js';
-import { type Action, idPattern } from '../core/model.js';
 import type { CommandAnswer } from '../core/ports.js';
-import { printable } from '../printable.js';
+import { type Action, idPattern } from '../core/records.js';
 import type { Io } from './io.js';
 import { findStateDir, type PlaceOptions } from './state-dir.js';
 

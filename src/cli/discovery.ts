@@ -1,14 +1,15 @@
 /** `sockmon discovery`: what Home Assistant is told, and how it forgets the device again. */
-import { loadConfig } from '../config.js';
+
+import { SockmonError } from '../base/errors.js';
+import { loadConfig } from '../config/load.js';
 import { ask } from '../control/client.js';
-import { SockmonError } from '../core/errors.js';
 import type { Config, MqttSettings } from '../core/policy.js';
-import { viewRole } from '../core/snapshot-model.js';
 import { discoveryOf } from '../homeassistant/discovery.js';
 import { press } from '../mqtt/commands.js';
-import { eventTypes } from '../mqtt/messages.js';
+import { eventTypes } from '../mqtt/events.js';
 import { topicsOf } from '../mqtt/topics.js';
-import { version } from '../version.js';
+import { viewRole } from '../report/views.js';
+import { version } from '../system/version.js';
 import type { Io } from './io.js';
 
 export interface DiscoveryOptions {
@@ -57,7 +58,7 @@ async function remove({ node, stateDir }: Config, mqtt: MqttSettings, io: Io): P
       'sockmon is running and would announce the device again. Stop it first: systemctl stop sockmon';
     throw new SockmonError('USAGE', words);
   }
-  const { erase } = await import('../mqtt/erase.js');
+  const { erase } = await import('../mqtt/remove-device.js');
   await erase(mqtt, topicsOf(mqtt.base, node, mqtt.discoveryPrefix));
   io.out(`The device ${node} is gone from the broker and from Home Assistant. The journal stays.\n`);
   return 0;

@@ -1,10 +1,10 @@
 /** `sockmon drill RESOURCE`: kills it on purpose, after asking, and says how long its detection and its recovery took. */
 import { setTimeout as wait } from 'node:timers/promises';
-import { errorTable, SockmonError } from '../core/errors.js';
-import type { JournalEntry } from '../core/model.js';
-import { causeWords, durationWords, resultWords } from '../core/sentence.js';
-import { readJournal } from '../journal.js';
-import { printable } from '../printable.js';
+import { errorTable, SockmonError } from '../base/errors.js';
+import { printable } from '../base/printable.js';
+import type { JournalEntry } from '../core/records.js';
+import { causeWords, durationWords, resultWords } from '../core/words.js';
+import { readJournal } from '../journal/file.js';
 import { answerWords, type CommandOptions, request, statusOf } from './command.js';
 import type { Io } from './io.js';
 import { findStateDir } from './state-dir.js';

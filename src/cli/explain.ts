@@ -1,8 +1,9 @@
 /** `sockmon explain`: why the machine last rebooted. Works without a running sockmon. */
-import { type LastBoot, lastBootOf } from '../core/last-boot.js';
-import { printable } from '../printable.js';
+
+import { printable } from '../base/printable.js';
+import { type LastBoot, lastBootOf } from '../report/last-boot.js';
 import type { Io } from './io.js';
-import { readEntries } from './record.js';
+import { readEntries } from './journal-reader.js';
 import { findStateDir, type PlaceOptions } from './state-dir.js';
 import { rebootText } from './story-text.js';
 import { localTime } from './table.js';

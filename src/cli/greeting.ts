@@ -1,9 +1,10 @@
 /** The first lines of a daemon at work: what it watches, how, and what to try next. */
-import { defaultStateDir } from '../config/state-dir.js';
+
 import type { Config } from '../core/policy.js';
 import type { Log } from '../core/ports.js';
-import type { Snapshot } from '../core/snapshot-model.js';
+import type { Snapshot } from '../report/views.js';
 import { sensorWords } from '../sensors/kinds.js';
+import { defaultStateDir } from '../system/folders.js';
 import type { Io } from './io.js';
 import { deathWords, rebootWords } from './summary.js';
 

@@ -1,13 +1,12 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { SockmonError } from '../core/errors.js';
-import type { OutageView } from '../core/snapshot-model.js';
-import { printable } from '../printable.js';
+import { SockmonError } from '../base/errors.js';
+import { printable } from '../base/printable.js';
+import type { OutageView } from '../report/views.js';
 import type { Io } from './io.js';
-import { lastedWords } from './outage-words.js';
-import { readOutages, readStory } from './record.js';
+import { readOutages, readStory } from './journal-reader.js';
 import { findStateDir, type PlaceOptions } from './state-dir.js';
-import { storyText } from './story-text.js';
+import { lastedWords, storyText } from './story-text.js';
 import { localTime, rows } from './table.js';
 
 export interface HistoryOptions extends PlaceOptions {

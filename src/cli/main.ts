@@ -1,12 +1,13 @@
 /** The command line. Each subcommand is loaded only when it is called. */
 import { Command, CommanderError } from 'commander';
+import { errorTable, SockmonError } from '../base/errors.js';
 import { ConfigError } from '../config/faults.js';
 import { nearest } from '../config/nearest.js';
-import { errorTable, SockmonError } from '../core/errors.js';
-import type { Action } from '../core/model.js';
-import type { Loaded } from '../loaded.js';
-import { version } from '../version.js';
+import type { Loaded } from '../core/policy.js';
+import type { Action } from '../core/records.js';
+import { version } from '../system/version.js';
 import type { CommandOptions } from './command.js';
+import type { DaemonOptions } from './daemon-config.js';
 import type { DiscoveryOptions } from './discovery.js';
 import type { DrillOptions } from './drill.js';
 import {
@@ -24,13 +25,12 @@ import {
 import type { HistoryOptions } from './history.js';
 import { type Io, processIo } from './io.js';
 import type { ReplayOptions } from './replay.js';
-import type { DaemonOptions } from './run.js';
 import type { PlaceOptions } from './state-dir.js';
 
 /**
  * Runs one command line.
  * @param argv As in process.argv: the first two are Node and the program.
- * @returns What a daemon shall do, or the exit status: as in the table of core/errors.ts, 0 when all went well.
+ * @returns What a daemon shall do, or the exit status: as in the table of base/errors.ts, 0 when all went well.
  */
 export async function run(argv: readonly string[], io: Io = processIo()): Promise<Loaded | number> {
   try {
@@ -77,7 +77,7 @@ function build(io: Io, finish: Finish): Command {
     if (script === undefined) program.outputHelp();
     else {
       refuseTypo(script, program);
-      finish((await import('./run.js')).runSeed(script, options, io));
+      finish((await import('./daemon-config.js')).runSeed(script, options, io));
     }
   });
   addRun(program, io, finish);
@@ -125,7 +125,7 @@ function addRun(program: Command, io: Io, finish: Finish): void {
     .requiredOption('--config <files...>', 'configuration files (YAML)')
     .addHelpText('after', runHelp);
   daemonOptions(command).action(async (options: DaemonOptions & { config: string[] }) =>
-    finish((await import('./run.js')).runConfigured(options, io)),
+    finish((await import('./daemon-config.js')).runConfigured(options, io)),
   );
 }
 

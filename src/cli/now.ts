@@ -1,10 +1,10 @@
 /** What there is of each resource at this moment. A monitor of its own looks once and is closed: nothing is armed, nothing written. */
 import { readFileSync } from 'node:fs';
-import { type Addon, loadAddon } from '../addon.js';
-import { SockmonError } from '../core/errors.js';
+import { SockmonError } from '../base/errors.js';
+import { printable } from '../base/printable.js';
 import type { Config, ResourcePolicy, Sensor } from '../core/policy.js';
-import { printable } from '../printable.js';
 import { nativeSensor, reportWords } from '../sensors/kinds.js';
+import { type Addon, loadAddon } from '../system/addon.js';
 import { rows } from './table.js';
 
 type Monitor = InstanceType<Addon['Monitor']>;

@@ -1,18 +1,18 @@
 /** `sockmon replay FILE`: what another policy would have done in recorded outages. Nothing is started, killed or rebooted. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { loadConfig, policyOf } from '../config.js';
-import { SockmonError } from '../core/errors.js';
+import { SockmonError } from '../base/errors.js';
+import { printable } from '../base/printable.js';
+import { loadConfig, policyOf } from '../config/load.js';
 import { wholeHistory } from '../core/history.js';
-import type { JournalEntry } from '../core/model.js';
 import type { Policy } from '../core/policy.js';
-import { factsOf } from '../core/recording.js';
-import { type Rehearsal, rehearse } from '../core/rehearse.js';
-import { durationWords } from '../core/sentence.js';
-import { parseJournal } from '../journal-format.js';
-import { printable } from '../printable.js';
+import type { JournalEntry } from '../core/records.js';
+import { durationWords } from '../core/words.js';
+import { parseJournal } from '../journal/lines.js';
+import { factsOf } from '../rehearsal/recording.js';
+import { type Rehearsal, rehearse } from '../rehearsal/rehearse.js';
 import type { Io } from './io.js';
-import { recordedRole } from './record.js';
+import { recordedRole } from './journal-reader.js';
 import { rows } from './table.js';
 
 export interface ReplayOptions {

@@ -1,4 +1,4 @@
-import { stateDirOf } from '../config.js';
+import { stateDirOf } from '../config/load.js';
 import type { Io } from './io.js';
 
 export interface PlaceOptions {

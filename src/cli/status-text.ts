@@ -1,10 +1,11 @@
 /** `sockmon status` for people. */
+
+import { printable } from '../base/printable.js';
 import type { StatusAnswer } from '../control/protocol.js';
-import { durationWords } from '../core/sentence.js';
-import type { ConnectionView, OutageView, ResourceView, Snapshot } from '../core/snapshot-model.js';
-import { printable } from '../printable.js';
-import { lastedWords } from './outage-words.js';
-import type { LastKnown } from './record.js';
+import { durationWords } from '../core/words.js';
+import type { ConnectionView, OutageView, ResourceView, Snapshot } from '../report/views.js';
+import type { LastKnown } from './journal-reader.js';
+import { lastedWords } from './story-text.js';
 import { localTime, rows } from './table.js';
 
 export function statusText({ snapshot, connection, pid, version }: StatusAnswer): string {

@@ -1,9 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { errorTable, SockmonError } from '../base/errors.js';
 import { ask } from '../control/client.js';
 import type { StatusAnswer } from '../control/protocol.js';
-import { errorTable, SockmonError } from '../core/errors.js';
 import type { Io } from './io.js';
-import { type LastKnown, lastKnown } from './record.js';
+import { type LastKnown, lastKnown } from './journal-reader.js';
 import { findStateDir, type PlaceOptions } from './state-dir.js';
 import { lastKnownText, statusText } from './status-text.js';
 

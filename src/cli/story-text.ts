@@ -1,8 +1,9 @@
 /** `sockmon history OUTAGE` for people. */
-import { durationWords } from '../core/sentence.js';
-import type { AttemptView, Moment, RebootView, RecordedEvidence, Story } from '../core/story.js';
-import { printable } from '../printable.js';
-import { lastedWords } from './outage-words.js';
+import { printable } from '../base/printable.js';
+import { durationWords } from '../core/words.js';
+import type { RebootView } from '../report/last-boot.js';
+import type { AttemptView, Moment, RecordedEvidence, Story } from '../report/story.js';
+import type { OutageView } from '../report/views.js';
 import { localTime, rows } from './table.js';
 
 export function storyText(story: Story): string {
@@ -73,4 +74,12 @@ function evidenceText({ when, at, kernel, addresses, routes, filters, held }: Re
       (filters === undefined ? '' : block('packet filters that drop by their policy', filters)) +
       (held === undefined ? '' : block('held by the kernel (state D)', held)),
   );
+}
+
+export function lastedWords(outage: OutageView): string {
+  if (outage.outcome === 'open') return 'still open';
+  const lasted = outage.duration_s === null ? '' : durationWords(outage.duration_s * 1000);
+  const down =
+    outage.downtime_s === undefined ? '' : ` (down for ${durationWords(outage.downtime_s * 1000)} of it)`;
+  return outage.outcome === 'forgotten' ? `${lasted}${down}, then no longer watched` : `${lasted}${down}`;
 }

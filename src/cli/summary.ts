@@ -1,5 +1,5 @@
 /** A configuration in plain words: what is watched, how, and what happens at its death. */
-import { formatDuration } from '../core/duration.js';
+import { formatDuration } from '../base/duration.js';
 import type { Config, ResourcePolicy, RestartStep } from '../core/policy.js';
 import { sensorWords } from '../sensors/kinds.js';
 import { rows } from './table.js';

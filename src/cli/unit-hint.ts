@@ -1,6 +1,6 @@
 /** Which watched processes belong to a unit of systemd, and are better watched as that. */
 import type { Now } from './now.js';
-import { type Machine, thisMachine, unitOf } from './ordering.js';
+import { type Machine, thisMachine, unitOf } from './shutdown-order.js';
 
 /** Words with what to write; nothing where there is nothing to say. */
 export function unitHint(now: Now, machine: Machine = thisMachine): string {

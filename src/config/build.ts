@@ -2,13 +2,11 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Config, MqttSettings, ResourcePolicy, RestartStep, Role, Sensor } from '../core/policy.js';
-import { defaultNode } from '../default-node.js';
-import { scriptFault } from '../script-fault.js';
 import { sensorKindOf } from '../sensors/kinds.js';
 import { unitName } from '../sensors/unit.js';
-import type { Fault, FaultCode } from './faults.js';
-import { type Outcome, readCredential, readKey, readPassword, readPem } from './files.js';
-import type { Origins } from './issues.js';
+import { defaultNode } from '../system/default-node.js';
+import { defaultStateDir } from '../system/folders.js';
+import { scriptFault } from '../system/script-fault.js';
 import {
   nameFindings,
   needsFindings,
@@ -17,11 +15,13 @@ import {
   stepName,
   tooSmallBudget,
   twinFindings,
-} from './ladder.js';
+} from './cross-checks.js';
+import type { Fault, FaultCode } from './faults.js';
+import { type Outcome, readCredential, readKey, readPassword, readPem } from './files.js';
+import type { Origins } from './issues.js';
 import type { Environment } from './layers.js';
 import { embeddedDefaults } from './mqtt-schema.js';
 import type { ResourceSettings, Settings, StepSettings } from './schema.js';
-import { defaultStateDir } from './state-dir.js';
 import { isTree, type Path, type Tree, type TreeValue, valueAt } from './tree.js';
 
 /** The step for units, which most people need instead of a script of their own. */

@@ -1,5 +1,5 @@
-import { type ErrorCode, SockmonError } from '../core/errors.js';
-import { printable } from '../printable.js';
+import { type ErrorCode, SockmonError } from '../base/errors.js';
+import { printable } from '../base/printable.js';
 
 export type FaultCode = Extract<ErrorCode, 'CONFIG' | 'CONFIG_UNREADABLE' | 'SCRIPT' | 'SECRET'>;
 

@@ -1,6 +1,6 @@
 /** The kinds of values that the schema is made of, each with words for a person when it is something else. */
 import { z } from 'zod';
-import { formatDuration, parseDuration } from '../core/duration.js';
+import { formatDuration, parseDuration } from '../base/duration.js';
 
 /** What a value is, in words. Never the value itself: it might be a secret in the wrong place. */
 export function kindOf(value: unknown): string {

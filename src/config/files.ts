@@ -1,7 +1,7 @@
 /** The files that a configuration points to: passwords, keys, certificates. */
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoWords } from '../errno-words.js';
+import { errnoWords } from '../base/errno-words.js';
 
 export type Outcome<T> = { readonly value: T; readonly warning?: string } | { readonly fault: string };
 

@@ -1,6 +1,6 @@
 /** The whole configuration as the user writes it, after shorthands are written out. The only schema there is. */
 import { z } from 'zod';
-import { idPattern, idWords } from '../core/model.js';
+import { idPattern, idWords } from '../core/records.js';
 import { sensorKinds } from '../sensors/kinds.js';
 import { unitSensor } from '../sensors/unit.js';
 import { commandsSchema } from './commands-schema.js';

@@ -12,7 +12,7 @@ import {
   type Pair,
   parseDocument,
 } from 'yaml';
-import { errnoWords } from '../errno-words.js';
+import { errnoWords } from '../base/errno-words.js';
 import type { Fault } from './faults.js';
 import { writeOutShorthands } from './shorthand.js';
 import {

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { SockmonError } from '../core/errors.js';
+import { SockmonError } from '../base/errors.js';
 import { type AnswerTo, type ControlAnswer, type ControlRequest, socketPaths } from './protocol.js';
 
 const maxAnswerBytes = 4 * 1024 * 1024;
@@ -13,13 +13,13 @@ export async function ask<R extends ControlRequest>(
   request: R,
   timeoutMs: number,
 ): Promise<AnswerTo<R>> {
-  const { usual, refuge } = socketPaths(stateDir);
+  const { usual, fallback } = socketPaths(stateDir);
   const text = `${JSON.stringify(request)}\n`;
   const exchangeOn = (path: string): Promise<string> => exchange(path, text, timeoutMs, stateDir);
   const line = await exchangeOn(usual).catch((error: unknown) => {
     // A socket that a killed one has left on a disk that is read-only now answers nobody.
-    const isElsewhere = error instanceof SockmonError && error.code === 'NOT_RUNNING' && refuge !== null;
-    if (isElsewhere) return exchangeOn(refuge);
+    const isElsewhere = error instanceof SockmonError && error.code === 'NOT_RUNNING' && fallback !== null;
+    if (isElsewhere) return exchangeOn(fallback);
     throw error;
   });
   const answer = parse<R>(line);

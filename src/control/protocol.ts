@@ -1,11 +1,11 @@
 /** What is said on the control socket: one JSON line asks, one JSON line answers. */
 import { join } from 'node:path';
-import { SockmonError } from '../core/errors.js';
-import { actions, idShape } from '../core/model.js';
+import { SockmonError } from '../base/errors.js';
+import { boolean, number, oneOf, optional, strictObject, type TypeOf, tagged } from '../base/shape.js';
 import type { CommandAnswer, NetworkCounters } from '../core/ports.js';
-import { boolean, number, oneOf, optional, strictObject, type TypeOf, tagged } from '../core/shape.js';
-import type { ConnectionView, Snapshot } from '../core/snapshot-model.js';
-import { runtimeFile } from '../runtime-dir.js';
+import { actions, idShape } from '../core/records.js';
+import type { ConnectionView, Snapshot } from '../report/views.js';
+import { runtimeFile } from '../system/folders.js';
 
 export const maxRequestBytes = 64 * 1024;
 /** sun_path of unix(7) has 108 bytes, the last of them NUL. */
@@ -50,10 +50,10 @@ export type ControlAnswer<R extends ControlRequest = ControlRequest> =
  * Where the control socket of a state folder may be: in it, or in the runtime folder when the disk takes no socket.
  * @throws SockmonError STATE_DIR when the path does not fit into a socket address.
  */
-export function socketPaths(stateDir: string): { readonly usual: string; readonly refuge: string | null } {
+export function socketPaths(stateDir: string): { readonly usual: string; readonly fallback: string | null } {
   const usual = join(stateDir, 'control.sock');
   const bytes = Buffer.byteLength(usual);
-  if (bytes <= maxSocketPathBytes) return { usual, refuge: runtimeFile(stateDir, 'sock') };
+  if (bytes <= maxSocketPathBytes) return { usual, fallback: runtimeFile(stateDir, 'sock') };
   const words = `The state folder's path is too long for a socket: ${usual} has ${bytes} bytes, ${maxSocketPathBytes} is the most. Choose a shorter one with --state-dir.`;
   throw new SockmonError('STATE_DIR', words);
 }

@@ -1,10 +1,10 @@
 import { lstatSync, mkdirSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { SockmonError } from '../core/errors.js';
+import { SockmonError } from '../base/errors.js';
+import { Mismatch } from '../base/shape.js';
 import type { CommandAnswer } from '../core/ports.js';
-import { Mismatch } from '../core/shape.js';
-import { isDiskFault } from '../runtime-dir.js';
+import { isDiskFault } from '../system/folders.js';
 import {
   type ControlAnswer,
   type ControlCommand,
@@ -39,18 +39,18 @@ export async function listen(
   handlers: ControlHandlers,
   limits: { readonly connectionMs: number } = { connectionMs },
 ): Promise<ControlServer> {
-  const { usual, refuge } = socketPaths(stateDir);
+  const { usual, fallback } = socketPaths(stateDir);
   try {
     return await listenOn(usual, handlers, limits);
   } catch (error) {
     if (
-      refuge === null ||
+      fallback === null ||
       !(error instanceof SockmonError) ||
       !(isDiskFault(error.cause) || isMissing(stateDir))
     )
       throw error;
-    mkdirSync(dirname(refuge), { recursive: true, mode: 0o755 });
-    return listenOn(refuge, handlers, limits);
+    mkdirSync(dirname(fallback), { recursive: true, mode: 0o755 });
+    return listenOn(fallback, handlers, limits);
   }
 }
 

@@ -1,7 +1,6 @@
-/** Which of two causes for one death says more. Pure. */
-import { isKernelLock } from './kernel-lock.js';
-import type { Cause, linkLosses } from './model.js';
+/** Causes: which of two for one death says more, and what their nature is. Pure. */
 import type { Nature } from './policy.js';
+import type { Cause, linkLosses } from './records.js';
 import type { OpenOutage } from './state.js';
 
 /** A process cause that comes later than this belongs to something else: most likely to the restart script's own kill. */
@@ -51,4 +50,39 @@ export function isBetterCause(
   if (isKernelLock(cause)) return !isKernelLock(known.cause);
   const sinceBeginMs = diedMs - known.beganMs;
   return Math.abs(sinceBeginMs) <= secondSightMs && rankOf(cause) > rankOf(known.cause);
+}
+
+// The kernel's networking is locked up: some task holds the lock of all its changes (RTNL) and does not give it back. What flows may go on, but
+// nothing can be set up, taken down or even listed any more.
+
+/** The reason, on both sides. */
+export const kernelLocked = 'kernel_locked';
+
+type SensorCause = Extract<Cause, { kind: 'sensor' }>;
+
+/** The minute is LockLimit of native/network/network_thread.h. */
+const words =
+  "the kernel's networking is locked up: it has not answered for a minute; whatever changes or lists the network hangs, as ip(8) does, while traffic may flow on";
+
+export const kernelLock: SensorCause = { kind: 'sensor', reason: kernelLocked, words };
+
+export function isKernelLock(cause: Cause | null): cause is SensorCause {
+  return cause?.kind === 'sensor' && cause.reason === kernelLocked;
+}
+
+/** Of an outage that had begun otherwise. */
+export function kernelLockAfter(beganWith: string): Cause {
+  return { ...kernelLock, words: `${words} (it began with: ${beganWith})` };
+}
+
+/** Longer lists are in the evidence. */
+const namedTasks = 4;
+const whoIsHeld = '. The kernel holds ';
+
+/** With the tasks that the kernel holds: one of them has the lock, the others wait for it. */
+export function kernelLockWith(cause: SensorCause, held: readonly string[]): Cause {
+  const more = held.length - namedTasks;
+  const list = held.slice(0, namedTasks).join(', ') + (more > 0 ? ` and ${more} more` : '');
+  const [before = ''] = cause.words.split(whoIsHeld);
+  return { ...cause, words: `${before}${whoIsHeld}${list}` };
 }

@@ -1,15 +1,15 @@
 /** Faults of detection: what cannot be watched as it should, from when until when. Pure. */
 import type { Effect, Input } from './input.js';
+import { isForgotten, noteRepeat, restAtMs } from './sensing.js';
 import {
   type Context,
   type MachineState,
-  noTwitches,
+  noRepeats,
+  type Repeats,
   type ResourceState,
   record,
   type Step,
-  type Twitches,
 } from './state.js';
-import { isForgotten, restAtMs, twitch } from './twitches.js';
 
 /**
  * What does not work. sensor: it cannot look as it should. watching: the monitor did not take the resource at all. reflex: the first
@@ -29,7 +29,7 @@ export interface Fault {
   /** The same as it was told last: while it changes too often to be told, what is published stays as it is. */
   readonly toldDetail: string;
   readonly isActive: boolean;
-  readonly twitches: Twitches;
+  readonly repeats: Repeats;
   /** When it is tried again, in ms of CLOCK_BOOTTIME; null: nothing is tried from here. */
   readonly retryAtMs: number | null;
 }
@@ -48,7 +48,7 @@ export function onFault(
   const wasActive = known?.isActive === true;
   const isNews = input.active ? !wasActive || known.detail !== input.detail : wasActive;
   if (!isNews) return same;
-  const { twitches, tell } = twitch(known?.twitches ?? noTwitches, now.bootMs);
+  const { repeats, tell } = noteRepeat(known?.repeats ?? noRepeats, now.bootMs);
   // The end of a fault needs no words of its own.
   const detail = input.active || known === undefined ? input.detail : known.detail;
   const fault: Fault = {
@@ -56,11 +56,11 @@ export function onFault(
     detail,
     toldDetail: tell === 'nothing' && known !== undefined ? known.toldDetail : detail,
     isActive: input.active,
-    twitches,
+    repeats,
     retryAtMs: input.active && isRetried(input.of) ? now.bootMs + retryMs : null,
   };
   const others = state.faults.filter(
-    ({ isActive, twitches }) => isActive || !isForgotten(twitches, now.bootMs),
+    ({ isActive, repeats }) => isActive || !isForgotten(repeats, now.bootMs),
   );
   const faults = others.some(other => other === known)
     ? others.map(other => (other === known ? fault : other))
@@ -106,7 +106,7 @@ function told({ of, isActive, detail }: Fault, how: 'change' | 'named' | 'rest',
 /** The earliest moment (ms of CLOCK_BOOTTIME) at which `tickFaults` has something to do; null = none. */
 export function faultsDueMs(faults: readonly Fault[]): number | null {
   const moments = faults
-    .flatMap(({ twitches, retryAtMs }) => [restAtMs(twitches), retryAtMs])
+    .flatMap(({ repeats, retryAtMs }) => [restAtMs(repeats), retryAtMs])
     .filter(at => at !== null);
   return moments.length === 0 ? null : Math.min(...moments);
 }
@@ -118,18 +118,18 @@ export function tickFaults(state: MachineState, { now }: Context): Step<MachineS
   const resources = new Map(state.resources);
   const effects: Effect[] = [];
   const faults = state.faults.map((fault): Fault => {
-    let { twitches, toldDetail, retryAtMs } = fault;
-    const atMs = restAtMs(twitches);
+    let { repeats, toldDetail, retryAtMs } = fault;
+    const atMs = restAtMs(repeats);
     if (atMs !== null && atMs <= now.bootMs) {
       effects.push(told(fault, 'rest', now.bootMs));
-      twitches = noTwitches;
+      repeats = noRepeats;
       toldDetail = fault.detail;
     }
     if (retryAtMs !== null && retryAtMs <= now.bootMs) {
       retryAtMs = now.bootMs + retryMs;
       effects.push(...retry(fault.of, resources));
     }
-    return { ...fault, twitches, toldDetail, retryAtMs };
+    return { ...fault, repeats, toldDetail, retryAtMs };
   });
   return { state: { ...state, resources, faults }, effects };
 }
@@ -164,10 +164,10 @@ export function faultsLeft(
 
 /** A sentence each, for people. One that keeps ending and beginning counts as there, so that it is published once. */
 export function faultNotes(faults: readonly Fault[]): string[] {
-  const notes = faults.flatMap(({ of, toldDetail, isActive, twitches }) => {
-    if (!isActive && !twitches.isNamed) return [];
+  const notes = faults.flatMap(({ of, toldDetail, isActive, repeats }) => {
+    if (!isActive && !repeats.isNamed) return [];
     const whose = of.what === 'monitor' ? 'the monitor' : of.resource;
-    return [`${whose}: ${twitches.isNamed ? 'it keeps ending and beginning again: ' : ''}${toldDetail}`];
+    return [`${whose}: ${repeats.isNamed ? 'it keeps ending and beginning again: ' : ''}${toldDetail}`];
   });
   return [...new Set(notes)];
 }

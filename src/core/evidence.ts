@@ -1,12 +1,17 @@
 /** What the owner would look for the next morning: when it is collected, what of it is recorded and what is told. Pure. */
-
+import { isKernelLock, kernelLockWith } from './cause.js';
 import type { Effect, Input } from './input.js';
-import { isKernelLock } from './kernel-lock.js';
-import type { RecordOf } from './model.js';
+import { learnFilter } from './loopback.js';
 import type { OutageHistory } from './outage-history.js';
 import type { Evidence } from './ports.js';
-import type { EvidenceView } from './snapshot-model.js';
-import { type OpenOutage, type Outside, record } from './state.js';
+import {
+  type OpenOutage,
+  type Outside,
+  phaseOutage,
+  type ResourceState,
+  record,
+  type Step,
+} from './state.js';
 
 /** A picture of the living, kept in memory only: nobody knows which one will have been the last before a death. */
 export function noteAlive(resource: string): Effect {
@@ -56,33 +61,27 @@ function textOf({ kernel, addresses, routes, filters = [], held = [] }: Evidence
   return JSON.stringify([kernel, addresses, routes, filters, held]);
 }
 
-/** With these the longest view is below 4 KiB, also when every character of the kernel's has to be escaped. */
-const toldEntries = 5;
-const toldKernelChars = 160;
+// What the evidence tells about why something died.
 
-/** The short form: the last kernel lines before the death, filled up with the first ones after it. null = nothing is known. */
-export function viewEvidence({ evidence: { before, after } }: OutageHistory): EvidenceView | null {
-  if (before === null && after === null) return null;
-  const led = before?.kernel.slice(-toldEntries) ?? [];
-  const came = (after?.kernel ?? []).filter(line => !led.includes(line));
-  const kernel = [...led, ...came].slice(0, toldEntries).map(line => line.slice(0, toldKernelChars));
-  const short = (list: readonly string[] | undefined): readonly string[] => list?.slice(0, toldEntries) ?? [];
-  return {
-    kernel,
-    addresses_before: short(before?.addresses),
-    addresses_after: short(after?.addresses),
-    routes_before: short(before?.routes),
-    routes_after: short(after?.routes),
-  };
+type Found = Extract<Input, { kind: 'evidence' }>;
+
+export function learnFromEvidence(state: ResourceState, found: Found): Step<ResourceState> {
+  const outage = phaseOutage(state.phase);
+  const isLock = outage !== null && outage.id === found.outage && isKernelLock(outage.cause);
+  return isLock ? learnHeld(state, found) : learnFilter(state, found);
 }
 
-/** As a record of the journal bears it. */
-export function evidenceOf({ kernel, addresses, routes, filters, held }: RecordOf<'evidence'>): Evidence {
-  return {
-    kernel,
-    addresses,
-    routes,
-    ...(filters !== undefined && { filters }),
-    ...(held !== undefined && { held }),
-  };
+/** Which tasks the kernel holds, while its networking is locked up. */
+function learnHeld(state: ResourceState, { evidence }: Found): Step<ResourceState> {
+  const outage = phaseOutage(state.phase);
+  const held = (evidence.held ?? []).filter(task => !task.startsWith('('));
+  if (outage === null || !isKernelLock(outage.cause) || held.length === 0) return { state, effects: [] };
+  const cause = kernelLockWith(outage.cause, held);
+  if (JSON.stringify(cause) === JSON.stringify(outage.cause)) return { state, effects: [] };
+  const { id, sensor } = outage;
+  const effects: Effect[] = [
+    record({ type: 'outage_cause', outage: id, resource: state.policy.id, cause, sensor }),
+  ];
+  const phase = { ...state.phase, outage: { ...outage, cause } } as ResourceState['phase'];
+  return { state: { ...state, phase }, effects };
 }

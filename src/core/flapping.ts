@@ -2,11 +2,11 @@
 
 import type { Effect } from './input.js';
 import { type Budget, everyMs, type ResourcePolicy } from './policy.js';
-import { durationWords } from './sentence.js';
 import { type Context, type ResourceState, record, type Step } from './state.js';
+import { durationWords } from './words.js';
 
 /** Deaths in a row, each soon after a recovery, that make a resource a flapping one. */
-const flappingRelapses = 3;
+const flappingSoonDeaths = 3;
 
 /**
  * Two ways to keep dying: again and again right after each recovery, or too often within a longer time, however evenly. The first is also
@@ -16,13 +16,13 @@ export function noteDeath(
   before: ResourceState,
   atMs: number,
   isDrill: boolean,
-): Pick<ResourceState, 'relapses' | 'deaths' | 'flapping'> {
+): Pick<ResourceState, 'soonDeaths' | 'deaths' | 'flapping'> {
   const { policy, recoveredMs } = before;
   const soon = recoveredMs !== null && atMs - recoveredMs < everyMs(policy);
-  const relapses = soon ? before.relapses + 1 : 0;
+  const soonDeaths = soon ? before.soonDeaths + 1 : 0;
   const deaths = isDrill ? before.deaths : lately(before.deaths, atMs, policy.flapping);
   const isTooOften = deaths.length >= policy.flapping.max;
-  return { relapses, deaths, flapping: before.flapping || relapses >= flappingRelapses || isTooOften };
+  return { soonDeaths, deaths, flapping: before.flapping || soonDeaths >= flappingSoonDeaths || isTooOften };
 }
 
 /** Down again before it was verified, and not by our own script: that is as often as a death. */
@@ -49,10 +49,10 @@ function lately(deaths: readonly number[], atMs: number, { max, perMs }: Budget)
 
 export function flappingNotice(before: ResourceState, after: ResourceState, atMs: number): Effect[] {
   if (before.flapping || !after.flapping) return [];
-  const { policy, relapses, deaths } = after;
+  const { policy, soonDeaths, deaths } = after;
   const detail =
-    relapses >= flappingRelapses
-      ? `it keeps dying: ${relapses + 1} times in a row, each soon after it was back; it is restarted ever later`
+    soonDeaths >= flappingSoonDeaths
+      ? `it keeps dying: ${soonDeaths + 1} times in a row, each soon after it was back; it is restarted ever later`
       : `it keeps dying: ${deaths.length} times within ${durationWords(policy.flapping.perMs)}; its single deaths are not told any more`;
   return [record({ type: 'notice', resource: policy.id, atMs, what: 'flapping', detail })];
 }
@@ -78,5 +78,5 @@ export function steady(state: ResourceState, ctx: Context): Step<ResourceState> 
     what: 'steady',
     detail,
   });
-  return { state: { ...state, flapping: false, relapses: 0, deaths: [] }, effects: [notice] };
+  return { state: { ...state, flapping: false, soonDeaths: 0, deaths: [] }, effects: [notice] };
 }

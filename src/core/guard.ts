@@ -1,10 +1,11 @@
 /** The one door in front of every reboot and every command. Pure; its memory is the journal, folded in History. */
-import type { Instant } from './clock.js';
+
 import type { Acted, History } from './history.js';
-import type { Action, RefusalCode } from './model.js';
 import type { Policy, RebootPolicy, ResourcePolicy } from './policy.js';
 import type { ReceivedCommand } from './ports.js';
-import { durationWords } from './sentence.js';
+import type { Action, RefusalCode } from './records.js';
+import type { Instant } from './time.js';
+import { durationWords } from './words.js';
 
 export type Verdict =
   | { readonly allowed: true }
@@ -38,7 +39,7 @@ const clockSkewMs = 30_000;
  */
 function ageMs(then: Acted, history: History, now: Instant): number {
   if (then.bootId === now.bootId) return now.bootMs - then.bootMs;
-  const witnessedMs = history.witnessedMsAt(now) - then.witnessedMs;
+  const witnessedMs = history.elapsedMsAt(now) - then.witnessedMs;
   return then.synced && now.synced ? Math.max(witnessedMs, now.wallMs - then.wallMs) : witnessedMs;
 }
 

@@ -1,20 +1,18 @@
 /** What the journal says, folded: outages, reboots, commands, the cursor. Rebuilt at every start, so nothing of it can be reset by one. */
-import { Attempts } from './attempts.js';
-import type { Instant } from './clock.js';
+
 import { isHeldBack } from './ladder.js';
-import type { Action, JournalEntry, RecordOf, RefusalCode } from './model.js';
-import type { Vantage } from './moment.js';
+import { Attempts, rememberedCommands, rememberedIntents } from './memory.js';
 import {
   addToOutage,
   begunOutage,
   isCounted,
   type OutageEntry,
   type OutageHistory,
+  Past,
 } from './outage-history.js';
-import { Past } from './past.js';
 import type { EarlierRun } from './ports.js';
-import { rememberedCommands, rememberedIntents } from './remembered.js';
-import { type Witness, witness, witnessedMsAt } from './witness.js';
+import type { Action, JournalEntry, RecordOf, RefusalCode } from './records.js';
+import { type Elapsed, elapsedMsAt, elapsedWith, type Instant, type Vantage } from './time.js';
 
 /** Where a resource was last seen alive, and by which sensors. */
 interface Sighting {
@@ -25,7 +23,7 @@ interface Sighting {
 }
 
 export interface Acted extends Instant {
-  /** See History.witnessedMsAt. */
+  /** See History.elapsedMsAt. */
   readonly witnessedMs: number;
 }
 
@@ -78,7 +76,7 @@ export class History {
   private readonly begun = new Map<string, number>();
 
   /** The last entry's moment, by the clock that needs no wall clock. */
-  private witnessed: Witness | null = null;
+  private elapsed: Elapsed | null = null;
 
   /** @param keptOutages A process that lives for years must not keep all that it has ever seen; who reads and ends may. */
   constructor(
@@ -90,7 +88,7 @@ export class History {
 
   apply(entry: JournalEntry): void {
     this.lastSeq = entry.seq;
-    this.witnessed = witness(this.witnessed, entry);
+    this.elapsed = elapsedWith(this.elapsed, entry);
     this.firstWallMs ??= entry.wallMs;
     if (entry.synced) this.clocks.set(entry.bootId, entry.wallMs - entry.bootMs);
     switch (entry.type) {
@@ -183,7 +181,7 @@ export class History {
 
   private begin(entry: JournalEntry & RecordOf<'outage_begin'>): void {
     this.begun.set(entry.resource, numbered(entry.outage, this.outagesOf(entry.resource) + 1));
-    this.outages.push(begunOutage(entry, this.witnessedMsAt(entry)));
+    this.outages.push(begunOutage(entry, this.elapsedMsAt(entry)));
     this.forgetOutages();
   }
 
@@ -246,7 +244,7 @@ export class History {
     const intent = this.intents[at];
     if (intent === undefined) return;
     const { bootId, bootMs, wallMs, synced } = entry;
-    this.intents[at] = { ...intent, bootId, bootMs, wallMs, synced, witnessedMs: this.witnessedMsAt(entry) };
+    this.intents[at] = { ...intent, bootId, bootMs, wallMs, synced, witnessedMs: this.elapsedMsAt(entry) };
   }
 
   private applyCommand(entry: JournalEntry & RecordOf<'command'>): void {
@@ -277,8 +275,8 @@ export class History {
   }
 
   /** Time that has passed for certain, counted from the journal's first entry. */
-  witnessedMsAt(at: Pick<Instant, 'bootId' | 'bootMs'>): number {
-    return witnessedMsAt(this.witnessed, at);
+  elapsedMsAt(at: Pick<Instant, 'bootId' | 'bootMs'>): number {
+    return elapsedMsAt(this.elapsed, at);
   }
 
   seenFrom(now: Instant): Vantage {
@@ -286,7 +284,7 @@ export class History {
   }
 
   private acted<T extends Instant>(entry: T): T & Acted {
-    return { ...entry, witnessedMs: this.witnessedMsAt(entry) };
+    return { ...entry, witnessedMs: this.elapsedMsAt(entry) };
   }
 
   attemptsOf(resource: string): readonly Acted[] {

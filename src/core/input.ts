@@ -1,8 +1,8 @@
 /** What the machine is told, and what it asks for: two unions that the compiler checks. */
 import type { FaultOf } from './detection.js';
-import type { Cause, JournalRecord, RunResult } from './model.js';
 import type { Nature, ResourcePolicy } from './policy.js';
 import type { CommandAnswer, EarlierRun, Evidence, ReceivedCommand, Run } from './ports.js';
+import type { Cause, JournalRecord, RunResult } from './records.js';
 import type { RebootLevel } from './state.js';
 
 export interface SensorInput {

@@ -1,6 +1,7 @@
 /** When to try what again, and when to give up. Pure arithmetic over one outage; all times are ms of CLOCK_BOOTTIME. */
-import type { RunResult } from './model.js';
+
 import type { RestartStep } from './policy.js';
+import type { RunResult } from './records.js';
 
 /** A script that fails at once has often met a stack that is still dying: slirp4netns takes some 20 ms. */
 const quickRetryMs = 1000;
@@ -10,7 +11,7 @@ const seenWithinMs = 1000;
 /** Who supervises it as well has so long to start anew what has been stopped: systemd takes 0.1 s, runit 1 s. */
 export const othersStartWithinMs = 2000;
 /** So many deaths in a row are answered at once, the further ones later and later. */
-const immediateRelapses = 3;
+const immediateSoonDeaths = 3;
 const longestBackoffMs = 600_000;
 
 /** What a script's exit status may say besides "done" and "failed" (as in s6: 100 = wrong to go on, 125 = permanent). */
@@ -22,7 +23,7 @@ export function isHeldBack(result: RunResult): boolean {
 }
 
 /** Where an outage stands on its ladder. */
-export interface Climb {
+export interface Progress {
   readonly step: number;
   /** Attempts on this step. */
   readonly attempts: number;
@@ -31,8 +32,8 @@ export interface Climb {
 }
 
 /** What a shutdown has held back was no attempt. */
-export function climbAfter(climb: Climb, result: RunResult): Climb {
-  return isHeldBack(result) ? { ...climb, attempts: climb.attempts - 1 } : climb;
+export function progressAfter(progress: Progress, result: RunResult): Progress {
+  return isHeldBack(result) ? { ...progress, attempts: progress.attempts - 1 } : progress;
 }
 
 export type NextStep =
@@ -47,33 +48,37 @@ export type NextStep =
  */
 export function nextStep(
   steps: readonly RestartStep[],
-  climb: Climb,
+  progress: Progress,
   lastAttemptMs: number,
   result: RunResult | null,
   nowMs: number,
 ): NextStep {
-  const step = steps[climb.step];
+  const step = steps[progress.step];
   if (step === undefined) return { kind: 'give_up', atMs: nowMs };
-  if (result?.kind === 'exit' && result.code === exitStatus.permanent) return above(steps, climb.step, nowMs);
-  const dueMs = Math.max(lastAttemptMs + intervalMs(step, Math.max(1, climb.attempts)), nowMs + seenWithinMs);
+  if (result?.kind === 'exit' && result.code === exitStatus.permanent)
+    return above(steps, progress.step, nowMs);
+  const dueMs = Math.max(
+    lastAttemptMs + intervalMs(step, Math.max(1, progress.attempts)),
+    nowMs + seenWithinMs,
+  );
   // Nothing has been tried: no reason to go further up while the machine is shutting down.
-  if (result !== null && isHeldBack(result)) return { kind: 'attempt', atMs: dueMs, step: climb.step };
-  if (climb.attempts >= step.attempts) {
+  if (result !== null && isHeldBack(result)) return { kind: 'attempt', atMs: dueMs, step: progress.step };
+  if (progress.attempts >= step.attempts) {
     let fullMs = 0;
     for (let attempt = 1; attempt <= step.attempts; attempt++) fullMs += intervalMs(step, attempt);
-    return above(steps, climb.step, Math.max(climb.beganMs + fullMs, dueMs));
+    return above(steps, progress.step, Math.max(progress.beganMs + fullMs, dueMs));
   }
   // A status that nobody has seen is no failure.
   const isKnown = result !== null && result.kind !== 'unknown';
   const failed = isKnown && !(result.kind === 'exit' && result.code === 0);
-  if (climb.attempts === 1 && failed && nowMs - lastAttemptMs < quickFailureMs) {
+  if (progress.attempts === 1 && failed && nowMs - lastAttemptMs < quickFailureMs) {
     const { everyMs } = step;
     // One more within the time that others need would be one too many.
     const othersMs = lastAttemptMs + Math.min(othersStartWithinMs, everyMs);
     const atMs = Math.max(nowMs + Math.min(quickRetryMs, everyMs), othersMs);
-    return { kind: 'attempt', atMs, step: climb.step };
+    return { kind: 'attempt', atMs, step: progress.step };
   }
-  return { kind: 'attempt', atMs: dueMs, step: climb.step };
+  return { kind: 'attempt', atMs: dueMs, step: progress.step };
 }
 
 /**
@@ -83,12 +88,12 @@ export function nextStep(
  */
 export function nextStepAgain(
   steps: readonly RestartStep[],
-  climb: Climb,
+  progress: Progress,
   lastAttemptMs: number,
   { reopenedMs, isFirst }: { readonly reopenedMs: number; readonly isFirst: boolean },
   nowMs: number,
 ): NextStep {
-  const step = steps[climb.step];
+  const step = steps[progress.step];
   if (step === undefined) return { kind: 'give_up', atMs: nowMs };
   const othersMs = reopenedMs + Math.min(othersStartWithinMs, step.everyMs);
   if (isFirst) {
@@ -97,9 +102,9 @@ export function nextStepAgain(
       othersMs,
       nowMs + Math.min(seenWithinMs, step.everyMs),
     );
-    return { kind: 'attempt', atMs: dueMs, step: climb.step };
+    return { kind: 'attempt', atMs: dueMs, step: progress.step };
   }
-  const next = nextStep(steps, climb, lastAttemptMs, null, nowMs);
+  const next = nextStep(steps, progress, lastAttemptMs, null, nowMs);
   return { ...next, atMs: Math.max(next.atMs, othersMs) };
 }
 
@@ -114,9 +119,9 @@ function intervalMs(step: RestartStep, attempt: number): number {
 
 /**
  * How long to wait before the first attempt at something that keeps dying.
- * @param relapses deaths in a row, each within `everyMs` after the recovery before it.
+ * @param soonDeaths deaths in a row, each within `everyMs` after the recovery before it.
  */
-export function relapseDelayMs(relapses: number, everyMs: number): number {
-  if (relapses < immediateRelapses) return 0;
-  return Math.min(everyMs, 1000 * 2 ** (relapses - immediateRelapses));
+export function soonDeathDelayMs(soonDeaths: number, everyMs: number): number {
+  if (soonDeaths < immediateSoonDeaths) return 0;
+  return Math.min(everyMs, 1000 * 2 ** (soonDeaths - immediateSoonDeaths));
 }

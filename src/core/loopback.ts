@@ -1,9 +1,9 @@
 /** A probe of loopback that fails while the network carries traffic: what that probably is, and what not to do about it. Pure. */
 import type { Effect, Input, SensorInput } from './input.js';
-import type { Cause } from './model.js';
-import { isFiltered } from './sentence.js';
+import type { Cause } from './records.js';
 import { type Context, phaseOutage, type ResourceState, record, type Step } from './state.js';
 import { borne } from './suspect.js';
+import { isFiltered } from './words.js';
 
 type Resources = Context['resources'];
 

@@ -1,22 +1,23 @@
 /** The machine: a pure function of state, input and what the journal says. Everything that happens is decided here. */
+
+import { downBelow, review } from './arming.js';
 import { isBetterCause } from './cause.js';
-import { onCommand, onDrillFailed } from './commanded.js';
+import { onCommand, onDrillFailed } from './commands.js';
+import { configure } from './configure.js';
 import { faultsDueMs, onFault, tickFaults } from './detection.js';
-import { onEvidence } from './evidence.js';
-import { allUp, calm, stillAtMs, wholeAfterCarrierMs } from './facts.js';
-import { countDueMs, noFlood, takeCounts } from './flood.js';
-import { downBelow, review } from './hindrance.js';
+import { learnFromEvidence, onEvidence } from './evidence.js';
 import type { Effect, Input } from './input.js';
-import { climbAfter, othersStartWithinMs } from './ladder.js';
-import { learnFromEvidence } from './learning.js';
-import type { RunResult } from './model.js';
+import { othersStartWithinMs, progressAfter } from './ladder.js';
 import { isVeto } from './outage-history.js';
+import { countDueMs, noFlood, takeCounts } from './rate-limit.js';
 import { cancelReboot, escalate, noteReboot, onRebootFailed } from './reboot.js';
+import type { RunResult } from './records.js';
 import { afresh, attemptEnd, block, giveUp, retryHeld, scheduleNext, tryAttempt } from './recovery.js';
 import { learnCause, onSensor, recover, suspectDied, waitedInVain } from './resource.js';
-import { configure } from './restore.js';
+import { allUp, calm, stillAtMs, wholeAfterCarrierMs } from './sensing.js';
 import {
   type Context,
+  eachResource,
   type MachineState,
   type OpenOutage,
   type Outside,
@@ -25,10 +26,10 @@ import {
   type Running,
   record,
   type Step,
+  within,
 } from './state.js';
 import { onRunStarted } from './takeover.js';
 import { verifyingDueMs, verifyingTick } from './verifying.js';
-import { eachResource, within } from './within.js';
 
 /** So long a killed script has to be gone. */
 const immortalMs = 5000;
@@ -156,14 +157,14 @@ function unblock(resource: ResourceState, ctx: Context): Step<ResourceState> {
   const { phase, policy } = resource;
   const nowMs = ctx.now.bootMs;
   const settle = (outage: OpenOutage, inMs: number): Step<ResourceState> => {
-    const soon = afresh(policy.steps, nowMs + inMs, outage.failed ? 0 : outage.climb.step);
+    const soon = afresh(policy.steps, nowMs + inMs, outage.failed ? 0 : outage.progress.step);
     const next = soon.kind === 'attempt' ? { ...soon, atOnce: inMs === 0 } : soon;
     return { state: { ...resource, phase: { name: 'settling', sinceMs: nowMs, outage, next } }, effects: [] };
   };
   if (phase.name === 'blocked') {
     const below = downBelow(policy, ctx);
     if (below === null)
-      return settle({ ...phase.outage, climb: { step: 0, attempts: 0, beganMs: nowMs } }, lookAgainMs);
+      return settle({ ...phase.outage, progress: { step: 0, attempts: 0, beganMs: nowMs } }, lookAgainMs);
     return below.outage === null || below.outage === phase.outage.root
       ? { state: resource, effects: [] }
       : block(resource, phase.outage, below, ctx);
@@ -224,10 +225,10 @@ function afterResult(outage: OpenOutage, running: Running, ended: RunEnded): Ope
   const result = resultOf(running, ended);
   if (result.kind === 'not_needed') return { ...outage, ...running.before };
   const vetoed = outage.vetoed || isVeto(result);
-  const climb = climbAfter(outage.climb, result);
+  const progress = progressAfter(outage.progress, result);
   // A status that the kernel did not keep is no failure, which would be repeated soon.
   const lastResult = result.kind === 'unknown' ? null : result;
-  return { ...outage, lastResult, lastRunEndMs: ended.atMs, vetoed, climb };
+  return { ...outage, lastResult, lastRunEndMs: ended.atMs, vetoed, progress };
 }
 
 function onRunEnded(resource: ResourceState, input: RunEnded, ctx: Context): Step<ResourceState> {

@@ -1,9 +1,8 @@
 /** One outage as the journal tells it. Pure. */
-import { evidenceOf } from './evidence.js';
 import { exitStatus, isHeldBack } from './ladder.js';
-import type { Cause, JournalEntry, RecordOf, RefusalCode, RunResult } from './model.js';
-import { type Moment, momentOf, outageSpan, type Vantage, wallTime } from './moment.js';
 import type { Evidence } from './ports.js';
+import type { Cause, JournalEntry, RecordOf, RefusalCode, RunResult } from './records.js';
+import { type Moment, momentOf, outageSpan, type Vantage, wallTime } from './time.js';
 
 /** Between being back and being down again, within one outage. */
 export interface Life {
@@ -31,8 +30,8 @@ export interface OutageHistory {
   readonly id: string;
   readonly resource: string;
   readonly begin: JournalEntry & RecordOf<'outage_begin'>;
-  /** See History.witnessedMsAt. */
-  readonly beganWitnessedMs: number;
+  /** See History.elapsedMsAt. */
+  readonly beganElapsedMs: number;
   /** The outage of something that it needs, of which it turned out to be a part. */
   root: string | null;
   cause: Cause;
@@ -92,13 +91,13 @@ export type OutageEntry = JournalEntry &
 
 export function begunOutage(
   begin: JournalEntry & RecordOf<'outage_begin'>,
-  beganWitnessedMs: number,
+  beganElapsedMs: number,
 ): OutageHistory {
   return {
     id: begin.outage,
     resource: begin.resource,
     begin,
-    beganWitnessedMs,
+    beganElapsedMs,
     root: begin.root ?? null,
     cause: begin.cause,
     sensor: begin.sensor,
@@ -220,4 +219,56 @@ export function timesOf({ begin, end }: OutageHistory, from: Vantage): OutageTim
 /** Restarts that were asked for are stories, but no outages. */
 export function isCounted(outage: OutageHistory): boolean {
   return outage.cause.kind !== 'commanded' && outage.begin.drill !== true;
+}
+
+// What is left in memory of outages that are too many to be kept one by one: how many, and how long in which hour.
+
+const hourMs = 3_600_000;
+/** More than the hours of the 30 days that the uptime is told of. */
+const keptHours = 800;
+
+/** The outages of one resource that began within an hour, as one stretch of the same length. */
+export interface PastHour {
+  readonly resource: string;
+  /** When the first of them began. */
+  readonly began: Moment;
+  count: number;
+  downMs: number;
+}
+
+export class Past {
+  /** Outages that counted. */
+  outages = 0;
+  private readonly hours = new Map<string, PastHour[]>();
+
+  add({ resource, begin, end, aliveMs }: OutageHistory): void {
+    this.outages++;
+    const hours = this.hours.get(resource) ?? [];
+    this.hours.set(resource, hours);
+    const last = hours.at(-1);
+    const downMs = Math.max(0, (end?.durationMs ?? 0) - aliveMs);
+    if (last?.began.bootId === begin.bootId && begin.atMs < last.began.atMs + hourMs) {
+      last.count++;
+      last.downMs += downMs;
+      return;
+    }
+    hours.push({ resource, began: momentOf(begin), count: 1, downMs });
+    if (hours.length > keptHours) hours.shift();
+  }
+
+  all(): PastHour[] {
+    return [...this.hours.values()].flat();
+  }
+}
+
+/** As a record of the journal bears it. */
+
+export function evidenceOf({ kernel, addresses, routes, filters, held }: RecordOf<'evidence'>): Evidence {
+  return {
+    kernel,
+    addresses,
+    routes,
+    ...(filters !== undefined && { filters }),
+    ...(held !== undefined && { held }),
+  };
 }

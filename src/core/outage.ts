@@ -1,10 +1,9 @@
 /** An outage as it begins, and the records of its begin and end. Pure. */
-
 import type { Effect } from './input.js';
-import type { Cause, RecordOf } from './model.js';
-import { spanOf } from './moment.js';
 import type { ResourcePolicy } from './policy.js';
-import { type Context, type OpenOutage, record } from './state.js';
+import type { Action, Cause, RecordOf } from './records.js';
+import { type Context, type OpenOutage, type Outside, record } from './state.js';
+import { isoTime, spanOf } from './time.js';
 
 export function newOutage(id: string, beganMs: number, cause: Cause, sensor: string): OpenOutage {
   return {
@@ -18,7 +17,7 @@ export function newOutage(id: string, beganMs: number, cause: Cause, sensor: str
     lastResult: null,
     lastRunEndMs: null,
     lostRunUntilMs: null,
-    climb: { step: 0, attempts: 0, beganMs },
+    progress: { step: 0, attempts: 0, beganMs },
     vetoed: false,
     resumed: false,
     timeUncertain: cause.kind === 'unseen',
@@ -82,4 +81,26 @@ export function endRecord(
     ...(reopenedMs !== null && { aliveMs, againMs: Math.max(0, atMs - reopenedMs) }),
     ...more,
   });
+}
+
+// What became of a command that was accepted.
+
+export function laterAnswer(
+  id: string,
+  action: Action,
+  status: 'done' | 'failed',
+  detail: string,
+  { now }: Outside,
+): Effect {
+  return { do: 'answer', answer: { id, action, status, code: null, detail, at: isoTime(now.wallMs) } };
+}
+
+/** Of the command that asked for the restart of an outage, or for the drill that began it; nothing where none did. */
+export function outageAnswer(
+  { command, drill }: OpenOutage,
+  status: 'done' | 'failed',
+  detail: string,
+  outside: Outside,
+): Effect[] {
+  return command === null ? [] : [laterAnswer(command, drill ? 'drill' : 'restart', status, detail, outside)];
 }

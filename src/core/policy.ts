@@ -49,7 +49,7 @@ export interface Sensor {
 /** What the monitor takes (native/index.d.ts): the kind beside its fields. */
 export type NativeSensor = { readonly kind: string } & Readonly<Record<string, FieldValue>>;
 
-/** One rung of the ladder: a script, and how often it is tried before the next rung. */
+/** One step of the ladder: a script, and how often it is tried before the next one. */
 export interface RestartStep {
   /** Unique within its resource; scripts get it as SOCKMON_STEP. */
   readonly name: string;
@@ -105,7 +105,7 @@ export interface ResourcePolicy {
   readonly settleMs: number;
 }
 
-/** The pace of its first step: within it a death after a recovery counts as a relapse. */
+/** The pace of its first step: within it a death after a recovery counts as one that came soon. */
 export function everyMs(policy: ResourcePolicy): number {
   return policy.steps[0]?.everyMs ?? 0;
 }
@@ -188,4 +188,12 @@ export interface Config {
 /** By which sensors a resource is seen: what others do not see has not died. */
 export function sensorsWords(policy: ResourcePolicy): string {
   return policy.sensors.map(({ name }) => name).join(', ');
+}
+/** A configuration as it has been read. */
+export interface Loaded {
+  readonly config: Config;
+  /** What works but should be changed, a sentence each. */
+  readonly warnings: readonly string[];
+  /** Absolute paths of the configuration files. */
+  readonly files: readonly string[];
 }

@@ -1,17 +1,18 @@
 /** A reboot that has been ordered: waiting for it, and the harder ways when it does not come. One intent, one reboot. Pure. */
-import { laterAnswer } from './answer.js';
+
 import type { Effect } from './input.js';
-import type { RecordOf } from './model.js';
+import { laterAnswer } from './outage.js';
+import type { RecordOf } from './records.js';
 import { enterHeld } from './recovery.js';
 import {
   type Context,
+  eachResource,
   type MachineState,
   type PendingReboot,
   type RebootLevel,
   record,
   type Step,
 } from './state.js';
-import { eachResource } from './within.js';
 
 /** So long a machine may take to go down; then the ordered way has failed. */
 const commandMs = 5 * 60_000;

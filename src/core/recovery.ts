@@ -1,15 +1,15 @@
 /** The ladder at work: attempts, their ends, giving up, asking for the reboot. Pure. */
-import { outageAnswer } from './answer.js';
+
+import { type Hindrance, hindranceOf } from './arming.js';
+import { attemptRun } from './attempt.js';
 import { collectFor } from './evidence.js';
 import { judgeReboot } from './guard.js';
-import { type Hindrance, hindranceOf } from './hindrance.js';
 import type { Effect } from './input.js';
 import { type NextStep, nextStep, nextStepAgain } from './ladder.js';
 import { besideTraffic, carriedBeside } from './loopback.js';
-import type { RunResult } from './model.js';
+import { outageAnswer } from './outage.js';
 import type { RestartStep } from './policy.js';
-import { attemptRun } from './run.js';
-import { causeWords, durationWords } from './sentence.js';
+import type { RunResult } from './records.js';
 import {
   type Context,
   type HeldFor,
@@ -20,6 +20,7 @@ import {
   record,
   type Step,
 } from './state.js';
+import { causeWords, durationWords } from './words.js';
 
 /** The seed's three minutes, for a resource that has no script but a reboot. */
 const giveUpWithoutScriptMs = 180_000;
@@ -36,8 +37,8 @@ export function tryAttempt(
   const { steps } = state.policy;
   if (steps.length === 0) return giveUp(state, outage, ctx);
   const hindrance = hindranceOf(state.policy, ctx);
-  const rung = steps[step] === undefined ? 0 : step;
-  if (hindrance === null) return beginAttempt(state, outage, 'ladder', ctx.now.bootMs, rung);
+  const present = steps[step] === undefined ? 0 : step;
+  if (hindrance === null) return beginAttempt(state, outage, 'ladder', ctx.now.bootMs, present);
   return hinder(state, outage, hindrance, ctx);
 }
 
@@ -100,41 +101,41 @@ export function block(
 
 /**
  * Starts an attempt, or notes the one that the reflex has started.
- * @param step the rung of the ladder; the one the outage stands on if not given.
+ * @param step its index; where the outage stands if not given.
  */
 export function beginAttempt(
   state: ResourceState,
   outage: OpenOutage,
   by: 'reflex' | 'ladder' | 'command',
   atMs: number,
-  step = outage.climb.step,
+  step = outage.progress.step,
 ): Step<ResourceState> {
   const { policy } = state;
-  const rung = policy.steps[step];
-  if (rung === undefined) return { state, effects: [] };
+  const chosen = policy.steps[step];
+  if (chosen === undefined) return { state, effects: [] };
   const attempt = outage.attempts + 1;
   const cause = by === 'reflex' ? '' : causeWords(outage.cause);
-  const run = attemptRun(rung, { resource: policy.id, outage: outage.id, attempt, cause, by });
+  const run = attemptRun(chosen, { resource: policy.id, outage: outage.id, attempt, cause, by });
   const { attempts, lastAttemptMs, lastResult, lastRunEndMs } = outage;
-  const before = { attempts, lastAttemptMs, lastResult, lastRunEndMs, climb: outage.climb };
+  const before = { attempts, lastAttemptMs, lastResult, lastRunEndMs, progress: outage.progress };
   const running: Running = {
     run: run.id,
     outage: outage.id,
     attempt,
     startedMs: atMs,
-    deadlineMs: atMs + rung.timeoutMs,
+    deadlineMs: atMs + chosen.timeoutMs,
     timedOut: false,
-    graceMs: rung.graceMs,
+    graceMs: chosen.graceMs,
     before,
   };
-  const { climb: stood } = outage;
-  // A late retry of what was given up does not climb the ladder again.
+  const { progress: stood } = outage;
+  // A late retry of what was given up does not go up the ladder again.
   const fresh = step > stood.step || stood.attempts === 0 || (!outage.failed && step !== stood.step);
-  const climb = fresh ? { step, attempts: 1, beganMs: atMs } : { ...stood, attempts: stood.attempts + 1 };
+  const progress = fresh ? { step, attempts: 1, beganMs: atMs } : { ...stood, attempts: stood.attempts + 1 };
   const begun = {
     ...outage,
     attempts: attempt,
-    climb,
+    progress,
     lastAttemptMs: atMs,
     lastResult: null,
     lastRunEndMs: null,
@@ -144,7 +145,7 @@ export function beginAttempt(
     outage: outage.id,
     resource: policy.id,
     attempt,
-    step: rung.name,
+    step: chosen.name,
     run: run.id,
     script: run.argv.join(' '),
     atMs,
@@ -200,10 +201,16 @@ export function afresh(steps: readonly RestartStep[], atMs: number, step = 0): N
 function nextOf(steps: readonly RestartStep[], outage: OpenOutage, atMs: number): NextStep {
   if (steps.length === 0) return { kind: 'give_up', atMs: outage.beganMs + giveUpWithoutScriptMs };
   if (outage.lastAttemptMs === null) return { kind: 'attempt', atMs, step: 0 };
-  const { climb, lastAttemptMs, lastResult, reopenedMs } = outage;
+  const { progress, lastAttemptMs, lastResult, reopenedMs } = outage;
   if (reopenedMs !== null && reopenedMs >= lastAttemptMs)
-    return nextStepAgain(steps, climb, lastAttemptMs, { reopenedMs, isFirst: outage.isReopenedOnce }, atMs);
-  return nextStep(steps, climb, lastAttemptMs, lastResult, atMs);
+    return nextStepAgain(
+      steps,
+      progress,
+      lastAttemptMs,
+      { reopenedMs, isFirst: outage.isReopenedOnce },
+      atMs,
+    );
+  return nextStep(steps, progress, lastAttemptMs, lastResult, atMs);
 }
 
 /** The steps are used up. */
@@ -321,5 +328,5 @@ export function enterHeld(
 /** One more attempt, or the guard once more where there is no script. */
 export function retryHeld(state: ResourceState, outage: OpenOutage, ctx: Context): Step<ResourceState> {
   if (state.policy.steps.length === 0) return giveUp(state, outage, ctx);
-  return tryAttempt(state, outage, outage.failed ? 0 : outage.climb.step, ctx);
+  return tryAttempt(state, outage, outage.failed ? 0 : outage.progress.step, ctx);
 }

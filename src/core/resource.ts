@@ -1,7 +1,17 @@
 /** One resource: what a fact about it changes. Pure; `machine.ts` routes the inputs here. */
-import { outageAnswer } from './answer.js';
-import { isBetterCause } from './cause.js';
+
+import { downBelow, verifiedBelow } from './arming.js';
+import { outageId } from './attempt.js';
+import { isBetterCause, isKernelLock, kernelLockAfter } from './cause.js';
 import { collectFor, noteAlive } from './evidence.js';
+import { flappingNotice, noteDeath } from './flapping.js';
+import type { Effect, SensorInput } from './input.js';
+import { soonDeathDelayMs } from './ladder.js';
+import { besideTraffic, isCutOff } from './loopback.js';
+import { beginRecord, endRecord, newOutage, outageAnswer } from './outage.js';
+import { everyMs, sensorsWords } from './policy.js';
+import type { Cause } from './records.js';
+import { beginAttempt, enterHeld, giveUp, retryHeld, scheduleNext, servedBy } from './recovery.js';
 import {
   aliveWords,
   allUp,
@@ -12,19 +22,7 @@ import {
   notices,
   waitingFor,
   wholeAfterCarrierMs,
-} from './facts.js';
-import { flappingNotice, noteDeath } from './flapping.js';
-import { downBelow, verifiedBelow } from './hindrance.js';
-import type { Effect, SensorInput } from './input.js';
-import { isKernelLock, kernelLockAfter } from './kernel-lock.js';
-import { relapseDelayMs } from './ladder.js';
-import { besideTraffic, isCutOff } from './loopback.js';
-import type { Cause } from './model.js';
-import { beginRecord, endRecord, newOutage } from './outage.js';
-import { everyMs, sensorsWords } from './policy.js';
-import { beginAttempt, enterHeld, giveUp, retryHeld, scheduleNext, servedBy } from './recovery.js';
-import { outageId } from './run.js';
-import { causeWords, durationWords, resultWords } from './sentence.js';
+} from './sensing.js';
 import {
   type Context,
   type OpenOutage,
@@ -38,6 +36,7 @@ import {
 } from './state.js';
 import { backInTime, drillAt, stopped, suspicion } from './suspect.js';
 import { afterBack, verified, verifiedIfDue, verifyingFacts, verifyingSensor } from './verifying.js';
+import { causeWords, durationWords, resultWords } from './words.js';
 
 export function onSensor(before: ResourceState, seen: SensorInput, ctx: Context): Step<ResourceState> {
   const old = before.sensors[seen.sensor];
@@ -49,7 +48,7 @@ export function onSensor(before: ResourceState, seen: SensorInput, ctx: Context)
     state: seen.state,
     detail: seen.detail,
     carrier: seen.carrier,
-    twitches: old.twitches,
+    repeats: old.repeats,
     interface: seen.interface ?? old.interface,
     interfaceIndex: seen.interfaceIndex ?? old.interfaceIndex,
     standby: seen.standby ?? old.standby,
@@ -233,7 +232,7 @@ function firstStep(
   }
   if (steps.length === 0) return scheduleNext(state, outage, outage.beganMs);
   if (reflex !== null) return beginAttempt(state, outage, 'reflex', outage.beganMs);
-  const delayMs = relapseDelayMs(state.relapses, everyMs(state.policy));
+  const delayMs = soonDeathDelayMs(state.soonDeaths, everyMs(state.policy));
   // Never here and now: what came at once with this death may say that it is back, or that what it needs is dead too.
   const next = { kind: 'attempt', atMs: ctx.now.bootMs + delayMs, step: 0, atOnce: delayMs === 0 } as const;
   return {

@@ -1,16 +1,15 @@
 /** The machine's state: unions that the compiler checks. */
-import type { Instant } from './clock.js';
 import type { Fault } from './detection.js';
-import type { Flood } from './flood.js';
 import type { History } from './history.js';
 import type { Effect } from './input.js';
-import type { Climb, NextStep } from './ladder.js';
-import type { Cause, JournalRecord, RefusalCode, RunResult } from './model.js';
-import type { Moment } from './moment.js';
+import type { NextStep, Progress } from './ladder.js';
 import type { Policy, ResourcePolicy } from './policy.js';
+import type { Flood } from './rate-limit.js';
+import type { Cause, JournalRecord, RefusalCode, RunResult } from './records.js';
+import type { Instant, Moment } from './time.js';
 
 /** Changes of late of what may come and go: a carrier, a fault. */
-export interface Twitches {
+export interface Repeats {
   /** When they were told, one by one. */
   readonly toldMs: readonly number[];
   readonly lastMs: number;
@@ -18,7 +17,7 @@ export interface Twitches {
   readonly isNamed: boolean;
 }
 
-export const noTwitches: Twitches = { toldMs: [], lastMs: 0, isNamed: false };
+export const noRepeats: Repeats = { toldMs: [], lastMs: 0, isNamed: false };
 
 /** What a sensor said last. */
 export interface SensorState {
@@ -27,7 +26,7 @@ export interface SensorState {
   readonly detail: string;
   /** null: not a link, or not known. */
   readonly carrier: boolean | null;
-  readonly twitches: Twitches;
+  readonly repeats: Repeats;
   readonly interface: string | null;
   readonly interfaceIndex: number | null;
   /** Other interfaces that could carry the traffic; null: not known. */
@@ -58,7 +57,7 @@ export interface OpenOutage {
   readonly lastRunEndMs: number | null;
   /** Until when a run that sockmon lost sight of by its own restart may be at work. */
   readonly lostRunUntilMs: number | null;
-  readonly climb: Climb;
+  readonly progress: Progress;
   /** A script has said: do not reboot. */
   readonly vetoed: boolean;
   /** Taken over from the journal and not seen down since: it may have ended while nobody looked. */
@@ -89,7 +88,10 @@ export interface OpenOutage {
 }
 
 /** What an attempt changes in its outage. */
-export type Tried = Pick<OpenOutage, 'attempts' | 'lastAttemptMs' | 'lastResult' | 'lastRunEndMs' | 'climb'>;
+export type Tried = Pick<
+  OpenOutage,
+  'attempts' | 'lastAttemptMs' | 'lastResult' | 'lastRunEndMs' | 'progress'
+>;
 
 export interface Running {
   readonly run: string;
@@ -199,7 +201,7 @@ export interface ResourceState {
   /** Outages begun so far; the next one gets the number after it. */
   readonly outagesBegun: number;
   /** Deaths in a row, each soon after a recovery. */
-  readonly relapses: number;
+  readonly soonDeaths: number;
   /** The latest deaths, in ms of CLOCK_BOOTTIME: as many as make a flapping one, no older than their time. */
   readonly deaths: readonly number[];
   readonly recoveredMs: number | null;
@@ -268,4 +270,34 @@ export function phaseOutage(phase: Phase): OpenOutage | null {
 
 export function record(entry: JournalRecord): Effect {
   return { do: 'journal', record: entry };
+}
+
+/** Changes one resource inside the machine's state. */
+export function within(
+  state: MachineState,
+  id: string,
+  change: (resource: ResourceState) => Step<ResourceState>,
+): Step<MachineState> {
+  const resource = state.resources.get(id);
+  if (resource === undefined) return { state, effects: [] };
+  const step = change(resource);
+  if (step.state === resource) return { state, effects: step.effects };
+  return {
+    state: { ...state, resources: new Map(state.resources).set(id, step.state) },
+    effects: step.effects,
+  };
+}
+
+export function eachResource(
+  state: MachineState,
+  change: (resource: ResourceState) => Step<ResourceState>,
+): Step<MachineState> {
+  let current = state;
+  const effects: Effect[] = [];
+  for (const id of state.resources.keys()) {
+    const step = within(current, id, change);
+    current = step.state;
+    effects.push(...step.effects);
+  }
+  return { state: current, effects };
 }

@@ -1,11 +1,12 @@
 /** Dead, but perhaps only being replaced or restarted by somebody else; and what was taken down on purpose. Pure. */
-import { laterAnswer } from './answer.js';
+
 import { isBetterCause } from './cause.js';
 import { flappingNotice, noteReplacement } from './flapping.js';
 import type { SensorInput } from './input.js';
+import { laterAnswer } from './outage.js';
 import { graceOf, type ResourcePolicy } from './policy.js';
-import { causeWords, durationWords } from './sentence.js';
 import { type Context, type Phase, type ResourceState, record, type Step } from './state.js';
+import { causeWords, durationWords } from './words.js';
 
 type Suspect = Extract<Phase, { name: 'suspect' }>;
 

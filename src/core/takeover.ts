@@ -1,10 +1,10 @@
 /** Scripts of an earlier sockmon that go on: what they mean to a sockmon that starts in the middle of them. Pure. */
 import { collectFor } from './evidence.js';
 import type { Effect, Input } from './input.js';
-import type { RecordOf } from './model.js';
 import { beginRecord, newOutage } from './outage.js';
 import { sensorsWords } from './policy.js';
 import type { EarlierRun } from './ports.js';
+import type { RecordOf } from './records.js';
 import { attemptEnd, scheduleNext } from './recovery.js';
 import {
   type Context,
@@ -113,12 +113,12 @@ function counting({ policy }: ResourceState, open: OpenOutage, run: EarlierRun):
     0,
     policy.steps.findIndex(({ name }) => name === run.step),
   );
-  const { climb: stood } = open;
+  const { progress: stood } = open;
   const isAnew = stood.attempts === 0 || stood.step !== step;
-  const climb = isAnew
+  const progress = isAnew
     ? { step, attempts: 1, beganMs: startedMs }
     : { ...stood, attempts: stood.attempts + 1 };
-  return { ...open, attempts: attempt, lastAttemptMs: startedMs, climb };
+  return { ...open, attempts: attempt, lastAttemptMs: startedMs, progress };
 }
 
 function attemptRecord({ outage, resource, attempt, run, script, step, startedMs, by }: EarlierRun): Effect {

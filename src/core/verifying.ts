@@ -2,13 +2,14 @@
  * Back, and not yet verified: every "restart" stops what lives before it starts it anew, and our own script may still do so. What dies
  * before that is over has not died of itself: the same outage goes on. Pure.
  */
-import { allUp, networkEffect } from './facts.js';
+
+import { runId } from './attempt.js';
 import { flappingNotice, noteReopening } from './flapping.js';
 import type { Effect, SensorInput } from './input.js';
-import type { Cause } from './model.js';
 import { type ResourcePolicy, sensorsWords } from './policy.js';
+import type { Cause } from './records.js';
 import { scheduleNext } from './recovery.js';
-import { runId } from './run.js';
+import { allUp, networkEffect } from './sensing.js';
 import {
   type Context,
   type Dip,

@@ -1,5 +1,5 @@
 /** What an entity is, and what the table's parts share. Pure. */
-import type { RoleView } from '../core/snapshot-model.js';
+import type { RoleView } from '../report/views.js';
 
 export type Platform = 'binary_sensor' | 'sensor' | 'event' | 'button' | 'switch' | 'number';
 

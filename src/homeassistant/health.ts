@@ -1,5 +1,5 @@
 /** How the node is now: alive, in need of a person, what recovery does, how much it may still do. Pure. */
-import { recoveryStates } from '../core/snapshot-model.js';
+import { recoveryStates } from '../report/views.js';
 import { type Entity, type EntityContext, shortText, stateSensor, type Watched } from './entity.js';
 
 export function alive({ topics }: EntityContext): Entity {

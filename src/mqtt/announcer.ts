@@ -1,9 +1,10 @@
 /** The discovery payload of this node as the configuration changes, under it and between its starts. */
-import type { Snapshot } from '../core/snapshot-model.js';
+
 import { discoveryOf, platformsOf } from '../homeassistant/discovery.js';
 import type { EntityContext, Platform, Watched } from '../homeassistant/entity.js';
+import type { Snapshot } from '../report/views.js';
 import { press } from './commands.js';
-import { eventTypes } from './messages.js';
+import { eventTypes } from './events.js';
 import type { Topics } from './topics.js';
 
 export interface Announcement {

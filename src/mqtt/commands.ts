@@ -1,7 +1,5 @@
 /** MQTT packets as commands. Pure, and total: any bytes give a command, a refusal or nothing. */
-import { parseDuration } from '../core/duration.js';
-import { actions, idShape } from '../core/model.js';
-import type { ReceivedCommand } from '../core/ports.js';
+import { parseDuration } from '../base/duration.js';
 import {
   boolean,
   Mismatch,
@@ -12,8 +10,10 @@ import {
   strictObject,
   type TypeOf,
   text,
-} from '../core/shape.js';
-import { type Seal, signatureOf } from './signature.js';
+} from '../base/shape.js';
+import type { ReceivedCommand } from '../core/ports.js';
+import { actions, idShape } from '../core/records.js';
+import { type SigningKey, signatureOf } from './signature.js';
 import type { Topics } from './topics.js';
 
 export interface CommandPacket {
@@ -69,14 +69,14 @@ type Common = Pick<
 
 /**
  * @param newId Makes an id for what brings none, safe as a topic level.
- * @param seal The key by which commands are to be signed; null = none has to be.
+ * @param signingKey The key by which commands are to be signed; null = none has to be.
  * @returns null for topics that are not ours and for empty payloads: those are retained messages being cleared.
  */
 export function commandOf(
   packet: CommandPacket,
   topics: Topics,
   newId: () => string,
-  seal: Seal | null = null,
+  signingKey: SigningKey | null = null,
 ): ReceivedCommand | null {
   const isPress = packet.topic === topics.reboot;
   if (!isPress && packet.topic !== topics.run) return null;
@@ -88,8 +88,8 @@ export function commandOf(
     duplicate: packet.duplicate,
     sinceConnectMs: packet.sinceConnectMs,
   };
-  if (!isPress) return runOf(packet.payload, common, newId, seal);
-  return pressOf(packet.payload, seal === null ? common : { ...common, signature: 'missing' }, newId);
+  if (!isPress) return runOf(packet.payload, common, newId, signingKey);
+  return pressOf(packet.payload, signingKey === null ? common : { ...common, signature: 'missing' }, newId);
 }
 
 function pressOf(payload: Uint8Array, common: Common, newId: () => string): ReceivedCommand {
@@ -97,7 +97,12 @@ function pressOf(payload: Uint8Array, common: Common, newId: () => string): Rece
   return invalid(common, `invalid-${newId()}`, `expected the payload ${press}`);
 }
 
-function runOf(payload: Uint8Array, common: Common, newId: () => string, seal: Seal | null): ReceivedCommand {
+function runOf(
+  payload: Uint8Array,
+  common: Common,
+  newId: () => string,
+  signingKey: SigningKey | null,
+): ReceivedCommand {
   const text = textOf(payload);
   if (text === null) {
     return invalid(common, `invalid-${newId()}`, `expected at most ${maxCommandBytes} bytes of UTF-8`);
@@ -121,7 +126,7 @@ function runOf(payload: Uint8Array, common: Common, newId: () => string, seal: S
     ...(data.expires_at === undefined ? {} : { expiresWallMs: Date.parse(data.expires_at) }),
     ...(data.dry_run === undefined ? {} : { dryRun: data.dry_run }),
     ...(forMs === null ? {} : { forMs }),
-    ...(seal === null ? {} : { signature: signatureOf(seal, data) }),
+    ...(signingKey === null ? {} : { signature: signatureOf(signingKey, data) }),
   };
 }
 

@@ -1,16 +1,17 @@
 /** All that is said and heard over one connection. A new connection gets a new conversation, so nothing stale can be said. */
 import { randomUUID } from 'node:crypto';
 import type { IPublishPacket, ISubscriptionMap } from 'mqtt';
-import type { CommandAnswer, Log, ReceivedCommand, Telling } from '../core/ports.js';
-import type { ConnectionView } from '../core/snapshot-model.js';
+import type { CommandAnswer, Log, ReceivedCommand } from '../core/ports.js';
+import type { Telling } from '../report/telling.js';
+import type { ConnectionView } from '../report/views.js';
 import type { Announcer } from './announcer.js';
-import type { Attempt } from './attempt.js';
+import { type ReplyTo, replyToOf } from './answers.js';
 import { commandOf } from './commands.js';
+import type { Attempt } from './connection.js';
 import { Outbox } from './outbox.js';
 import { Replay } from './replay.js';
-import { type ReplyTo, replyToOf } from './reply.js';
 import { Retained } from './retained.js';
-import type { Seal } from './signature.js';
+import type { SigningKey } from './signature.js';
 import type { Topics } from './topics.js';
 
 export interface ConversationOptions {
@@ -24,7 +25,7 @@ export interface ConversationOptions {
   /** Judges a command; never throws. */
   judge(command: ReceivedCommand, replyTo: ReplyTo | null): void;
   /** Of commands that are signed; null = none has to be. */
-  readonly seal: Seal | null;
+  readonly signingKey: SigningKey | null;
   /** See replyToOf. */
   readonly responsePrefix: string | null;
   readonly random: () => number;
@@ -184,11 +185,11 @@ export class Conversation {
   }
 
   #command(packet: IPublishPacket, payload: Buffer): void {
-    const { telling, topics, judge, log, seal, responsePrefix } = this.#options;
+    const { telling, topics, judge, log, signingKey, responsePrefix } = this.#options;
     const sinceConnectMs = telling.now().bootMs - this.#connectedMs;
     const { topic, retain: retained, dup: duplicate } = packet;
     const received = { topic, payload, retained, duplicate, sinceConnectMs };
-    const command = commandOf(received, topics, randomUUID, seal);
+    const command = commandOf(received, topics, randomUUID, signingKey);
     if (command === null) {
       log.debug({ topic, bytes: payload.length }, 'Ignored a message that is no command.');
       return;

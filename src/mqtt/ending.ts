@@ -6,7 +6,7 @@ import {
   misfitWords,
   refusalWords,
   silenceWords,
-} from './failure.js';
+} from './failure-words.js';
 import type { Protocol, VersionSign } from './version.js';
 
 /**

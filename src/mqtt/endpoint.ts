@@ -1,6 +1,6 @@
 /** Where the broker is. */
 import { isIP } from 'node:net';
-import { SockmonError } from '../core/errors.js';
+import { SockmonError } from '../base/errors.js';
 
 export type Endpoint =
   | { readonly kind: 'tcp'; readonly tls: boolean; readonly host: string; readonly port: number }

@@ -1,7 +1,7 @@
 /** What the end of a connection alone does not tell, a look at the port may. */
-import { isAnswered, speaksTls, type Way } from './dialer.js';
+import { isAnswered, speaksTls, type Way } from './dial.js';
 import type { End } from './ending.js';
-import { tlsIsThereWords } from './failure.js';
+import { tlsIsThereWords } from './failure-words.js';
 
 export class Port {
   /** Where plain MQTT is hung up on; null = nobody has looked. */

@@ -1,7 +1,9 @@
 /** Tells the journal's facts over one connection, in order, and moves the cursor as the broker acknowledges them. */
-import type { Cause, JournalEntry } from '../core/model.js';
-import type { Log, Telling } from '../core/ports.js';
-import { eventOf, isTellable } from './messages.js';
+
+import type { Log } from '../core/ports.js';
+import type { Cause, JournalEntry } from '../core/records.js';
+import type { Telling } from '../report/telling.js';
+import { eventOf, isTellable } from './events.js';
 import type { Message, Outbox } from './outbox.js';
 
 interface Told {

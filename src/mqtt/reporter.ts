@@ -1,16 +1,17 @@
 /** Tells the broker, from the journal, whenever there is a broker to tell. Implements the core's Reporter port. */
 import type { IPublishPacket } from 'mqtt';
-import { isoTime } from '../core/clock.js';
-import { SockmonError } from '../core/errors.js';
+import { SockmonError } from '../base/errors.js';
 import type { MqttSettings } from '../core/policy.js';
-import type { CommandAnswer, Log, ReceivedCommand, Reporter, Telling } from '../core/ports.js';
-import type { ConnectionView } from '../core/snapshot-model.js';
+import type { CommandAnswer, Log, ReceivedCommand } from '../core/ports.js';
+import { isoTime } from '../core/time.js';
+import type { Reporter, Telling } from '../report/telling.js';
+import type { ConnectionView } from '../report/views.js';
 import { Announcer } from './announcer.js';
-import type { Attempt, AttemptTimes } from './attempt.js';
+import type { ReplyTo } from './answers.js';
+import type { Attempt, AttemptTimes } from './connection.js';
+import { Link } from './connector.js';
 import { Conversation } from './conversation.js';
-import { Link } from './link.js';
-import { isTellable } from './messages.js';
-import type { ReplyTo } from './reply.js';
+import { isTellable } from './events.js';
 import { type Topics, topicsOf } from './topics.js';
 
 export interface ReporterOptions {
@@ -144,7 +145,7 @@ export class MqttReporter implements Reporter {
       announcer,
       connectionView: pending => this.#view(pending),
       judge: (command, replyTo) => this.#judge(telling, command, replyTo),
-      seal: key === null ? null : { node, key },
+      signingKey: key === null ? null : { node, key },
       responsePrefix,
       random: this.#options.random ?? Math.random,
     });

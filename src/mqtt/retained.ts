@@ -1,8 +1,9 @@
 /** The retained topics of a node over one connection: told when they change, and only then. */
 import { isDeepStrictEqual } from 'node:util';
-import { withProblemOf } from '../core/connected.js';
-import type { Log, Telling } from '../core/ports.js';
-import type { ConnectionView, Snapshot } from '../core/snapshot-model.js';
+import type { Log } from '../core/ports.js';
+import { withProblemOf } from '../report/snapshot.js';
+import type { Telling } from '../report/telling.js';
+import type { ConnectionView, Snapshot } from '../report/views.js';
 import type { Announcer } from './announcer.js';
 import type { Outbox, Settled } from './outbox.js';
 import type { Topics } from './topics.js';

@@ -2,13 +2,13 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { ReceivedCommand } from '../core/ports.js';
 
-export interface Seal {
+export interface SigningKey {
   readonly node: string;
   readonly key: string;
 }
 
 /** The payload of a command, as far as it is signed. */
-export interface Sealed {
+export interface SignedCommand {
   readonly id: string;
   readonly action: string;
   readonly target?: string | undefined;
@@ -25,20 +25,23 @@ export interface Sealed {
  * What is signed: everything that is said, each on its line and as it was written. None but the last can hold a line break, so
  * no two commands have the same text. The first line is for the day when the text has to change.
  */
-export function sealedText(node: string, command: Sealed): string {
+export function signedText(node: string, command: SignedCommand): string {
   const { action, target = '', id, issued_at, expires_at = '', dry_run, reason = '' } = command;
   const duration = command.for ?? command.for_s ?? '';
   const dryRun = dry_run ? 'true' : '';
   return ['sockmon1', node, action, target, id, issued_at, expires_at, duration, dryRun, reason].join('\n');
 }
 
-export function sealOf({ node, key }: Seal, command: Sealed): string {
-  return createHmac('sha256', key).update(sealedText(node, command)).digest('base64url');
+export function sign({ node, key }: SigningKey, command: SignedCommand): string {
+  return createHmac('sha256', key).update(signedText(node, command)).digest('base64url');
 }
 
-export function signatureOf(seal: Seal, command: Sealed): NonNullable<ReceivedCommand['signature']> {
+export function signatureOf(
+  signingKey: SigningKey,
+  command: SignedCommand,
+): NonNullable<ReceivedCommand['signature']> {
   if (command.sig === undefined) return 'missing';
-  const expected = Buffer.from(sealOf(seal, command), 'base64url');
+  const expected = Buffer.from(sign(signingKey, command), 'base64url');
   const given = Buffer.from(command.sig, 'base64url');
   return given.length === expected.length && timingSafeEqual(given, expected) ? 'valid' : 'bad';
 }

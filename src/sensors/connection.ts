@@ -1,6 +1,6 @@
 /** A connection that is held to a server: native/sensors/connection.cc. */
 import { isIPv4, isIPv6 } from 'node:net';
-import { formatDuration } from '../core/duration.js';
+import { formatDuration } from '../base/duration.js';
 import type { SensorKind } from './sensor.js';
 
 interface Settings {

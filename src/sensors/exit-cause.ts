@@ -1,7 +1,7 @@
 /** How a process ended, in the words of the journal. */
 import { constants } from 'node:os';
 import type { ExitCause } from '../../native/index.js';
-import type { Cause } from '../core/model.js';
+import type { Cause } from '../core/records.js';
 
 const signalNames = new Map(
   Object.entries(constants.signals).map(([name, number]) => [number as number, name]),

@@ -1,5 +1,5 @@
 /** What can be lost of an interface, for the kinds that watch one. */
-import { type Cause, linkLosses } from '../core/model.js';
+import { type Cause, linkLosses } from '../core/records.js';
 import { lockCause } from './kernel-lock.js';
 import type { Loss } from './sensor.js';
 

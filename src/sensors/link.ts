@@ -1,6 +1,7 @@
 /** An interface by its name, by rtnetlink(7): native/sensors/link.cc. */
+
+import { formatDuration } from '../base/duration.js';
 import { linkNatures } from '../core/cause.js';
-import { formatDuration } from '../core/duration.js';
 import { lockReasons } from './kernel-lock.js';
 import { interfacePattern, interfaceWords, linkCause, linkWords } from './link-losses.js';
 import type { SensorKind } from './sensor.js';

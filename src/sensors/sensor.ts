@@ -2,8 +2,8 @@
 import type { ZodType } from 'zod';
 import type { SensorReport } from '../../native/index.js';
 import type * as schemaFields from '../config/fields.js';
-import type { Cause } from '../core/model.js';
 import type { FieldValue, Nature, Proof } from '../core/policy.js';
+import type { Cause } from '../core/records.js';
 
 /** The builders of schemas, handed in: the daemon never loads zod. */
 export type SchemaFields = typeof schemaFields;

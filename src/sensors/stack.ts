@@ -1,5 +1,5 @@
 /** The machine's own IP stack, by a datagram to itself over loopback: native/sensors/stack.cc. */
-import { formatDuration } from '../core/duration.js';
+import { formatDuration } from '../base/duration.js';
 import { lockCause, lockReasons } from './kernel-lock.js';
 import type { SensorKind } from './sensor.js';
 

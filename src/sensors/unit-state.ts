@@ -1,5 +1,5 @@
-/** What systemd says of a unit, as advice to the native sensor. Pure; src/systemd.ts asks. */
-import { durationWords } from '../core/sentence.js';
+/** What systemd says of a unit, as advice to the native sensor. Pure; src/system/units.ts asks. */
+import { durationWords } from '../core/words.js';
 
 /** The properties of `systemctl show` that `adviceOf` reads. */
 export const unitProperties = [

@@ -1,7 +1,7 @@
 /** What carries this machine's traffic, as the kernel would route it: native/sensors/uplink_judge.cc. */
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { formatDuration } from '../base/duration.js';
 import { linkNatures } from '../core/cause.js';
-import { formatDuration } from '../core/duration.js';
 import { lockReasons } from './kernel-lock.js';
 import { interfacePattern, interfaceWords, linkCause, linkWords } from './link-losses.js';
 import type { SensorKind } from './sensor.js';

@@ -19,8 +19,8 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import type { JournalEntry } from '../../src/core/model.js';
-import { readJournal } from '../../src/journal.js';
+import type { JournalEntry } from '../../src/core/records.js';
+import { readJournal } from '../../src/journal/file.js';
 import { repository } from '../lab/paths.js';
 import { type Started, start } from '../lab/proc.js';
 import { until } from '../lab/wait.js';

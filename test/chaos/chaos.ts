@@ -1,9 +1,9 @@
 /** What the stories of this folder share. */
 import { dirname } from 'node:path';
+import { SockmonError } from '../../src/base/errors.js';
 import { ask } from '../../src/control/client.js';
-import { SockmonError } from '../../src/core/errors.js';
-import type { JournalEntry } from '../../src/core/model.js';
-import type { ResourceView, Snapshot } from '../../src/core/snapshot-model.js';
+import type { JournalEntry } from '../../src/core/records.js';
+import type { ResourceView, Snapshot } from '../../src/report/views.js';
 import type { Daemon } from '../lab/daemon.js';
 
 /** Every number once and none missing. */
@@ -20,7 +20,7 @@ export function timesInLog(daemon: Daemon, sentence: RegExp): number {
  * Deaths in a row, each within the first step's `every` (1 s in the lab) after the last recovery, are a flapping resource: it is restarted
  * later and told once. Where that is not the story, the next death waits for this.
  */
-export async function noRelapse(daemon: Daemon): Promise<void> {
+export async function noSoonDeaths(daemon: Daemon): Promise<void> {
   await daemon.until('a second without a death', async () => {
     const resources = Object.values((await snapshotOf(daemon))?.resources ?? {});
     const steady = ({ state, since }: ResourceView) =>

@@ -7,10 +7,10 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import type { Instant } from '../../src/core/clock.js';
 import { History } from '../../src/core/history.js';
-import type { JournalEntry, RefusalCode } from '../../src/core/model.js';
 import { timesOf } from '../../src/core/outage-history.js';
+import type { JournalEntry, RefusalCode } from '../../src/core/records.js';
+import type { Instant } from '../../src/core/time.js';
 import { policy, resource, sensor, step } from '../core/world.js';
 import { type Cut, fairWeather, House, type Point, type Weather } from './house.js';
 
@@ -103,7 +103,7 @@ function assertRight(told: Told, refusals: readonly RefusalCode[]): void {
   );
   const [intent] = of(told, 'reboot_intent');
   const before = of(told, 'attempt').filter(({ seq }) => seq < (intent?.seq ?? 0));
-  assert.equal(before.at(-1)?.step, 'reload-driver', 'the ladder was climbed before the reboot');
+  assert.equal(before.at(-1)?.step, 'reload-driver', 'the ladder was gone up before the reboot');
   const refused = of(told, 'reboot_refused').map(({ code }) => code);
   assert.deepEqual(refused, refusals, 'no second reboot, and why, once');
   assertToldOnce(told);

@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { ask } from '../../src/control/client.js';
-import type { JournalEntry } from '../../src/core/model.js';
-import { parseJournal } from '../../src/journal-format.js';
+import type { JournalEntry } from '../../src/core/records.js';
+import { parseJournal } from '../../src/journal/lines.js';
 import { eventsOf, scenario } from '../e2e/scenario.js';
 import type { Daemon } from '../lab/daemon.js';
 import type { Lab } from '../lab/lab.js';
 import { rebootBy, rebootStub } from '../lab/reboot.js';
 import { until } from '../lab/wait.js';
-import { areConsecutive, noRelapse, timesInLog } from './chaos.js';
+import { areConsecutive, noSoonDeaths, timesInLog } from './chaos.js';
 import { Disk, makeImage, noLoopDevice } from './disk.js';
 
 const refused = /The journal .* cannot be written/;
@@ -22,7 +22,7 @@ function recoveries(daemon: Daemon): number {
 
 /** Kills the stack and waits until it is there again, by what the daemon says of it. */
 async function killAndRecover(lab: Lab, daemon: Daemon): Promise<void> {
-  await noRelapse(daemon);
+  await noSoonDeaths(daemon);
   const before = recoveries(daemon);
   lab.killStack('SIGKILL');
   await daemon.until('the stack to be back', () => recoveries(daemon) > before && lab.stack.pid() !== null);

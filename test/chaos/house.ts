@@ -4,15 +4,16 @@
  */
 import fs from 'node:fs';
 import type { TestContext } from 'node:test';
-import type { Instant } from '../../src/core/clock.js';
-import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
 import type { Policy } from '../../src/core/policy.js';
-import type { CommandAnswer, EarlierRun, Evidence, Journal, Run, Telling } from '../../src/core/ports.js';
-import type { ConnectionView } from '../../src/core/snapshot-model.js';
-import { type OpenJournal, openJournal } from '../../src/journal.js';
-import { isTellable } from '../../src/mqtt/messages.js';
-import { Supervisor } from '../../src/supervisor.js';
-import { quietNetwork } from '../supervisor/fakes.js';
+import type { CommandAnswer, EarlierRun, Evidence, Journal, Run } from '../../src/core/ports.js';
+import type { JournalEntry, JournalRecord } from '../../src/core/records.js';
+import type { Instant } from '../../src/core/time.js';
+import { Supervisor } from '../../src/daemon/supervisor.js';
+import { type OpenJournal, openJournal } from '../../src/journal/file.js';
+import { isTellable } from '../../src/mqtt/events.js';
+import type { Telling } from '../../src/report/telling.js';
+import type { ConnectionView } from '../../src/report/views.js';
+import { quietNetwork } from '../daemon/fakes.js';
 
 const secondMs = 1000;
 const hourMs = 3_600_000;

@@ -3,8 +3,8 @@
  * one go. argv[4] `unsynced`: a journal that does not wait for the disk, for comparison.
  */
 import fs from 'node:fs';
-import type { JournalRecord } from '../../src/core/model.js';
-import { openJournal } from '../../src/journal.js';
+import type { JournalRecord } from '../../src/core/records.js';
+import { openJournal } from '../../src/journal/file.js';
 
 const [, , stateDir = '', first = '0', how] = process.argv;
 if (how === 'unsynced') fs.fdatasyncSync = () => {};

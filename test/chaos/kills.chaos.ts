@@ -4,7 +4,7 @@ import { scenario } from '../e2e/scenario.js';
 import type { Daemon } from '../lab/daemon.js';
 import type { EventPayload, Recorder } from '../lab/recorder.js';
 import { until } from '../lab/wait.js';
-import { noRelapse } from './chaos.js';
+import { noSoonDeaths } from './chaos.js';
 import { Dice } from './dice.js';
 import { type Blow, Tormentor } from './tormentor.js';
 import { assertNoGrowth, vitalsOf } from './vitals.js';
@@ -83,7 +83,7 @@ scenario(
       const isTold = () => daemon.entries('published').some(({ upTo }) => upTo >= last);
       await daemon.until('everything to be acknowledged', isTold, { deadlineMs: 90_000 });
       // The reflex, with its pipe, is armed again.
-      await noRelapse(daemon);
+      await noSoonDeaths(daemon);
     };
 
     let daemon = lab.run(config);

@@ -12,7 +12,7 @@ import {
 import { scenario } from '../e2e/scenario.js';
 import type { Daemon } from '../lab/daemon.js';
 import { run, signalIfAlive, start } from '../lab/proc.js';
-import { noRelapse } from './chaos.js';
+import { noSoonDeaths } from './chaos.js';
 
 /** The soft limit; `by` = as whom: only a process of the same user may do it without CAP_SYS_RESOURCE (prlimit(2)). */
 async function limit(daemon: Daemon, what: string, by: readonly string[] = []): Promise<void> {
@@ -45,7 +45,7 @@ scenario(
     assert.equal(end.outcome, 'recovered');
     // /proc cannot be read without a descriptor: the link's death and the process's may be taken for two. The script of the second then ends
     // what the first one's has started: a third.
-    await noRelapse(daemon);
+    await noSoonDeaths(daemon);
     const outages = daemon.entries('outage_begin').length;
     assert.ok(outages <= 3, daemon.story());
     await daemon.entry('outage_end', outages);

@@ -8,12 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { openJournal } from '../../src/journal.js';
+import { openJournal } from '../../src/journal/file.js';
 import { scenario } from '../e2e/scenario.js';
 import { repository } from '../lab/paths.js';
 import { type Started, start, statOf } from '../lab/proc.js';
 import { until } from '../lab/wait.js';
-import { areConsecutive, noRelapse } from './chaos.js';
+import { areConsecutive, noSoonDeaths } from './chaos.js';
 import { Dice } from './dice.js';
 import { Disk, type Home, makeImage, noLoopDevice } from './disk.js';
 
@@ -175,7 +175,7 @@ scenario(
     });
     await daemon.watching();
     for (const [turn, type] of ['stack_down', 'stack_recovered', 'stack_down'].entries()) {
-      await noRelapse(daemon);
+      await noSoonDeaths(daemon);
       const before = recorder.events().length;
       lab.killStack('SIGKILL');
       await until(

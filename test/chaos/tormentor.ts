@@ -13,7 +13,7 @@ type DaemonFate = 'lives' | 'dies before' | 'dies meanwhile';
 
 /** Deaths so soon after one another would be a flapping resource, which is told once (ladder.ts). */
 const quickInARow = 2;
-const relapseMs = 1100;
+const soonDeathMs = 1100;
 
 export interface Blow {
   readonly what: (typeof deaths)[number];
@@ -72,7 +72,7 @@ export class Tormentor {
     this.quick = this.quick < quickInARow ? this.quick + 1 : 0;
     if (this.quick > 0) return;
     const backMs = daemon.entries('outage_end').at(-1)?.atMs ?? 0;
-    await daemon.until('a second without a death', () => bootTimeMs() > backMs + relapseMs);
+    await daemon.until('a second without a death', () => bootTimeMs() > backMs + soonDeathMs);
   }
 
   private async endStack(what: (typeof deaths)[number]): Promise<void> {

@@ -1,8 +1,8 @@
 /** The sensor and the step for units, under a systemd that is really PID 1, with the unit as it is shipped; on both kinds of control groups. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { JournalEntry, RecordOf } from '../../src/core/model.js';
-import { causeWords } from '../../src/core/sentence.js';
+import type { JournalEntry, RecordOf } from '../../src/core/records.js';
+import { causeWords } from '../../src/core/words.js';
 import { until } from '../lab/wait.js';
 import { Box, noBox } from './box.js';
 

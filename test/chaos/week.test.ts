@@ -5,9 +5,9 @@
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { RefusalCode } from '../../src/core/model.js';
 import type { RebootPolicy } from '../../src/core/policy.js';
 import type { ReceivedCommand } from '../../src/core/ports.js';
+import type { RefusalCode } from '../../src/core/records.js';
 import { policy, resource, World } from '../core/world.js';
 
 const secondMs = 1000;

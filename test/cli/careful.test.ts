@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { errorTable } from '../../src/core/errors.js';
+import { errorTable } from '../../src/base/errors.js';
 import { type Program, programIn } from './program.js';
 
 interface House extends Program {

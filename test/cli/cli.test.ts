@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { errorTable } from '../../src/core/errors.js';
-import { version } from '../../src/version.js';
+import { errorTable } from '../../src/base/errors.js';
+import { version } from '../../src/system/version.js';
 import { programIn } from './program.js';
 
 const commands = [

@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
-import type { ControlCommand } from '../../src/control/protocol.js';
-import { ask, type ControlHandlers, listen, type StatusAnswer } from '../../src/control.js';
-import { SockmonError } from '../../src/core/errors.js';
+import { SockmonError } from '../../src/base/errors.js';
+import { ask } from '../../src/control/client.js';
+import type { ControlCommand, StatusAnswer } from '../../src/control/protocol.js';
+import { type ControlHandlers, listen } from '../../src/control/server.js';
 
 function stateDir(context: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'sockmon-control-'));

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { errorTable } from '../../src/core/errors.js';
+import { errorTable } from '../../src/base/errors.js';
 import { until } from '../lab/wait.js';
 import { mainFile, type Program, programIn, result, said } from './program.js';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it, type TestContext } from 'node:test';
-import { errorTable } from '../../src/core/errors.js';
+import { errorTable } from '../../src/base/errors.js';
 import { validate } from '../homeassistant/validator.js';
 import { eventually } from '../mqtt/eventually.js';
 import { Listener } from '../mqtt/listener.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Config } from '../../src/core/policy.js';
-import { createLog } from '../../src/log.js';
+import { createLog } from '../../src/daemon/log.js';
 
 function logged(
   settings: Config['log'],

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { lookNow, nowText } from '../../src/cli/now.js';
-import { loadConfig } from '../../src/config.js';
+import { loadConfig } from '../../src/config/load.js';
 import type { Config, Sensor } from '../../src/core/policy.js';
 import { exited, pidfileOf, scratch, start, startVictim } from '../native/helpers.js';
 import { mainFile } from './program.js';

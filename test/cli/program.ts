@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { ask } from '../../src/control.js';
-import { SockmonError } from '../../src/core/errors.js';
+import { SockmonError } from '../../src/base/errors.js';
+import { ask } from '../../src/control/client.js';
 
 export const mainFile = fileURLToPath(new URL('../../src/arm.cjs', import.meta.url));
 

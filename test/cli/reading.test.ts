@@ -5,8 +5,9 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { errorTable } from '../../src/core/errors.js';
-import { type Loaded, readingFd, takeOver } from '../../src/loaded.js';
+import { errorTable } from '../../src/base/errors.js';
+import type { Loaded } from '../../src/core/policy.js';
+import { readingFd, takeOver } from '../../src/start/config-result.js';
 import { until } from '../lab/wait.js';
 import { type Program, programIn, result, said } from './program.js';
 
@@ -15,7 +16,7 @@ const pem = '-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n';
 
 /** Runs the reader as the daemon does. */
 function reader(program: Program, ...args: string[]): { child: ChildProcess; handed: Promise<Buffer> } {
-  const child = spawn(process.execPath, [`${sources}read.js`, ...args], {
+  const child = spawn(process.execPath, [`${sources}start/config-reader.js`, ...args], {
     cwd: program.folder,
     env: { PATH: process.env.PATH, STATE_DIRECTORY: join(program.folder, 'state') },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
@@ -77,7 +78,7 @@ function mishap(context: TestContext, script: string): Program {
   const place = programIn(context);
   const hook = place.write(
     'mishap.cjs',
-    `const fs = require('node:fs');\nif (process.argv[1]?.endsWith('/read.js')) { ${script} }\n`,
+    `const fs = require('node:fs');\nif (process.argv[1]?.endsWith('/config-reader.js')) { ${script} }\n`,
   );
   const program = programIn(context, { NODE_OPTIONS: `--require ${hook}` });
   program.write('restart', '#!/bin/sh\n', 0o755);
@@ -181,5 +182,5 @@ test('the daemon loads none of what reading a configuration takes', () => {
   assert.deepEqual([...packagesFrom(`${sources}live.js`)].sort(), ['aedes', 'mqtt', 'pino']);
   assert.deepEqual([...packagesFrom(`${sources}reader.js`)], []);
   assert.ok(readdirSync(sources).includes('read.js'));
-  assert.ok(packagesFrom(`${sources}read.js`).has('zod'), 'the search finds what is there');
+  assert.ok(packagesFrom(`${sources}start/config-reader.js`).has('zod'), 'the search finds what is there');
 });

@@ -1,7 +1,7 @@
 /** Where a role is shown: by `check`, and in the outages of a journal whose configuration has gone. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { recordedRole } from '../../src/cli/record.js';
+import { recordedRole } from '../../src/cli/journal-reader.js';
 import type { OutageHistory } from '../../src/core/outage-history.js';
 import { policy, resource, sensor, World } from '../core/world.js';
 import { programIn } from './program.js';

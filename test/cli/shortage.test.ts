@@ -5,8 +5,8 @@ import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { scriptFault } from '../../src/script-fault.js';
-import { hasTerminal } from '../../src/terminal.js';
+import { scriptFault } from '../../src/system/script-fault.js';
+import { hasTerminal } from '../../src/system/terminal.js';
 import { programIn } from './program.js';
 
 function withoutDescriptors(work: () => void): void {
@@ -28,7 +28,7 @@ function withoutDescriptors(work: () => void): void {
 test('a terminal that cannot be looked for is not believed to be gone', () => {
   withoutDescriptors(() => assert.equal(hasTerminal(), true));
   // A session of its own has no terminal.
-  const script = `import { hasTerminal } from ${JSON.stringify(new URL('../../src/terminal.js', import.meta.url).href)}; process.exit(hasTerminal() ? 1 : 0);`;
+  const script = `import { hasTerminal } from ${JSON.stringify(new URL('../../src/system/terminal.js', import.meta.url).href)}; process.exit(hasTerminal() ? 1 : 0);`;
   const alone = spawnSync('setsid', ['--wait', process.execPath, '--input-type=module', '-e', script]);
   assert.equal(alone.status, 0, String(alone.stderr));
 });

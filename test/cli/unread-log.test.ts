@@ -4,7 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, constants, existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { loadAddon } from '../../src/addon.js';
+import { loadAddon } from '../../src/system/addon.js';
 import { until } from '../lab/wait.js';
 import { mainFile, programIn } from './program.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type Fault, formatFault } from '../../src/config.js';
+import { type Fault, formatFault } from '../../src/config/load.js';
 import { least, workshop } from './workshop.js';
 
 const key = 'this one has thirty-two letters.';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ConfigError, formatFault } from '../../src/config.js';
+import { ConfigError, formatFault } from '../../src/config/load.js';
 import { sensorKinds } from '../../src/sensors/kinds.js';
 import { least, workshop } from './workshop.js';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { formatFault } from '../../src/config/load.js';
 import { parseConfig } from '../../src/config/yaml-file.js';
-import { formatFault } from '../../src/config.js';
 import { least, workshop } from './workshop.js';
 
 const keys = fc.constantFrom(

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { formatFault, seedConfig, stateDirOf } from '../../src/config.js';
-import { SockmonError } from '../../src/core/errors.js';
-import { safeNode } from '../../src/default-node.js';
+import { SockmonError } from '../../src/base/errors.js';
+import { formatFault, seedConfig, stateDirOf } from '../../src/config/load.js';
+import { safeNode } from '../../src/system/default-node.js';
 import { least, workshop } from './workshop.js';
 
 const stack = (everyMs: number) => ({

@@ -1,7 +1,7 @@
 /** What is the network and what is a service: where the owner says it, and where he does not. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatFault } from '../../src/config.js';
+import { formatFault } from '../../src/config/load.js';
 import { workshop } from './workshop.js';
 
 const process = '{process: {name: pppd}}';

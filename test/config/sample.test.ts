@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { loadConfig } from '../../src/config/load.js';
 import { settingsSchema, unwrapped } from '../../src/config/schema.js';
-import { loadConfig } from '../../src/config.js';
 
 const folder = fileURLToPath(new URL('../../../config/', import.meta.url));
 const sample = join(folder, 'sockmon.yaml');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type Fault, formatFault } from '../../src/config.js';
+import { type Fault, formatFault } from '../../src/config/load.js';
 import { least, type Workshop, workshop } from './workshop.js';
 
 const secret = 'correct horse battery staple';

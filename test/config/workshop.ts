@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { ConfigError, type ConfigSource, type Fault, loadConfig } from '../../src/config.js';
+import { ConfigError, type ConfigSource, type Fault, loadConfig } from '../../src/config/load.js';
 import type { Config } from '../../src/core/policy.js';
 
 export interface Workshop {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { SensorInput } from '../../src/core/input.js';
-import { describe as describeEntry } from '../../src/core/sentence.js';
+import { describe as describeEntry } from '../../src/core/words.js';
 import { World } from './world.js';
 
 const uplink = { sensor: 1, interface: 'wan0', interfaceIndex: 2, carrier: true };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { SensorInput } from '../../src/core/input.js';
-import type { Cause } from '../../src/core/model.js';
+import type { Cause } from '../../src/core/records.js';
 import { policy, resource, sensor, World } from './world.js';
 
 const segv: Cause = { kind: 'signal', signal: 'SIGSEGV', coreDumped: false };

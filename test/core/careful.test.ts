@@ -1,7 +1,7 @@
 /** What makes the machine one that a careful person would arm. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { causeWords } from '../../src/core/sentence.js';
+import { causeWords } from '../../src/core/words.js';
 import { policy, resource, sensor, step, World } from './world.js';
 
 const minuteMs = 60_000;
@@ -182,7 +182,7 @@ describe('not every death is an outage', () => {
     assert.equal(world.bootMs, diedMs + 2000);
   });
 
-  it('a link that only twitches does not close the outage; the end is when it came to stay', () => {
+  it('a link that only comes and goes does not close the outage; the end is when it came to stay', () => {
     const world = dead(new World(policy([resource('tcpip', { riseMs: 5000 })])));
     world.up();
     world.advance(1000);

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { FaultOf } from '../../src/core/detection.js';
 import type { ResourcePolicy } from '../../src/core/policy.js';
-import { describe as describeEntry } from '../../src/core/sentence.js';
-import { eventOf } from '../../src/mqtt/messages.js';
+import { describe as describeEntry } from '../../src/core/words.js';
+import { eventOf } from '../../src/mqtt/events.js';
 import { policy, resource, sensor, step, World } from './world.js';
 
 const minuteMs = 60_000;

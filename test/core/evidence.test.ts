@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Input } from '../../src/core/input.js';
-import type { JournalEntry } from '../../src/core/model.js';
-import { compact } from '../../src/core/retention.js';
+import type { JournalEntry } from '../../src/core/records.js';
+import { compact } from '../../src/journal/compaction.js';
 import { policy, resource, World } from './world.js';
 
 const dayMs = 86_400_000;

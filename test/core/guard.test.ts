@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Instant } from '../../src/core/clock.js';
 import { judgeCommand, judgeReboot } from '../../src/core/guard.js';
 import { History } from '../../src/core/history.js';
-import type { JournalEntry } from '../../src/core/model.js';
 import type { CommandPolicy } from '../../src/core/policy.js';
 import type { ReceivedCommand } from '../../src/core/ports.js';
+import type { JournalEntry } from '../../src/core/records.js';
+import type { Instant } from '../../src/core/time.js';
 import { policy, rebootPolicy, resource, World } from './world.js';
 
 const minuteMs = 60_000;

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { History, wholeHistory } from '../../src/core/history.js';
-import { lastBootOf } from '../../src/core/last-boot.js';
-import type { JournalEntry } from '../../src/core/model.js';
-import { snapshot } from '../../src/core/snapshot.js';
+import type { JournalEntry } from '../../src/core/records.js';
+import { lastBootOf } from '../../src/report/last-boot.js';
+import { snapshot } from '../../src/report/snapshot.js';
 import { policy, resource, sensor, World } from './world.js';
 
 const minuteMs = 60_000;

@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import type { Effect, Input } from '../../src/core/input.js';
-import type { Cause, RunResult } from '../../src/core/model.js';
 import type { Run } from '../../src/core/ports.js';
+import type { Cause, RunResult } from '../../src/core/records.js';
 import { policy, resource, sensor, step, World } from './world.js';
 
 /** What one execution of the restart script does; times from its start. What comes after its end is done in the background. */
@@ -162,14 +162,14 @@ export class House {
   /** Until nothing is left to happen but time, and then for as long as anything could still come of it. */
   live(): void {
     const untilMs = this.nowMs + longestMs;
-    let calmSinceMs: number | null = null;
+    let aliveSinceMs: number | null = null;
     for (;;) {
       const dueMs = this.nextMs();
       const isCalm = this.isCalm();
-      calmSinceMs = isCalm ? (calmSinceMs ?? this.nowMs) : null;
+      aliveSinceMs = isCalm ? (aliveSinceMs ?? this.nowMs) : null;
       const { settleMs, everyMs } = this.plan;
-      if (calmSinceMs !== null && this.nowMs - calmSinceMs > settleMs + everyMs + 60_000) return;
-      if (calmSinceMs !== null && dueMs === null) return;
+      if (aliveSinceMs !== null && this.nowMs - aliveSinceMs > settleMs + everyMs + 60_000) return;
+      if (aliveSinceMs !== null && dueMs === null) return;
       assert.ok(dueMs !== null, `it never ends: ${this.world.phase(id).name}`);
       assert.ok(dueMs <= untilMs, `it does not end: ${this.world.phase(id).name}`);
       this.turn(dueMs);

@@ -1,11 +1,10 @@
 /** The kernel's networking is locked up: from what the sensors say to the guard's door, and what ends it. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { natureOf } from '../../src/core/cause.js';
-import { kernelLock } from '../../src/core/kernel-lock.js';
+import { kernelLock, natureOf } from '../../src/core/cause.js';
 import type { ResourcePolicy } from '../../src/core/policy.js';
 import type { Evidence } from '../../src/core/ports.js';
-import { causeWords } from '../../src/core/sentence.js';
+import { causeWords } from '../../src/core/words.js';
 import { policy, resource, sensor, step, World } from './world.js';
 
 const minuteMs = 60_000;

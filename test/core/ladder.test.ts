@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Climb, type NextStep, nextStep, relapseDelayMs } from '../../src/core/ladder.js';
-import type { RunResult } from '../../src/core/model.js';
+import { type NextStep, nextStep, type Progress, soonDeathDelayMs } from '../../src/core/ladder.js';
 import type { RestartStep } from '../../src/core/policy.js';
+import type { RunResult } from '../../src/core/records.js';
 import { step } from './world.js';
 
 const good: RunResult = { kind: 'exit', code: 0 };
@@ -11,14 +11,18 @@ const permanent: RunResult = { kind: 'exit', code: 125 };
 const seed = [step('restart')];
 const two = [step('restart', { attempts: 2 }), step('reload-driver', { attempts: 1, everyMs: 60_000 })];
 const patient = [step('restart', { backoff: 2 })];
-const on = (attempts: number, stepIndex = 0, beganMs = 0): Climb => ({ step: stepIndex, attempts, beganMs });
+const on = (attempts: number, stepIndex = 0, beganMs = 0): Progress => ({
+  step: stepIndex,
+  attempts,
+  beganMs,
+});
 const attempt = (atMs: number, stepIndex = 0): NextStep => ({ kind: 'attempt', atMs, step: stepIndex });
 const giveUp = (atMs: number): NextStep => ({ kind: 'give_up', atMs });
 
 type Case = [
   what: string,
   steps: RestartStep[],
-  climb: Climb,
+  progress: Progress,
   lastMs: number,
   result: RunResult,
   nowMs: number,
@@ -53,12 +57,12 @@ describe('the ladder', () => {
     ['back-off has an end', patient, on(5), 0, good, 1, attempt(480_000)],
     ['a step that is gone: give up', [], on(1), 0, bad, 10, giveUp(10)],
   ];
-  for (const [what, steps, climb, lastMs, result, nowMs, then] of cases) {
-    it(what, () => assert.deepEqual(nextStep(steps, climb, lastMs, result, nowMs), then));
+  for (const [what, steps, progress, lastMs, result, nowMs, then] of cases) {
+    it(what, () => assert.deepEqual(nextStep(steps, progress, lastMs, result, nowMs), then));
   }
 
   it('waits longer for what keeps dying, never longer than `every`', () => {
-    const delays = [0, 1, 2, 3, 4, 5, 8, 60].map(relapses => relapseDelayMs(relapses, 30_000));
+    const delays = [0, 1, 2, 3, 4, 5, 8, 60].map(soonDeaths => soonDeathDelayMs(soonDeaths, 30_000));
     assert.deepEqual(delays, [0, 0, 0, 1000, 2000, 4000, 30_000, 30_000]);
   });
 });

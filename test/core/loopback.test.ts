@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { SensorInput } from '../../src/core/input.js';
 import type { ResourcePolicy } from '../../src/core/policy.js';
-import { factsOf } from '../../src/core/recording.js';
-import { rehearse } from '../../src/core/rehearse.js';
-import { causeWords } from '../../src/core/sentence.js';
+import { causeWords } from '../../src/core/words.js';
+import { factsOf } from '../../src/rehearsal/recording.js';
+import { rehearse } from '../../src/rehearsal/rehearse.js';
 import { policy, resource, sensor, step, World } from './world.js';
 
 const inet = 'nftables table inet f, chain i: policy drop';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { History } from '../../src/core/history.js';
-import { compact } from '../../src/core/retention.js';
-import { storyOf } from '../../src/core/story.js';
+import { compact } from '../../src/journal/compaction.js';
+import { storyOf } from '../../src/report/story.js';
 import { policy, resource, sensor, step, World } from './world.js';
 
 const dns = resource('dns', { sensors: [sensor('process dnsmasq')], rebootWhenFailed: false });
@@ -112,8 +112,15 @@ describe('a later attempt that was not needed', () => {
     const facts = () => {
       const phase = world.phase('dns');
       assert.ok(phase.name === 'settling', phase.name);
-      const { attempts, climb, lastResult, ...outage } = phase.outage;
-      return [attempts, climb.attempts, climb.step, lastResult, outage.lastAttemptMs, outage.lastRunEndMs];
+      const { attempts, progress, lastResult, ...outage } = phase.outage;
+      return [
+        attempts,
+        progress.attempts,
+        progress.step,
+        lastResult,
+        outage.lastAttemptMs,
+        outage.lastRunEndMs,
+      ];
     };
     const expected = [1, 1, 0, { kind: 'exit', code: 0 }, lastAttemptMs, lastRunEndMs];
     assert.deepEqual(facts(), expected);

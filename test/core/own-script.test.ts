@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import type { Cause } from '../../src/core/model.js';
+import type { Cause } from '../../src/core/records.js';
 import { House, type HousePlan, type ScriptPlan } from './house-of-one.js';
 
 /** `SOCKMON_HOUSES=20000 npm test -- core/own-script` looks at more of them, `SOCKMON_SEED` at the same ones again. */

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { History } from '../../src/core/history.js';
 import type { EarlierRun, Run } from '../../src/core/ports.js';
-import { compact } from '../../src/core/retention.js';
-import { describe as sentence } from '../../src/core/sentence.js';
 import { outageOf } from '../../src/core/state.js';
-import { storyOf } from '../../src/core/story.js';
 import { attemptsAtWork } from '../../src/core/takeover.js';
+import { describe as sentence } from '../../src/core/words.js';
+import { compact } from '../../src/journal/compaction.js';
+import { storyOf } from '../../src/report/story.js';
 import { policy, resource, step, World } from './world.js';
 
 const awayMs = 3000;

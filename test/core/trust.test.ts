@@ -157,7 +157,7 @@ describe('a ladder of several steps that has been given up', () => {
       .slice(from)
       .map(one => one.step);
 
-  it('is climbed once more in the next boot, and given up again', () => {
+  it('is gone up once more in the next boot, and given up again', () => {
     const world = ladder();
     const before = world.of('attempt').length;
     world.restart('another-boot');
@@ -167,7 +167,7 @@ describe('a ladder of several steps that has been given up', () => {
     assert.equal(world.of('reboot_refused').at(-1)?.code, 'hold_off');
   });
 
-  it('is not climbed again when sockmon is killed while it is held', () => {
+  it('is not gone up again when sockmon is killed while it is held', () => {
     const world = new World(policy([resource('tcpip', { steps })], { allowed: false }));
     world.up();
     world.die();

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { History } from '../../src/core/history.js';
-import type { Cause } from '../../src/core/model.js';
 import type { ResourcePolicy } from '../../src/core/policy.js';
-import { describe as sentenceOf } from '../../src/core/sentence.js';
+import type { Cause } from '../../src/core/records.js';
 import type { MachineState } from '../../src/core/state.js';
-import { storyOf } from '../../src/core/story.js';
+import { describe as sentenceOf } from '../../src/core/words.js';
+import { storyOf } from '../../src/report/story.js';
 import { policy, resource, sensor, step, World } from './world.js';
 
 const minuteMs = 60_000;
@@ -363,7 +363,7 @@ describe('what is killed soon after its recovery, nobody knows by whom', () => {
 });
 
 describe('what dies again before it is verified, of itself', () => {
-  it('climbs the ladder of one outage, an attempt each `every`, to its end', () => {
+  it('goes up the ladder of one outage, an attempt each `every`, to its end', () => {
     const world = alive(resource('dns', { sensors }));
     down(world, crash);
     const began = world.bootMs;

@@ -6,8 +6,8 @@ import { History } from '../../src/core/history.js';
 import type { SensorInput } from '../../src/core/input.js';
 import { exitStatus } from '../../src/core/ladder.js';
 import { nextDeadlineMs } from '../../src/core/machine.js';
-import { type Action, actions } from '../../src/core/model.js';
 import { isVeto } from '../../src/core/outage-history.js';
+import { type Action, actions } from '../../src/core/records.js';
 import { outageOf, type ResourceState } from '../../src/core/state.js';
 import { policy, resource, sensor, step, World } from './world.js';
 

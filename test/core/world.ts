@@ -1,17 +1,17 @@
 /** The machine with a clock that the test turns and a journal in memory: what the supervisor does, without the world. */
 import assert from 'node:assert/strict';
-import type { Instant } from '../../src/core/clock.js';
+import { outageId } from '../../src/core/attempt.js';
 import { History } from '../../src/core/history.js';
 import type { Effect, Input, SensorInput } from '../../src/core/input.js';
-import { lastBootOf } from '../../src/core/last-boot.js';
 import { emptyState, next, nextDeadlineMs } from '../../src/core/machine.js';
-import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
 import type { Policy, RebootPolicy, ResourcePolicy, RestartStep, Sensor } from '../../src/core/policy.js';
 import type { EarlierRun, ReceivedCommand, Run } from '../../src/core/ports.js';
-import { outageId } from '../../src/core/run.js';
-import { snapshot } from '../../src/core/snapshot.js';
-import type { Snapshot } from '../../src/core/snapshot-model.js';
+import type { JournalEntry, JournalRecord } from '../../src/core/records.js';
 import type { MachineState, Phase } from '../../src/core/state.js';
+import type { Instant } from '../../src/core/time.js';
+import { lastBootOf } from '../../src/report/last-boot.js';
+import { snapshot } from '../../src/report/snapshot.js';
+import type { Snapshot } from '../../src/report/views.js';
 
 export const rebootPolicy: RebootPolicy = {
   allowed: true,

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { causeWords } from '../../src/core/sentence.js';
+import { causeWords } from '../../src/core/words.js';
 import type { Daemon } from '../lab/daemon.js';
 import { repository } from '../lab/paths.js';
 import { start } from '../lab/proc.js';

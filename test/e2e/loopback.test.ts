@@ -1,6 +1,6 @@
 /** A rule set that forgets loopback: the network lives, datagrams to the machine itself do not. */
 import assert from 'node:assert/strict';
-import { causeWords } from '../../src/core/sentence.js';
+import { causeWords } from '../../src/core/words.js';
 import type { Lab } from '../lab/lab.js';
 import { needs } from '../native/needs.js';
 import { scenario } from './scenario.js';

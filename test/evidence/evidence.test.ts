@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { type EvidenceSources, evidenceCollector, systemSources } from '../../src/evidence.js';
+import { type EvidenceSources, evidenceCollector, systemSources } from '../../src/evidence/collector.js';
 import { openMonitor } from '../native/helpers.js';
 
 const minuteMs = 60_000;

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { heldTasks } from '../../src/evidence/held-tasks.js';
-import { threadState } from '../../src/thread-state.js';
+import { threadState } from '../../src/system/thread.js';
 import { repository } from '../lab/paths.js';
 import { run, start } from '../lab/proc.js';
 import { until } from '../lab/wait.js';

@@ -5,10 +5,10 @@ import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { Mismatch } from '../../src/core/shape.js';
+import { Mismatch } from '../../src/base/shape.js';
 import { type DiscoveryInput, discoveryOf, platformsOf } from '../../src/homeassistant/discovery.js';
 import { press, runCommandShape } from '../../src/mqtt/commands.js';
-import { eventTypes } from '../../src/mqtt/messages.js';
+import { eventTypes } from '../../src/mqtt/events.js';
 import { topicsOf } from '../../src/mqtt/topics.js';
 import { type Json, validate } from './validator.js';
 

@@ -5,7 +5,7 @@ import { it } from 'node:test';
 import { entitiesOf } from '../../src/homeassistant/entities.js';
 import type { Entity, Watched } from '../../src/homeassistant/entity.js';
 import { press } from '../../src/mqtt/commands.js';
-import { eventTypes } from '../../src/mqtt/messages.js';
+import { eventTypes } from '../../src/mqtt/events.js';
 import { topicsOf } from '../../src/mqtt/topics.js';
 import { repository } from '../lab/paths.js';
 

@@ -1,11 +1,10 @@
 /** A gateway as Home Assistant sees it: the real reporter behind a gate to the broker, with a history that the test makes up. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { isoTime } from '../../src/core/clock.js';
-import type { Cause, JournalEntry, JournalRecord } from '../../src/core/model.js';
-import type { Vantage } from '../../src/core/moment.js';
-import { causeWords } from '../../src/core/sentence.js';
-import type { Snapshot } from '../../src/core/snapshot-model.js';
+import type { Cause, JournalEntry, JournalRecord } from '../../src/core/records.js';
+import { isoTime, type Vantage } from '../../src/core/time.js';
+import { causeWords } from '../../src/core/words.js';
 import { MqttReporter } from '../../src/mqtt/reporter.js';
+import type { Snapshot } from '../../src/report/views.js';
 import { eventually } from '../mqtt/eventually.js';
 import { Gate } from '../mqtt/gate.js';
 import { bootId, FakeTelling, MemoryLog, outageView, resourceView, settingsFor } from '../mqtt/telling.js';

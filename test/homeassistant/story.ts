@@ -1,5 +1,5 @@
 /** Some eventful days of a gateway, for the pictures: told in seconds, then moved to when they are to have been. */
-import { isoTime } from '../../src/core/clock.js';
+import { isoTime } from '../../src/core/time.js';
 import type { Gateway } from './gateway.js';
 import type { HomeAssistant } from './instance.js';
 import { type Mark, moveToThePast } from './past.js';

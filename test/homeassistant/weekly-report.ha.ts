@@ -1,7 +1,7 @@
 /** The blueprint that reports once a week. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { isoTime } from '../../src/core/clock.js';
+import { isoTime } from '../../src/core/time.js';
 import { Broker } from '../lab/broker.js';
 import { until } from '../lab/wait.js';
 import { Automation, blueprintFiles } from './blueprints.js';

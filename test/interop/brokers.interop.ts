@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import type { EventMessage } from '../../src/mqtt/messages.js';
+import type { EventMessage } from '../../src/mqtt/events.js';
 import { assertTold } from '../e2e/scenario.js';
 import type { Daemon } from '../lab/daemon.js';
 import { Lab } from '../lab/lab.js';

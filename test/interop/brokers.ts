@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type EmbeddedBroker, startEmbeddedBroker } from '../../src/mqtt/embedded.js';
+import { type EmbeddedBroker, startEmbeddedBroker } from '../../src/mqtt/embedded-broker.js';
 import { repository } from '../lab/paths.js';
 import { type Started, start } from '../lab/proc.js';
 import { labObstacle } from '../lab/root.js';

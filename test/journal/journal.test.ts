@@ -6,15 +6,15 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { Clock } from '../../src/core/clock.js';
-import { SockmonError } from '../../src/core/errors.js';
+import { SockmonError } from '../../src/base/errors.js';
 import { History } from '../../src/core/history.js';
-import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
 import type { OutageHistory } from '../../src/core/outage-history.js';
-import { compact } from '../../src/core/retention.js';
-import { journalFileName, type OpenJournal, openJournal, readJournal } from '../../src/journal.js';
-import { encodeLine, parseJournal } from '../../src/journal-format.js';
-import { runtimeFile } from '../../src/runtime-dir.js';
+import type { JournalEntry, JournalRecord } from '../../src/core/records.js';
+import type { Clock } from '../../src/core/time.js';
+import { compact } from '../../src/journal/compaction.js';
+import { journalFileName, type OpenJournal, openJournal, readJournal } from '../../src/journal/file.js';
+import { encodeLine, parseJournal } from '../../src/journal/lines.js';
+import { runtimeFile } from '../../src/system/folders.js';
 
 const clock: Clock = {
   now: () => ({ bootId: 'boot', bootMs: 12.5, wallMs: 1_700_000_000_000, synced: true }),
@@ -187,16 +187,16 @@ describe('the journal', () => {
       last.close();
     });
 
-    it('does not stop at a refuge that cannot be read, and mends one that is torn', t => {
+    it('does not stop at a fallback that cannot be read, and mends one that is torn', t => {
       const journal = openJournal(dir, clock, free);
       append(journal, note('on disk'));
-      const refuge = runtimeFile(dir, 'journal') ?? '';
-      fs.mkdirSync(refuge, { recursive: true });
+      const fallback = runtimeFile(dir, 'journal') ?? '';
+      fs.mkdirSync(fallback, { recursive: true });
       openJournal(dir, clock, free).close();
-      fs.rmdirSync(refuge);
+      fs.rmdirSync(fallback);
       const makeRoom = full(t);
       for (const word of ['one', 'two']) assert.throws(() => append(journal, note(word)), refused);
-      fs.appendFileSync(refuge, 'half a li');
+      fs.appendFileSync(fallback, 'half a li');
       const next = openJournal(dir, clock, free);
       assert.throws(() => append(next, note('three')), refused);
       assert.deepEqual(reasons(), ['on disk', 'one', 'two', 'three']);

@@ -1,6 +1,6 @@
 /** Appends to the journal of the folder in argv[2] for ever and says each number after it is on disk. */
 import fs from 'node:fs';
-import { openJournal } from '../../src/journal.js';
+import { openJournal } from '../../src/journal/file.js';
 
 const clock = { now: () => ({ bootId: 'boot', bootMs: 1, wallMs: 1, synced: true }) };
 const journal = openJournal(process.argv[2] ?? '', clock, () => true);

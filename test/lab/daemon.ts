@@ -1,7 +1,7 @@
 /** sockmon itself, as its users start it: the built program in a process of its own. */
 import { openSync, readFileSync } from 'node:fs';
-import type { JournalEntry } from '../../src/core/model.js';
-import { journalFileName, readJournal } from '../../src/journal.js';
+import type { JournalEntry } from '../../src/core/records.js';
+import { journalFileName, readJournal } from '../../src/journal/file.js';
 import { program } from './paths.js';
 import { type Ending, type Started, start } from './proc.js';
 import { until, type WaitOptions } from './wait.js';

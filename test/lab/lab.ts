@@ -9,9 +9,9 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { JournalEntry } from '../../src/core/model.js';
-import { readJournal } from '../../src/journal.js';
-import { runtimeFile } from '../../src/runtime-dir.js';
+import type { JournalEntry } from '../../src/core/records.js';
+import { readJournal } from '../../src/journal/file.js';
+import { runtimeFile } from '../../src/system/folders.js';
 import { Broker } from './broker.js';
 import { Daemon } from './daemon.js';
 import { Namespace } from './namespace.js';

@@ -1,7 +1,7 @@
 /** Where things are, seen from dist/test/lab. */
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { thisBoot } from '../../src/boot.js';
+import { thisBoot } from '../../src/system/boot.js';
 
 export const repository = fileURLToPath(new URL('../../../', import.meta.url));
 export const program = `${repository}dist/src/arm.cjs`;

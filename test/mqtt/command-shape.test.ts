@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import { z } from 'zod';
-import { parseDuration } from '../../src/core/duration.js';
-import { actions } from '../../src/core/model.js';
-import { Mismatch } from '../../src/core/shape.js';
+import { parseDuration } from '../../src/base/duration.js';
+import { Mismatch } from '../../src/base/shape.js';
+import { actions } from '../../src/core/records.js';
 import { runCommandShape } from '../../src/mqtt/commands.js';
 
 const time = z.iso.datetime({ offset: true });

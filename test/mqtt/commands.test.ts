@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
-import { SockmonError } from '../../src/core/errors.js';
-import { actions } from '../../src/core/model.js';
+import { SockmonError } from '../../src/base/errors.js';
 import type { ReceivedCommand } from '../../src/core/ports.js';
+import { actions } from '../../src/core/records.js';
 import { type CommandPacket, commandOf, maxCommandBytes } from '../../src/mqtt/commands.js';
-import { startEmbeddedBroker } from '../../src/mqtt/embedded.js';
+import { startEmbeddedBroker } from '../../src/mqtt/embedded-broker.js';
 import { MqttReporter } from '../../src/mqtt/reporter.js';
 import { topicsOf } from '../../src/mqtt/topics.js';
 import { eventually } from './eventually.js';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { kill } from 'node:process';
 import { describe, it, type TestContext } from 'node:test';
 import type { MqttSettings } from '../../src/core/policy.js';
-import { attemptTimes } from '../../src/mqtt/attempt.js';
+import { attemptTimes } from '../../src/mqtt/connection.js';
 import { MqttReporter, type ReporterOptions } from '../../src/mqtt/reporter.js';
 import { eventually } from './eventually.js';
 import { Gate } from './gate.js';

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { actions, refusalCodes } from '../../src/core/model.js';
+import { actions, refusalCodes } from '../../src/core/records.js';
 import { runCommandShape } from '../../src/mqtt/commands.js';
 import { MqttReporter } from '../../src/mqtt/reporter.js';
 import { topicsOf } from '../../src/mqtt/topics.js';

@@ -5,19 +5,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { isoTime } from '../../src/core/clock.js';
 import type { Effect } from '../../src/core/input.js';
-import { actions } from '../../src/core/model.js';
 import type { CommandAnswer, ReceivedCommand } from '../../src/core/ports.js';
+import { actions } from '../../src/core/records.js';
+import { isoTime } from '../../src/core/time.js';
+import { type ReplyProperties, replyToOf } from '../../src/mqtt/answers.js';
 import { commandOf, maxCommandBytes } from '../../src/mqtt/commands.js';
-import { type ReplyProperties, replyToOf } from '../../src/mqtt/reply.js';
-import { type Seal, type Sealed, sealOf } from '../../src/mqtt/signature.js';
+import { type SignedCommand, type SigningKey, sign } from '../../src/mqtt/signature.js';
 import { topicsOf } from '../../src/mqtt/topics.js';
 import { policy, resource, sensor, World } from '../core/world.js';
 
 const packets = 100_000;
 const topics = topicsOf('sockmon', 'gw1', 'homeassistant');
-const seal: Seal = { node: 'gw1', key: '0123456789abcdef0123456789abcdef' };
+const signingKey: SigningKey = { node: 'gw1', key: '0123456789abcdef0123456789abcdef' };
 const prefix = 'sockmon/gw1/result/';
 
 interface Packet {
@@ -28,7 +28,7 @@ interface Packet {
   readonly properties: ReplyProperties;
 }
 
-function commands(issuedWallMs: number): Sealed[] {
+function commands(issuedWallMs: number): SignedCommand[] {
   const issued_at = isoTime(issuedWallMs);
   const expires_at = isoTime(issuedWallMs + 30_000);
   return [
@@ -175,7 +175,7 @@ class House {
   readonly codes = new Map<string, number>();
   private count = 0;
 
-  constructor(private readonly seal: Seal | null) {
+  constructor(private readonly signingKey: SigningKey | null) {
     const dns = resource('dns', { sensors: [sensor('process dnsmasq')] });
     this.world = new World(policy([resource('tcpip'), dns]));
     this.world.up('tcpip');
@@ -184,7 +184,7 @@ class House {
 
   parse({ topic, payload, retained, duplicate }: Packet, sinceConnectMs: number): ReceivedCommand | null {
     const packet = { topic, payload, retained, duplicate, sinceConnectMs };
-    return commandOf(packet, topics, () => `id-${++this.count}`.padEnd(36, '0'), this.seal);
+    return commandOf(packet, topics, () => `id-${++this.count}`.padEnd(36, '0'), this.signingKey);
   }
 
   judge(command: ReceivedCommand): readonly Effect[] {
@@ -261,11 +261,11 @@ function meaningOf({ retained: _, duplicate: __, dryRun, detail, ...command }: R
 
 describe('the door for commands', () => {
   it(`with a key: ${packets / 2} packets, of which none is carried out`, () => {
-    const house = new House(seal);
+    const house = new House(signingKey);
     const good = commands(house.world.wallMs).map(command => ({
       v: 1,
       ...command,
-      sig: sealOf(seal, command),
+      sig: sign(signingKey, command),
     }));
     fuzz(house, good, 60_000, packets / 2);
     assert.ok(house.answers > packets / 4, `${house.answers} answers`);

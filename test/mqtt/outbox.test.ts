@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { Refusals, refusalIsShortMs, retryDelayMs, type Trouble } from '../../src/mqtt/backoff.js';
 import { endpointName, endpointOf } from '../../src/mqtt/endpoint.js';
 import { LeftOut } from '../../src/mqtt/left-out.js';
 import { type Message, Outbox, type Settled } from '../../src/mqtt/outbox.js';
 import { Replay } from '../../src/mqtt/replay.js';
-import { Refusals, refusalIsShortMs, retryDelayMs, type Trouble } from '../../src/mqtt/retry.js';
 import { topicsOf } from '../../src/mqtt/topics.js';
 import { overdueMs, Unacknowledged } from '../../src/mqtt/unacknowledged.js';
 import { FakeTelling, MemoryLog } from './telling.js';

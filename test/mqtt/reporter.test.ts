@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import type { EventMessage } from '../../src/mqtt/messages.js';
+import type { EventMessage } from '../../src/mqtt/events.js';
 import { MqttReporter } from '../../src/mqtt/reporter.js';
 import { eventually } from './eventually.js';
 import { Gate } from './gate.js';

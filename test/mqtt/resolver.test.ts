@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
-import { startEmbeddedBroker } from '../../src/mqtt/embedded.js';
+import { startEmbeddedBroker } from '../../src/mqtt/embedded-broker.js';
 import { connectFirst, interleaved, tellingError } from '../../src/mqtt/race.js';
 import { MqttReporter } from '../../src/mqtt/reporter.js';
 import { Resolver } from '../../src/mqtt/resolver.js';

@@ -1,10 +1,11 @@
 /** A supervisor in memory: a journal with its cursor, a snapshot, commands that are written down. Only this and the clock are fakes here. */
 
-import type { JournalEntry, JournalRecord } from '../../src/core/model.js';
-import type { Vantage } from '../../src/core/moment.js';
 import type { MqttSettings, Role } from '../../src/core/policy.js';
-import type { CommandAnswer, Log, ReceivedCommand, Telling } from '../../src/core/ports.js';
-import type { OutageView, ResourceView, Snapshot } from '../../src/core/snapshot-model.js';
+import type { CommandAnswer, Log, ReceivedCommand } from '../../src/core/ports.js';
+import type { JournalEntry, JournalRecord } from '../../src/core/records.js';
+import type { Vantage } from '../../src/core/time.js';
+import type { Telling } from '../../src/report/telling.js';
+import type { OutageView, ResourceView, Snapshot } from '../../src/report/views.js';
 
 export const settingsFor = (port: number, more: Partial<MqttSettings> = {}): MqttSettings => ({
   url: `mqtt://127.0.0.1:${port}`,

@@ -1,8 +1,8 @@
 /** The kinds of sensors stand on both sides of the boundary: what one side says the other must know. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { loadAddon } from '../../src/addon.js';
 import { sensorKinds } from '../../src/sensors/kinds.js';
+import { loadAddon } from '../../src/system/addon.js';
 
 it('both sides know the same kinds, with the same fields and the same nature of each reason', () => {
   const here = sensorKinds.map(({ kind, fieldNames, reasons }) => ({ kind, fields: fieldNames, reasons }));

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Advice } from '../../src/core/ports.js';
-import { type Systemctl, systemdAdviser } from '../../src/systemd.js';
+import { type Systemctl, systemdAdviser } from '../../src/monitor/units.js';
 import { until } from '../lab/wait.js';
 
 const answer = (id: string, lines: string): string => `Id=${id}\nLoadState=loaded\n${lines}\n`;

@@ -5,9 +5,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { thisBoot } from '../../src/boot.js';
-import type { JournalEntry } from '../../src/core/model.js';
-import { readJournal } from '../../src/journal.js';
+import type { JournalEntry } from '../../src/core/records.js';
+import { readJournal } from '../../src/journal/file.js';
+import { thisBoot } from '../../src/system/boot.js';
 import { program } from '../lab/paths.js';
 import { becomeRoot, skipWithoutLab } from '../lab/root.js';
 import { until } from '../lab/wait.js';

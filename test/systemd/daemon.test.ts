@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { errorTable } from '../../src/core/errors.js';
+import { errorTable } from '../../src/base/errors.js';
 import { Daemon } from '../lab/daemon.js';
 import { start } from '../lab/proc.js';
 import { until } from '../lab/wait.js';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs';
 import { describe, it } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { Heartbeat } from '../../src/heartbeat.js';
+import { Heartbeat } from '../../src/daemon/heartbeat.js';
 import { openMonitor } from '../native/helpers.js';
 
 const watchdogMs = 3000;

@@ -1,9 +1,9 @@
 /** What the service manager is told, word by word, and when the watchdog is fed. Time and the socket are in the test's hand. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ResourceStateName, ResourceView } from '../../src/core/snapshot-model.js';
-import { Heartbeat } from '../../src/heartbeat.js';
-import { ServiceManager, statusSentence } from '../../src/notify.js';
+import { Heartbeat } from '../../src/daemon/heartbeat.js';
+import { ServiceManager, statusSentence } from '../../src/daemon/service-manager.js';
+import type { ResourceStateName, ResourceView } from '../../src/report/views.js';
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { it } from 'node:test';
-import { holdWords, threadState } from '../../src/thread-state.js';
+import { holdWords, threadState } from '../../src/system/thread.js';
 import { repository } from '../lab/paths.js';
 import { run, start } from '../lab/proc.js';
 import { until } from '../lab/wait.js';

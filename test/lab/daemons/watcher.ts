@@ -1,7 +1,7 @@
 /** sockmon inside of the machine: started with one resource or more, and asked what it saw. */
 import type { StatusAnswer } from '../../../src/control/protocol.js';
-import type { JournalEntry } from '../../../src/core/model.js';
-import { readJournal } from '../../../src/journal.js';
+import type { JournalEntry } from '../../../src/core/records.js';
+import { readJournal } from '../../../src/journal/file.js';
 import { nodeCommand } from '../daemon.js';
 import { until } from '../wait.js';
 import { type Sight, unitFile } from './daemon.js';

@@ -1,0 +1,321 @@
+/** The only loop: input -> machine -> effects. Record, then act, then tell. */
+
+import { SockmonError } from '../base/errors.js';
+import { withJournal } from '../core/attempt.js';
+import { mayRebootUnrecorded, unrecordedWords } from '../core/guard.js';
+import type { Effect, Input } from '../core/input.js';
+import { emptyState, next, nextDeadlineMs } from '../core/machine.js';
+import type { Policy, Role } from '../core/policy.js';
+import type {
+  CommandAnswer,
+  Evidence,
+  EvidencePort,
+  Journal,
+  Log,
+  RebootPort,
+  ReceivedCommand,
+  Run,
+  Watcher,
+} from '../core/ports.js';
+import type { JournalEntry, RecordOf } from '../core/records.js';
+import { attemptsAtWork } from '../core/takeover.js';
+import { type Clock, type Instant, isoTime, type Vantage } from '../core/time.js';
+import { type LastBoot, lastBootOf } from '../report/last-boot.js';
+import { snapshot } from '../report/snapshot.js';
+import type { Reporter, Telling } from '../report/telling.js';
+import type { Snapshot } from '../report/views.js';
+import { Ledger } from './recorder.js';
+
+/** setTimeout's limit; a longer wait is cut in pieces. */
+const longestTimerMs = 2 ** 31 - 1;
+
+export interface SupervisorOptions {
+  readonly node: string;
+  readonly version: string;
+  readonly policy: Policy;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly reboot: RebootPort;
+  readonly reporter: Reporter;
+  readonly evidence: EvidencePort;
+  readonly log: Log;
+  /** Something may have changed in the snapshot. */
+  readonly onChange?: () => void;
+}
+
+export class Supervisor implements Telling {
+  private state = emptyState;
+  private policy: Policy;
+  private readonly ledger: Ledger;
+  private readonly started: Instant;
+  private lastBoot: LastBoot | null = null;
+  private watcher: Watcher | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  /** Inputs that come while one is being worked on wait for their turn. */
+  private readonly queue: Input[] = [];
+  private working = false;
+  private stopped = false;
+
+  constructor(private readonly options: SupervisorOptions) {
+    this.policy = options.policy;
+    this.ledger = new Ledger(options.journal, options.log);
+    this.started = options.clock.now();
+  }
+
+  /** Begins to watch. The watcher delivers its inputs to `dispatch`. */
+  start(watcher: Watcher): void {
+    this.watcher = watcher;
+    const resources = this.policy.resources.map(resource => resource.id);
+    this.ledger.record([{ type: 'start', version: this.options.version, pid: process.pid, resources }]);
+    const earlier = watcher.takeOver(this.ledger.history.openRuns(this.options.clock.now()));
+    for (const { resource, attempt, pid, run, isOver = false } of earlier)
+      if (!isOver && !resources.includes(resource))
+        this.options.log.warn({ run }, unwatchedWords(resource, attempt, pid));
+    this.dispatch({ kind: 'configure', earlier });
+  }
+
+  /** What is given at once is committed to the disk at once: 1,000 deaths are one fdatasync, not 1,000. */
+  dispatch(...inputs: readonly Input[]): void {
+    if (this.stopped) return;
+    this.queue.push(...inputs);
+    if (this.working) return;
+    this.work();
+    this.setTimer();
+    this.options.reporter.sync();
+    this.options.onChange?.();
+  }
+
+  private work(): void {
+    this.working = true;
+    try {
+      while (this.queue.length > 0) {
+        const effects = this.queue.splice(0).flatMap(input => this.decide(input));
+        // Once the records are in the history, what depends on them.
+        effects.push(...this.decide({ kind: 'review' }));
+        this.picture(effects);
+        this.act(effects, this.ledger.commit());
+      }
+    } finally {
+      this.working = false;
+    }
+  }
+
+  /** A turn of the loop without news. Timers come before the poll: what the thread has seen meanwhile is to be heard first. */
+  tick(): void {
+    setImmediate(() => this.dispatch({ kind: 'tick' }));
+  }
+
+  /** Nothing is watched any more. The daemon is to end; the journal tells why. */
+  alarm(what: RecordOf<'alarm'>['what'], detail: string): void {
+    if (!this.stopped) this.ledger.record([{ type: 'alarm', what, detail }]);
+    this.stopped = true;
+    if (this.timer !== null) clearTimeout(this.timer);
+  }
+
+  /** Takes up a new policy: what is unchanged goes on being watched without a gap. */
+  reconfigure(policy: Policy): void {
+    this.policy = policy;
+    this.dispatch({ kind: 'configure' });
+  }
+
+  /** A clean stop: what dies from now on is nobody's business. */
+  stop(reason: string): void {
+    if (this.stopped) return;
+    this.stopped = true;
+    if (this.timer !== null) clearTimeout(this.timer);
+    const running = attemptsAtWork(this.state);
+    this.ledger.record([{ type: 'stop', reason, ...(running.length > 0 && { running }) }]);
+    this.watcher?.close();
+  }
+
+  // --- Telling: what the reporter and the control socket may ask ---
+
+  entriesAfter(seq: number): readonly JournalEntry[] {
+    return this.ledger.after(seq);
+  }
+
+  acknowledgedSeq(): number {
+    return this.ledger.history.publishedSeq;
+  }
+
+  acknowledge(upTo: number): void {
+    if (upTo > this.ledger.history.publishedSeq) this.ledger.record([{ type: 'published', upTo }]);
+  }
+
+  announced(): readonly string[] {
+    return this.ledger.history.announced;
+  }
+
+  noteAnnounced(entities: readonly string[]): void {
+    this.ledger.record([{ type: 'announced', entities: [...entities] }]);
+  }
+
+  snapshot(): Snapshot {
+    const { node, version, clock } = this.options;
+    return snapshot(this.state, this.ledger.history, clock.now(), {
+      node,
+      version,
+      started: this.started,
+      policy: this.policy,
+      journalFault: this.ledger.fault,
+      lastBoot: this.lastBootNow(),
+    });
+  }
+
+  /** Looked up once: it does not change. */
+  private lastBootNow(): LastBoot {
+    const { journal, clock } = this.options;
+    this.lastBoot ??= lastBootOf(journal.entries, clock.now());
+    return this.lastBoot;
+  }
+
+  role(resource: string): Role {
+    return this.policy.resources.find(policy => policy.id === resource)?.role ?? 'service';
+  }
+
+  now(): Vantage {
+    return this.ledger.history.seenFrom(this.options.clock.now());
+  }
+
+  command(command: ReceivedCommand): CommandAnswer {
+    if (this.stopped) return stoppedAnswer(command, this.options.clock.now());
+    const effects = this.decide({ kind: 'command', command });
+    const saved = this.ledger.commit();
+    const answer = effects.find(effect => effect.do === 'answer')?.answer;
+    if (answer === undefined) throw new SockmonError('INTERNAL', 'The machine did not answer a command.');
+    if (!saved && answer.action === 'reboot' && answer.status === 'accepted') {
+      const intent = this.ledger.history.pendingIntent?.intent ?? '';
+      this.dispatch({ kind: 'reboot_failed', intent, error: unrecordedWords, cancelled: true });
+      return { ...answer, status: 'rejected', code: 'journal_failed', detail: unrecordedWords };
+    }
+    setImmediate(() => {
+      this.act(
+        // Not the one that is returned; the answer to a command that this one replaces is among them too.
+        effects.filter(effect => effect.do !== 'answer' || effect.answer !== answer),
+        saved,
+      );
+      this.dispatch({ kind: 'review' });
+    });
+    return answer;
+  }
+
+  // --- the loop's three parts ---
+
+  private decide(input: Input): readonly Effect[] {
+    const step = next(this.state, input, {
+      now: this.options.clock.now(),
+      policy: this.policy,
+      history: this.ledger.history,
+    });
+    this.state = step.state;
+    this.ledger.add(step.effects.flatMap(effect => (effect.do === 'journal' ? [effect.record] : [])));
+    return step.effects;
+  }
+
+  private act(effects: readonly Effect[], saved: boolean): void {
+    for (const effect of effects) {
+      switch (effect.do) {
+        case 'watch':
+          this.watcher?.watch(effect.resource, effect.policy.sensors);
+          break;
+        case 'unwatch':
+          this.watcher?.unwatch(effect.resource);
+          break;
+        case 'arm':
+          // As of now: at the moment of death there is no time for it.
+          this.watcher?.armReflex(
+            effect.resource,
+            effect.run === null ? null : this.complete(effect.run),
+            effect.natures,
+          );
+          break;
+        case 'run':
+          this.watcher?.run(this.complete(effect.run), effect.unlessAlive);
+          break;
+        case 'end_run':
+          this.watcher?.endRun(effect.run);
+          break;
+        case 'reboot':
+          this.reboot(effect, saved);
+          break;
+        case 'drill':
+          this.drill(effect.resource, effect.command);
+          break;
+        case 'collect':
+          // What a death leaves behind, after everything else of this turn: neither a restart nor a message waits for it.
+          if (effect.when !== 'alive') setImmediate(() => void this.collect(effect));
+          break;
+        case 'answer':
+          this.options.reporter.answer(effect.answer);
+          break;
+        case 'network':
+          if (effect.state === 'lost') this.options.reporter.networkLost();
+          else this.options.reporter.networkBack();
+          break;
+        case 'journal':
+          break;
+      }
+    }
+  }
+
+  /** Only with its intent on disk: a reboot that nobody remembers would be the first of many. */
+  private reboot(effect: Extract<Effect, { do: 'reboot' }>, saved: boolean): void {
+    const { intent, level, command, automatic } = effect;
+    // The harder ways belong to an intent that is recorded.
+    const mustBeSaved = level === 'command' && !mayRebootUnrecorded(automatic, this.options.clock.now());
+    if (!saved && mustBeSaved) {
+      this.dispatch({ kind: 'reboot_failed', intent, error: unrecordedWords, cancelled: true });
+      return;
+    }
+    this.options.reporter.sync();
+    void this.options.reboot.reboot(level, command).then(error => {
+      if (error !== null) this.dispatch({ kind: 'reboot_failed', intent, error, cancelled: false });
+    });
+  }
+
+  /** Of the living, before anything else: it is cheap, and a disk can take longer than they live. */
+  private picture(effects: readonly Effect[]): void {
+    for (const effect of effects)
+      if (effect.do === 'collect' && effect.when === 'alive') void this.collect(effect);
+  }
+
+  private async collect(wanted: Extract<Effect, { do: 'collect' }>): Promise<void> {
+    const { resource, outage, when } = wanted;
+    const { evidence, log } = this.options;
+    let found: Evidence;
+    try {
+      found = await evidence.collect(resource, when, wanted.when === 'alive' ? {} : wanted);
+    } catch (error) {
+      log.debug({ err: error, outage }, 'the evidence could not be collected');
+      return;
+    }
+    if (when !== 'alive') this.dispatch({ kind: 'evidence', resource, outage, when, evidence: found });
+  }
+
+  private complete(run: Run): Run {
+    return withJournal(run, this.options.journal.entries);
+  }
+
+  private drill(resource: string, command: string): void {
+    const error = this.watcher === null ? 'nothing is watched' : this.watcher.kill(resource);
+    if (error !== null) this.dispatch({ kind: 'drill_failed', resource, command, error });
+  }
+
+  private setTimer(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+    const deadlineMs = nextDeadlineMs(this.state);
+    if (deadlineMs === null || this.stopped) return;
+    const waitMs = Math.max(0, deadlineMs - this.options.clock.now().bootMs);
+    this.timer = setTimeout(() => this.tick(), Math.min(Math.ceil(waitMs), longestTimerMs));
+  }
+}
+
+function unwatchedWords(resource: string, attempt: number, pid: number): string {
+  return `${resource} is not watched any more; the script of its attempt ${attempt}, started by an earlier sockmon (pid ${pid}), goes on and is not ended at its time`;
+}
+
+function stoppedAnswer({ id, action }: ReceivedCommand, now: Instant): CommandAnswer {
+  const at = isoTime(now.wallMs);
+  return { id, action, status: 'rejected', code: 'busy', detail: 'sockmon is being stopped', at };
+}

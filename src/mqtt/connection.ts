@@ -1,0 +1,339 @@
+/** One connection to the broker, from dialling to its end: one MqttClient, never used again. MQTT.js's own reconnect() is not safe. */
+import type { Socket } from 'node:net';
+import { type IPublishPacket, type ISubscriptionMap, MqttClient } from 'mqtt';
+import type { MqttSettings } from '../core/policy.js';
+import type { Log } from '../core/ports.js';
+import type { Credentials } from './credentials.js';
+import { dial, streamOver, type Way } from './dial.js';
+import { type Ending, endingOf, type Facts } from './ending.js';
+import { acknowledgementOf } from './failure-words.js';
+import type { LeftOut } from './left-out.js';
+import type { Message, Settled } from './outbox.js';
+import { overdueMs, Unacknowledged } from './unacknowledged.js';
+import type { Protocol } from './version.js';
+
+export interface AttemptTimes {
+  /** From the standing connection to CONNACK, TLS included. Long: after an outage a whole fleet stands before the broker. */
+  readonly answerMs: number;
+  /** A publish that is not acknowledged for so long, while the broker answers. */
+  readonly overdueMs: number;
+}
+
+export const attemptTimes: AttemptTimes = { answerMs: 20_000, overdueMs };
+
+export interface AttemptOptions extends Way {
+  readonly settings: MqttSettings;
+  /** Asked once TCP stands. Never rejects. */
+  readonly credentials: () => Promise<Credentials>;
+  readonly protocol: Protocol;
+  /** null: none, to find out whether it is the will that is refused. */
+  readonly will: Message | null;
+  /** What is not sent. */
+  readonly leftOut: Pick<LeftOut, 'has'>;
+  readonly log: Log;
+  readonly times?: AttemptTimes;
+}
+
+export interface AttemptHandlers {
+  connected(attempt: Attempt): void;
+  /** Before the PUBACK: what is written to disk here is written before the broker forgets the message. */
+  received(packet: IPublishPacket): void;
+  /** Once, last, and not after close(). */
+  ended(ending: Ending, words: string): void;
+}
+
+/** Commands have at most 2 KiB; what the broker may send us (MQTT 5 only). */
+const maximumPacketSize = 65_536;
+/** At most: the fixed header, the lengths, the packet id and the heads of the properties that we send. */
+const headerBytes = 20;
+/** DISCONNECT of either version (MQTT 5, 3.14: without reason and properties it is normal): no will. */
+const goodBye = Buffer.from([0xe0, 0]);
+/** For the broker to close after it. */
+const goodByeMs = 1000;
+
+export class Attempt {
+  readonly protocol: Protocol;
+  /** Packets received: proof of life. */
+  packets = 0;
+  /** The broker's address, once TCP stands. */
+  address: string | null = null;
+  /** QoS 1 messages that the broker takes unacknowledged. */
+  receiveMaximum = 65_535;
+  /** Bytes of a packet that the broker takes. */
+  #brokerMaximum = Number.POSITIVE_INFINITY;
+  /** That the broker does not acknowledge, which is why the connection was given up. */
+  passedOver: string | null = null;
+  readonly #options: AttemptOptions;
+  readonly #times: AttemptTimes;
+  readonly #handlers: AttemptHandlers;
+  readonly #dialling = new AbortController();
+  readonly #unacknowledged: Unacknowledged;
+  #client: MqttClient | null = null;
+  #askTimer: NodeJS.Timeout | undefined;
+  #answerTimer: NodeJS.Timeout | undefined;
+  #over = false;
+  #facts: Facts;
+
+  constructor(options: AttemptOptions, handlers: AttemptHandlers) {
+    this.#options = options;
+    this.#handlers = handlers;
+    this.#times = options.times ?? attemptTimes;
+    this.#unacknowledged = new Unacknowledged(this.#times.overdueMs);
+    this.protocol = options.protocol;
+    this.#facts = {
+      protocol: options.protocol,
+      endpoint: options.endpoint,
+      isEstablished: false,
+      isConnected: false,
+      isSilent: false,
+      isPassedOver: false,
+      connackCode: 0,
+      disconnectCode: 0,
+      elsewhere: undefined,
+      failure: null,
+      head: null,
+    };
+    void this.#start();
+  }
+
+  /** The broker may have read our CONNECT, or may read it yet. */
+  get hasKnocked(): boolean {
+    return this.#facts.isEstablished;
+  }
+
+  publish(message: Message, settled: Settled): void {
+    if (packetBytes(message) > this.#brokerMaximum) {
+      // It would end the connection.
+      setImmediate(() => settled(new Error(`larger than the ${this.#brokerMaximum} bytes that it takes`)));
+      return;
+    }
+    const { topic, payload, retain } = message;
+    if (this.#options.leftOut.has(topic)) {
+      setImmediate(() => settled(new Error('left out for a time: it acknowledged none of these')));
+      return;
+    }
+    const properties = this.protocol === 4 ? {} : { properties: propertiesOf(message) };
+    const acknowledged = this.#unacknowledged.sent(topic, performance.now());
+    this.#askInTime();
+    this.#client?.publish(topic, payload, { qos: 1 as const, retain, ...properties }, error => {
+      const outcome = acknowledgementOf(error);
+      if (this.#over || outcome === 'unknown') return;
+      acknowledged();
+      settled(outcome);
+    });
+  }
+
+  subscribe(filters: ISubscriptionMap, failed: (words: string) => void): void {
+    this.#client?.subscribe(filters, error => {
+      const outcome = acknowledgementOf(error);
+      if (outcome !== null && outcome !== 'unknown' && !this.#over) failed(outcome.message);
+    });
+  }
+
+  /** Drops the connection, dead or alive. No handler is called afterwards. */
+  close(): void {
+    this.#over = true;
+    this.#dialling.abort();
+    clearTimeout(this.#askTimer);
+    clearTimeout(this.#answerTimer);
+    const client = this.#client;
+    // end() on a client that never got a stream throws; on one that is ending already it does nothing.
+    if (client?.stream === undefined) return;
+    client.end(true);
+    client.stream.destroy();
+  }
+
+  /** Says good-bye, so that the broker does not send the will, and closes within the time given. */
+  async disconnect(withinMs: number): Promise<void> {
+    const client = this.#client;
+    // end() without force waits for every PUBACK, for ever.
+    const idle = this.#facts.isConnected && client !== null && Object.keys(client.outgoing).length === 0;
+    this.#over = true;
+    if (idle) {
+      await new Promise<void>(resolve => {
+        const timer = setTimeout(resolve, withinMs);
+        client.end(false, {}, () => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+    this.close();
+  }
+
+  async #start(): Promise<void> {
+    try {
+      const socket = await dial(this.#options, this.#dialling.signal);
+      // Until MQTT.js listens.
+      const early = (error: Error): void => this.#fail(error);
+      socket.on('error', early);
+      const credentials = await this.#options.credentials();
+      if (this.#over || socket.destroyed) {
+        socket.destroy();
+        this.#end();
+        return;
+      }
+      this.address = socket.remoteAddress ?? null;
+      this.#talk(socket, credentials);
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+      this.#end();
+    }
+  }
+
+  #talk(socket: Socket, credentials: Credentials): void {
+    const { endpoint } = this.#options;
+    const builder = (client: MqttClient) => {
+      const stream = streamOver(client, socket, endpoint, credentials.tls, {
+        established: () => {
+          this.#facts.isEstablished = true;
+        },
+        heard: head => {
+          this.#facts.head = head;
+        },
+      });
+      // MQTT.js drops errors that have no code.
+      stream.on('error', error => this.#fail(error));
+      return stream;
+    };
+    const client = new MqttClient(builder, this.#clientOptions(credentials));
+    this.#client = client;
+    this.#listen(client);
+    this.#answerTimer = setTimeout(() => this.#silent(client), this.#times.answerMs);
+    try {
+      client.connect();
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    }
+  }
+
+  /** Nothing was answered to our CONNECT, or to the TLS handshake before it. */
+  #silent(client: MqttClient): void {
+    this.#facts.isSilent = true;
+    client.stream.destroy();
+  }
+
+  #clientOptions({ password }: Credentials) {
+    const { settings, will, protocol } = this.#options;
+    return {
+      manualConnect: true,
+      reconnectPeriod: 0,
+      resubscribe: false,
+      // Ours comes first.
+      connectTimeout: this.#times.answerMs * 2,
+      clientId: settings.clientId,
+      clean: true,
+      keepalive: settings.keepaliveS,
+      protocolVersion: protocol,
+      ...(protocol === 5 ? { properties: { sessionExpiryInterval: 0, maximumPacketSize } } : {}),
+      ...(settings.username === null ? {} : { username: settings.username }),
+      ...(password === null ? {} : { password }),
+      ...(will === null ? {} : { will: willOf(will) }),
+      // Its debug log holds the password.
+      log: () => {},
+    };
+  }
+
+  #listen(client: MqttClient): void {
+    client.on('packetreceive', packet => {
+      this.packets += 1;
+      if (packet.cmd === 'pingresp') this.#answered();
+      if (packet.cmd !== 'connack') return;
+      clearTimeout(this.#answerTimer);
+      this.#facts.connackCode = packet.reasonCode ?? packet.returnCode ?? 0;
+      this.#facts.elsewhere = packet.properties?.serverReference;
+    });
+    client.on('connect', connack => {
+      if (this.#over) return;
+      this.#facts.isConnected = true;
+      this.receiveMaximum = connack.properties?.receiveMaximum ?? this.receiveMaximum;
+      this.#brokerMaximum = connack.properties?.maximumPacketSize ?? this.#brokerMaximum;
+      this.#guarded(() => this.#handlers.connected(this));
+    });
+    client.on('disconnect', packet => {
+      this.#facts.disconnectCode = packet.reasonCode ?? 0;
+      this.#facts.elsewhere = packet.properties?.serverReference;
+    });
+    client.on('error', error => this.#fail(error));
+    client.on('close', () => this.#end());
+    // Both protocols and every QoS come through here, and the PUBACK leaves when `done` is called.
+    client.handleMessage = (packet, done) => {
+      if (!this.#over) this.#guarded(() => this.#handlers.received(packet));
+      done();
+    };
+  }
+
+  #fail(error: Error): void {
+    this.#facts.failure ??= error;
+  }
+
+  /** An exception in a listener of MQTT.js stops its packet pump: no later message, no PINGRESP. */
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'A fault in sockmon while it talked to the broker.');
+    }
+  }
+
+  /** The keepalive asks too, but only when nothing else is said, and after up to 18 hours. */
+  #askInTime(): void {
+    const inMs = this.#unacknowledged.askInMs(performance.now());
+    if (inMs === null || this.#over) return;
+    clearTimeout(this.#askTimer);
+    this.#askTimer = setTimeout(() => {
+      // What was sent meanwhile may be younger.
+      if (this.#unacknowledged.askInMs(performance.now()) !== 0) {
+        this.#askInTime();
+        return;
+      }
+      this.#ask();
+    }, inMs);
+    this.#askTimer.unref();
+  }
+
+  #ask(): void {
+    this.#unacknowledged.asked();
+    this.#client?.sendPing();
+  }
+
+  #answered(): void {
+    const verdict = this.#unacknowledged.answered(performance.now());
+    if (this.#over) return;
+    if (verdict === 'ask again') this.#ask();
+    else if (verdict === 'in order') this.#askInTime();
+    else this.#giveUp(verdict.topic);
+  }
+
+  #giveUp(topic: string | null): void {
+    this.#facts.isPassedOver = true;
+    this.passedOver = topic;
+    const { stream } = this.#client as MqttClient;
+    stream.end(goodBye);
+    const timer = setTimeout(() => stream.destroy(), goodByeMs);
+    stream.once('close', () => clearTimeout(timer));
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    const [ending, words] = endingOf(this.#facts);
+    this.close();
+    this.#handlers.ended(ending, words);
+  }
+}
+
+function willOf({ topic, payload, retain }: Message) {
+  return { topic, payload: Buffer.from(payload), qos: 1 as const, retain };
+}
+
+function packetBytes({ topic, payload, correlationData }: Message): number {
+  return Buffer.byteLength(topic + payload) + (correlationData?.length ?? 0) + headerBytes;
+}
+
+function propertiesOf({ expiryS, correlationData }: Message) {
+  return {
+    ...(expiryS !== undefined && { messageExpiryInterval: expiryS }),
+    ...(correlationData !== undefined && { correlationData }),
+  };
+}

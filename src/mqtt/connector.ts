@@ -1,0 +1,320 @@
+/** Keeps one connection to the broker: one attempt at a time, a fresh client for each, our own back-off. */
+import type { IPublishPacket } from 'mqtt';
+import type { MqttSettings } from '../core/policy.js';
+import type { Log } from '../core/ports.js';
+import { Refusals, refusalIsShortMs, retryDelayMs, type Trouble } from './backoff.js';
+import { Attempt, type AttemptTimes } from './connection.js';
+import { CredentialFiles } from './credentials.js';
+import { type End, type Ending, isRefused, ownWords, sentenceOf, signOf } from './ending.js';
+import { type Endpoint, endpointName, endpointOf } from './endpoint.js';
+import { LeftOut, leaveOutMs } from './left-out.js';
+import type { Message } from './outbox.js';
+import { Port } from './port.js';
+import { leftOutProblem, rivalProblem } from './problems.js';
+import { Resolver } from './resolver.js';
+import { Rivalry, type RivalryTimes, rivalryTimes } from './rivalry.js';
+import { Version } from './version.js';
+import { WillProbe } from './will-probe.js';
+
+export interface LinkHandlers {
+  connected(connection: Attempt): void;
+  /** The connection that `connected` gave is gone; what it had in flight is unknown. */
+  disconnected(): void;
+  /** See AttemptHandlers.received. */
+  received(packet: IPublishPacket): void;
+  /** `problem` is another one. */
+  problemChanged(): void;
+  /** What was left out may be told again. */
+  tellAgain(): void;
+}
+
+export interface LinkOptions {
+  readonly settings: MqttSettings;
+  readonly will: Message;
+  readonly handlers: LinkHandlers;
+  readonly log: Log;
+  /** 0 <= random < 1; for tests. */
+  readonly random?: () => number;
+  /** All delays are multiplied by this; for tests. */
+  readonly pace?: number;
+  /** Of each attempt; for tests. */
+  readonly times?: AttemptTimes;
+}
+
+/** A connection that broke sooner than this says nothing good about the broker: the back-off goes on growing. */
+const stableMs = 30_000;
+/** For the good-bye of a connection that was made to find something out. */
+const probeEndMs = 500;
+
+export class Link {
+  readonly broker: string;
+  connects = 0;
+  lastError: string | null = null;
+  /** Ending and words, so that each reason is told once. */
+  #lastTold = '';
+  readonly #options: LinkOptions;
+  readonly #endpoint: Endpoint;
+  readonly #pace: number;
+  readonly #rivalryTimes: RivalryTimes;
+  readonly #rivalry: Rivalry;
+  #rivalryTimer: NodeJS.Timeout | undefined;
+  #attempt: Attempt | null = null;
+  #connectedAtMs: number | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  #started = false;
+  #stopped = false;
+  readonly #version: Version;
+  readonly #refusals: Refusals;
+  readonly #resolver = new Resolver();
+  readonly #files: CredentialFiles;
+  readonly #leftOut: LeftOut;
+  readonly #willProbe = new WillProbe();
+  /** Looks at the port, after a connection was closed without a word. */
+  #looking: AbortController | null = null;
+  readonly #port = new Port();
+  #failures = 0;
+  #kicked = false;
+  /** Last address that answered, and whether the next attempt dials it. */
+  #address: string | null = null;
+  #byAddress = false;
+  /** The connection and its count of packets when the network died. */
+  #doubted: { readonly attempt: Attempt | null; readonly packets: number } | null = null;
+
+  /** The connection that has been through the death of its own network: how it ends accuses nobody. */
+  #shaken: Attempt | null = null;
+
+  /** @throws SockmonError CONFIG for a URL that is no broker's. */
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.#endpoint = endpointOf(options.settings.url);
+    this.broker = endpointName(this.#endpoint);
+    this.#version = new Version(options.settings.protocol);
+    this.#files = new CredentialFiles(options.settings, options.log);
+    const pace = options.pace ?? 1;
+    this.#pace = pace;
+    this.#rivalryTimes = {
+      soonMs: rivalryTimes.soonMs * pace,
+      quietMs: rivalryTimes.quietMs * pace,
+    };
+    this.#rivalry = new Rivalry(this.#rivalryTimes);
+    this.#refusals = new Refusals(refusalIsShortMs * pace);
+    this.#leftOut = new LeftOut(leaveOutMs * pace, () => {
+      options.handlers.problemChanged();
+      options.handlers.tellAgain();
+    });
+  }
+
+  get connection(): Attempt | null {
+    return this.#connectedAtMs === null ? null : this.#attempt;
+  }
+
+  /** What the owner has to mend, in a sentence; null = nothing. */
+  get problem(): string | null {
+    const { settings } = this.#options;
+    const rival = this.#rivalry.known(performance.now());
+    return rivalProblem(rival, this.broker, settings.clientId) ?? leftOutProblem(this.#leftOut, this.broker);
+  }
+
+  start(): void {
+    this.#started = true;
+    this.#dial();
+  }
+
+  /** Connects now, in place of whatever connection or attempt there is. */
+  kick(): void {
+    // Before the start too: an outage that is over at the first look would make it two connections, each the other's rival.
+    if (!this.#started || this.#stopped) return;
+    this.#failures = 0;
+    this.#rivalry.unreachable();
+    this.#kicked = true;
+    this.#byAddress = this.#address !== null;
+    const wasConnected = this.connection !== null;
+    if (this.#attempt?.hasKnocked) this.#rivalry.leftBehind(performance.now());
+    this.#drop();
+    if (wasConnected) this.#options.handlers.disconnected();
+    this.#dial();
+  }
+
+  networkLost(): void {
+    this.#doubted = { attempt: this.#attempt, packets: this.#attempt?.packets ?? 0 };
+    this.#shaken = this.#attempt;
+  }
+
+  networkBack(): void {
+    const doubted = this.#doubted;
+    this.#doubted = null;
+    const connection = this.connection;
+    const proven =
+      connection !== null &&
+      (doubted === null || doubted.attempt !== connection || connection.packets > doubted.packets);
+    if (!proven) this.kick();
+  }
+
+  /** @param withinMs For the good-bye; a connection that does not take it is dropped. */
+  async stop(withinMs: number): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#rivalryTimer);
+    this.#leftOut.stop();
+    this.#looking?.abort();
+    const attempt = this.#attempt;
+    this.#attempt = null;
+    this.#connectedAtMs = null;
+    await attempt?.disconnect(withinMs);
+  }
+
+  #drop(): void {
+    clearTimeout(this.#timer);
+    this.#looking?.abort();
+    this.#looking = null;
+    this.#attempt?.close();
+    this.#attempt = null;
+    this.#connectedAtMs = null;
+  }
+
+  #dial(): void {
+    clearTimeout(this.#timer);
+    const { settings, will, handlers, log, times } = this.#options;
+    const isProbe = this.#willProbe.isNext;
+    this.#attempt = new Attempt(
+      {
+        settings,
+        log,
+        credentials: () => this.#files.read(),
+        will: isProbe ? null : will,
+        leftOut: this.#leftOut,
+        endpoint: this.#endpoint,
+        resolver: this.#resolver,
+        address: this.#byAddress ? this.#address : null,
+        protocol: this.#version.now,
+        ...(times !== undefined && { times }),
+      },
+      {
+        connected: attempt => (isProbe ? void this.#probed(attempt) : this.#connected(attempt)),
+        received: packet => handlers.received(packet),
+        ended: (ending, words) => this.#ended(ending, words),
+      },
+    );
+  }
+
+  /** Without the will it takes us. Whether that is the reason, or the broker is ready only now, the next attempt shows. */
+  async #probed(attempt: Attempt): Promise<void> {
+    this.#willProbe.taken();
+    await attempt.disconnect(probeEndMs);
+    // Unless it was kicked or stopped meanwhile.
+    if (this.#attempt === attempt) this.#dial();
+  }
+
+  #connected(attempt: Attempt): void {
+    this.#connectedAtMs = performance.now();
+    this.#address = attempt.address;
+    this.#version.connected();
+    this.#refusals.connected();
+    this.#willProbe.connected();
+    this.#kicked = false;
+    this.#port.connected();
+    this.connects += 1;
+    this.lastError = null;
+    this.#lastTold = '';
+    const protocol = this.#version.name;
+    this.#options.log.info(
+      { broker: this.broker, protocol },
+      `Connected to ${this.broker} by MQTT ${protocol}.`,
+    );
+    this.#options.handlers.connected(attempt);
+  }
+
+  #ended(told: Ending, words: string): void {
+    const attempt = this.#attempt;
+    const connectedAtMs = this.#connectedAtMs;
+    const wasShaken = attempt !== null && attempt === this.#shaken;
+    this.#attempt = null;
+    this.#shaken = null;
+    this.#connectedAtMs = null;
+    if (connectedAtMs !== null) this.#options.handlers.disconnected();
+    if (this.#stopped) return;
+    const nowMs = performance.now();
+    const livedMs = connectedAtMs === null ? null : nowMs - connectedAtMs;
+    if (livedMs !== null && livedMs >= stableMs * this.#pace) this.#failures = 0;
+    // Nobody but us has closed it: a broker that was frozen has it still in its queue.
+    if (told === 'silent' || told === 'lost') this.#rivalry.leftBehind(nowMs);
+    const ending = this.#willProbe.judge(told);
+    if (this.#willProbe.isNext) {
+      this.#dial();
+      return;
+    }
+    // Known and unknown address in turn: either the resolver is dead or the broker has moved.
+    this.#byAddress = this.#address !== null && (connectedAtMs !== null || !this.#byAddress);
+    const passedOver = attempt?.passedOver ?? null;
+    if (passedOver !== null) this.#leftOut.add(passedOver);
+    const isOtherVersion = connectedAtMs === null && this.#version.ended(signOf(ending));
+    if (isOtherVersion && ending === 'unsupported') {
+      this.#options.log.info(
+        { broker: this.broker, reason: words },
+        `${this.broker} does not take this version of MQTT (${words}); trying ${this.#version.name}.`,
+      );
+      this.#dial();
+      return;
+    }
+    const end: End = { ending, words, livedMs: wasShaken ? null : livedMs, passedOver };
+    void this.#lookThenRetry(end, attempt?.address ?? this.#address);
+  }
+
+  /** What the end alone does not tell, the port may. */
+  async #lookThenRetry(end: End, address: string | null): Promise<void> {
+    const looking = new AbortController();
+    this.#looking = looking;
+    const way = { endpoint: this.#endpoint, resolver: this.#resolver, address };
+    const seen = await this.#port.look(way, end, looking.signal);
+    if (this.#looking !== looking || this.#stopped) return;
+    this.#looking = null;
+    this.#retryLater(seen);
+  }
+
+  #retryLater(end: End): void {
+    const { ending, words, passedOver } = end;
+    const wasKnown = this.#rivalry.known(performance.now()) !== null;
+    const [trouble, failures] = this.#troubleOf(end);
+    const delayMs = retryDelayMs(trouble, failures, (this.#options.random ?? Math.random)()) * this.#pace;
+    this.#failures += 1;
+    const { log, settings, will } = this.#options;
+    const isGuess = trouble === 'taken_over' && ending !== 'taken_over';
+    const hint = isGuess ? ` Is there another client with the id ${settings.clientId}?` : '';
+    const teller = { broker: this.broker, willTopic: will.topic, passedOver };
+    const isOwn = ending === 'taken_over' && trouble !== 'taken_over';
+    const told = isOwn ? sentenceOf('lost', ownWords, teller) : sentenceOf(ending, words, teller);
+    const sentence = `${told}${hint} Next attempt in ${(delayMs / 1000).toFixed(1)} s.`;
+    const isNews = trouble === 'taken_over' ? !wasKnown : `${ending} ${words}` !== this.#lastTold;
+    if (isNews) log.warn({ broker: this.broker, delayMs }, sentence);
+    else log.debug({ broker: this.broker, delayMs }, sentence);
+    this.#lastTold = `${ending} ${words}`;
+    this.lastError = ending === 'will_refused' ? `${words}: the will on ${will.topic}` : words;
+    this.#timer = setTimeout(() => this.#dial(), delayMs);
+    this.#timer.unref();
+  }
+
+  /** @returns what it is, and how many failures of the kind were before it. */
+  #troubleOf({ ending, livedMs, passedOver }: End): readonly [Trouble, number] {
+    const nowMs = performance.now();
+    const isRival =
+      ending === 'taken_over'
+        ? this.#rivalry.proven(nowMs)
+        : ending === 'hung_up' && livedMs !== null && this.#rivalry.closed(livedMs, nowMs);
+    if (isRival) {
+      this.#alarm();
+      return ['taken_over', this.#failures];
+    }
+    if (ending !== 'taken_over' && (ending !== 'hung_up' || livedMs === null)) this.#rivalry.unreachable();
+    if (isRefused(ending) || (ending === 'passed_over' && passedOver === null))
+      return this.#refusals.refused(nowMs);
+    return [this.#kicked || ending === 'passed_over' ? 'kicked' : 'lost', this.#failures];
+  }
+
+  #alarm(): void {
+    clearTimeout(this.#rivalryTimer);
+    const { problemChanged } = this.#options.handlers;
+    this.#rivalryTimer = setTimeout(problemChanged, this.#rivalryTimes.quietMs + 1);
+    this.#rivalryTimer.unref();
+    problemChanged();
+  }
+}

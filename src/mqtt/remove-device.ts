@@ -1,0 +1,72 @@
+/** Takes a node's retained messages away from the broker, and with them its device from Home Assistant. */
+import { SockmonError } from '../base/errors.js';
+import type { MqttSettings } from '../core/policy.js';
+import type { Log } from '../core/ports.js';
+import { Attempt } from './connection.js';
+import type { Ending } from './ending.js';
+import { endpointName, endpointOf } from './endpoint.js';
+import { Resolver } from './resolver.js';
+import type { Topics } from './topics.js';
+import type { Protocol } from './version.js';
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+type Outcome =
+  | { readonly done: true }
+  | { readonly done: false; readonly ending: Ending; readonly words: string };
+
+/** @throws SockmonError BROKER when the broker cannot be reached or does not take it. */
+export async function erase(settings: MqttSettings, topics: Topics): Promise<void> {
+  const protocols: readonly Protocol[] =
+    settings.protocol === 'auto' ? [5, 4] : [settings.protocol === '5' ? 5 : 4];
+  let words = '';
+  for (const protocol of protocols) {
+    const outcome = await eraseBy(protocol, settings, topics);
+    if (outcome.done) return;
+    words = outcome.words;
+    if (!['unsupported', 'closed_early', 'silent'].includes(outcome.ending)) break;
+  }
+  const broker = endpointName(endpointOf(settings.url));
+  throw new SockmonError(
+    'BROKER',
+    `The device could not be taken from ${broker}: ${words}. Check the broker and the user's rights, and try again.`,
+  );
+}
+
+function eraseBy(protocol: Protocol, settings: MqttSettings, topics: Topics): Promise<Outcome> {
+  const retained = [topics.discovery, topics.status, topics.state, topics.lastOutage].filter(
+    topic => topic !== null,
+  );
+  return new Promise(resolve => {
+    const fail = (ending: Ending, words: string) => resolve({ done: false, ending, words });
+    const clear = (connection: Attempt): void => {
+      let waiting = retained.length;
+      for (const topic of retained) {
+        connection.publish({ topic, payload: '', retain: true }, error => {
+          if (error !== null) {
+            connection.close();
+            fail('refused', error.message);
+            return;
+          }
+          waiting -= 1;
+          if (waiting === 0) void connection.disconnect(1000).then(() => resolve({ done: true }));
+        });
+      }
+    };
+    new Attempt(
+      {
+        // Not the daemon's own id: the broker would throw the daemon out.
+        settings: { ...settings, clientId: `${settings.clientId}-remove` },
+        endpoint: endpointOf(settings.url),
+        resolver: new Resolver(),
+        address: null,
+        credentials: async () => settings,
+        leftOut: { has: () => false },
+        protocol,
+        will: { topic: topics.status, payload: '', retain: true },
+        log: silent,
+      },
+      { connected: clear, received: () => {}, ended: fail },
+    );
+  });
+}

@@ -1,0 +1,72 @@
+/** The machine itself: its clocks and its reboot. */
+import { execFile } from 'node:child_process';
+import type { RebootPort } from '../core/ports.js';
+import type { Clock, Instant } from '../core/time.js';
+import type { Addon } from './addon.js';
+import { type Boot, thisBoot } from './boot.js';
+
+/** `systemctl reboot` returns once the job is queued; one that hangs is as good as failed. */
+const rebootTimeoutMs = 60_000;
+/** Two clocks that are read one after the other differ by a little each time; times that are told must not, or each would be news. */
+const sameOffsetMs = 20;
+
+export function systemClock(
+  addon: Pick<Addon, 'bootTimeMs' | 'clockSynchronized'>,
+  boot: Boot = thisBoot(),
+): Clock {
+  const { id: bootId, beganMs } = boot;
+  let offsetMs = Number.NaN;
+  return {
+    now: (): Instant => {
+      const bootMs = addon.bootTimeMs() - beganMs;
+      const seenMs = Date.now() - bootMs;
+      if (!(Math.abs(seenMs - offsetMs) < sameOffsetMs)) offsetMs = seenMs;
+      return { bootId, bootMs, wallMs: Math.round(bootMs + offsetMs), synced: addon.clockSynchronized() };
+    },
+  };
+}
+
+/**
+ * The ways to reboot. None of them asks the kernel about the network, whose lock may never be given back. `reboot` of the addon is sync(2) and
+ * reboot(2), and a reset where a driver holds that up: it comes back only when all of it is refused.
+ */
+export function systemReboot(addon: Pick<Addon, 'reboot'>, { isContainer }: Boot = thisBoot()): RebootPort {
+  return {
+    reboot: async (level, command) => {
+      if (level !== 'kernel') return runCommand(command);
+      try {
+        addon.reboot(!isContainer);
+        return null;
+      } catch (error) {
+        return `reboot(2): ${(error as Error).message}`;
+      }
+    },
+  };
+}
+
+function runCommand(command: readonly string[]): Promise<string | null> {
+  const [file, ...args] = command;
+  if (file === undefined) return Promise.resolve('the reboot command is empty');
+  const options = { timeout: rebootTimeoutMs, env: scriptEnvironment(process.env) };
+  return new Promise(resolve => {
+    execFile(file, args, options, (error, stdout, stderr) => {
+      const said = `${stdout}${stderr}`.trim().slice(-500);
+      const words =
+        error === null ? null : `${command.join(' ')}: ${error.message}${said === '' ? '' : ` (${said})`}`;
+      resolve(words);
+    });
+  });
+}
+
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** sockmon's own settings, its service manager's socket and its secrets are not for the scripts. */
+const withheld =
+  /^(SOCKMON_|NODE_|npm_|NOTIFY_SOCKET$|WATCHDOG_|CREDENTIALS_DIRECTORY$|LISTEN_|INVOCATION_ID$|JOURNAL_STREAM$)/;
+
+/** The environment that scripts get, before their own SOCKMON_ variables. */
+export function scriptEnvironment(environment: NodeJS.ProcessEnv): Record<string, string> {
+  const kept = Object.entries(environment).filter(
+    ([name, value]) => value !== undefined && !withheld.test(name),
+  );
+  return { PATH: defaultPath, ...(Object.fromEntries(kept) as Record<string, string>) };
+}
