@@ -132,26 +132,6 @@ describe('imports', () => {
     assert.deepEqual(offences, []);
   });
 
-  it('of what the daemon loads lead to nothing that only the configuration needs: it would weigh there for weeks', () => {
-    const reached = new Set<string>();
-    const packages = new Set<string>();
-    const visit = (file: string): void => {
-      if (reached.has(file)) return;
-      reached.add(file);
-      for (const { target, typeOnly } of importsOf(file)) {
-        if (typeOnly) continue;
-        if (sources.includes(target)) visit(target);
-        else packages.add(target);
-      }
-    };
-    visit('src/start/daemon-run.ts');
-    for (const name of ['commander', 'yaml', 'convict', 'zod']) assert.ok(!packages.has(name), name);
-    assert.deepEqual(
-      [...reached].filter(file => file.startsWith('src/config/')),
-      [],
-    );
-  });
-
   it('nothing but main.ts ends the process: everybody else returns a status, so that things get closed', () => {
     const offenders = sources.filter(
       file => file !== 'src/system/quit.ts' && /process\.exit\(/.test(read(file)),
