@@ -62,7 +62,9 @@ export function configure(
     effects.push(...collectLate(ctx.history.openOutage(policy.id), ctx.now.bootId));
   }
   const reboot = isStart ? pendingReboot(ctx) : state.reboot;
-  return { state: { ...state, resources, reboot, faults: faultsLeft(state, resources, effects) }, effects };
+  const faults = faultsLeft(state, resources, effects);
+  state.resources.replaceAll(resources);
+  return { state: { ...state, reboot, faults }, effects };
 }
 
 /** An intent of another boot: the reboot has come. */
@@ -179,7 +181,7 @@ function lostUntilMs(policy: ResourcePolicy, outage: OutageHistory, { now }: Con
 /** It was back when sockmon ended: a script of before may still stop it. */
 function verify(fresh: ResourceState, ctx: Context): ResourceState {
   const { policy } = fresh;
-  const last = ctx.history.outages.findLast(({ resource }) => resource === policy.id);
+  const last = ctx.history.latestOutage(policy.id);
   if (last === undefined || last.end?.outcome !== 'recovered' || last.end.bootId !== ctx.now.bootId)
     return fresh;
   const { sensors = sensorsWords(policy), ownRun: isService = false, atMs: sinceMs } = last.end;

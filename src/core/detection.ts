@@ -1,5 +1,6 @@
 /** Faults of detection: what cannot be watched as it should, from when until when. Pure. */
 import type { Effect, Input } from './input.js';
+import type { Resources } from './resources.js';
 import { isForgotten, noteRepeat, restAtMs } from './sensing.js';
 import {
   type Context,
@@ -115,7 +116,6 @@ export function faultsDueMs(faults: readonly Fault[]): number | null {
 export function tickFaults(state: MachineState, { now }: Context): Step<MachineState> {
   const dueMs = faultsDueMs(state.faults);
   if (dueMs === null || dueMs > now.bootMs) return { state, effects: [] };
-  const resources = new Map(state.resources);
   const effects: Effect[] = [];
   const faults = state.faults.map((fault): Fault => {
     let { repeats, toldDetail, retryAtMs } = fault;
@@ -127,14 +127,14 @@ export function tickFaults(state: MachineState, { now }: Context): Step<MachineS
     }
     if (retryAtMs !== null && retryAtMs <= now.bootMs) {
       retryAtMs = now.bootMs + retryMs;
-      effects.push(...retry(fault.of, resources));
+      effects.push(...retry(fault.of, state.resources));
     }
     return { ...fault, repeats, toldDetail, retryAtMs };
   });
-  return { state: { ...state, resources, faults }, effects };
+  return { state: { ...state, faults }, effects };
 }
 
-function retry(of: FaultOf, resources: Map<string, ResourceState>): Effect[] {
+function retry(of: FaultOf, resources: Resources): Effect[] {
   const resource = of.what === 'monitor' ? undefined : resources.get(of.resource);
   if (resource === undefined) return [];
   const { policy } = resource;
@@ -150,7 +150,7 @@ function retry(of: FaultOf, resources: Map<string, ResourceState>): Effect[] {
  */
 export function faultsLeft(
   { faults, resources: before }: MachineState,
-  after: MachineState['resources'],
+  after: ReadonlyMap<string, ResourceState>,
   effects: readonly Effect[],
 ): readonly Fault[] {
   const anew = new Set(effects.flatMap(effect => (effect.do === 'watch' ? [effect.resource] : [])));

@@ -45,7 +45,7 @@ export function collectLate(open: OutageHistory | undefined, bootId: string): Ef
 /** Recorded unless the same is in the journal already, or there is nothing to record. */
 export function onEvidence(input: Extract<Input, { kind: 'evidence' }>, { history }: Outside): Effect[] {
   const { resource, outage, when, evidence } = input;
-  const known = history.outages.findLast(({ id }) => id === outage);
+  const known = history.outage(outage);
   if (known === undefined) return [];
   if (isSame(known.evidence[when], evidence)) return [];
   return [record({ type: 'evidence', outage, resource, when, ...evidence })];

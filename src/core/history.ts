@@ -8,8 +8,9 @@ import {
   isCounted,
   type OutageEntry,
   type OutageHistory,
-  Past,
+  type Past,
 } from './outage-history.js';
+import { Outages } from './outages.js';
 import type { EarlierRun } from './ports.js';
 import type { Action, JournalEntry, RecordOf, RefusalCode } from './records.js';
 import { type Elapsed, elapsedMsAt, elapsedWith, type Instant, type Vantage } from './time.js';
@@ -41,8 +42,6 @@ function wishKey({ action, target }: { action: Action | null; target?: string | 
 const usualPauseMs = 600_000;
 /** With a daemon that dies every 35 s they are the last ten hours. */
 const keptOutagesOfDaemon = 1000;
-/** Evidence is most of an outage, and what is told of the last one. */
-const keptEvidence = 20;
 
 export class History {
   lastSeq = 0;
@@ -52,10 +51,7 @@ export class History {
   /** See the record of this name. */
   announced: readonly string[] = [];
   firstWallMs: number | null = null;
-  /** Open ones and the latest of the others; how many have gone is in `past`. */
-  readonly outages: OutageHistory[] = [];
-  /** What is left of the older ones. */
-  readonly past = new Past();
+  private readonly kept: Outages;
   /** Resources known to be alive, with the boot they were seen in. A clean stop empties it: what dies later is nobody's business. */
   readonly seen = new Map<string, Sighting>();
   readonly intents: (Acted & RecordOf<'reboot_intent'>)[] = [];
@@ -64,6 +60,8 @@ export class History {
   private readonly attempts = new Attempts();
   /** Ends of pauses by resource, '' = all; in ms of CLOCK_BOOTTIME of their boot. */
   private readonly pauses = new Map<string, { bootId: string; untilMs: number }>();
+  /** How many records have changed them. */
+  pauseChanges = 0;
   /** How many reboots have been intended, ever: numbers their ids. */
   intended = 0;
   pauseTimeMs = usualPauseMs;
@@ -79,10 +77,8 @@ export class History {
   private elapsed: Elapsed | null = null;
 
   /** @param keptOutages A process that lives for years must not keep all that it has ever seen; who reads and ends may. */
-  constructor(
-    entries: Iterable<JournalEntry> = [],
-    private readonly keptOutages: number = keptOutagesOfDaemon,
-  ) {
+  constructor(entries: Iterable<JournalEntry> = [], keptOutages: number = keptOutagesOfDaemon) {
+    this.kept = new Outages(keptOutages);
     for (const entry of entries) this.apply(entry);
   }
 
@@ -133,9 +129,11 @@ export class History {
         this.applyCommand(entry);
         return;
       case 'pause':
+        this.pauseChanges++;
         this.pauses.set(entry.resource ?? '', { bootId: entry.bootId, untilMs: entry.untilMs });
         return;
       case 'resume':
+        this.pauseChanges++;
         if (entry.resource === null) this.pauses.clear();
         else this.pauses.delete(entry.resource);
         return;
@@ -181,25 +179,24 @@ export class History {
 
   private begin(entry: JournalEntry & RecordOf<'outage_begin'>): void {
     this.begun.set(entry.resource, numbered(entry.outage, this.outagesOf(entry.resource) + 1));
-    this.outages.push(begunOutage(entry, this.elapsedMsAt(entry)));
-    this.forgetOutages();
+    this.kept.add(begunOutage(entry, this.elapsedMsAt(entry)));
   }
 
-  /** Not at every outage: it costs a walk through all of them. */
-  private forgetOutages(): void {
-    const { outages, keptOutages } = this;
-    const faded = outages.at(-1 - Math.min(keptEvidence, keptOutages));
-    if (faded !== undefined && faded.end !== null && Number.isFinite(keptOutages))
-      faded.evidence = { before: null, after: null };
-    if (outages.length < keptOutages * 1.1) return;
-    let tooMany = outages.length - keptOutages;
-    const kept = outages.filter(outage => {
-      if (tooMany <= 0 || outage.end === null) return true;
-      tooMany--;
-      if (isCounted(outage)) this.past.add(outage);
-      return false;
-    });
-    outages.splice(0, outages.length, ...kept);
+  /** Open ones and the latest of the others, in the order of their begins; what is left of older ones is in `past`. */
+  get outages(): readonly OutageHistory[] {
+    return this.kept.all;
+  }
+
+  get past(): Past {
+    return this.kept.past;
+  }
+
+  outage(id: string): OutageHistory | undefined {
+    return this.kept.find(id);
+  }
+
+  latestOutage(resource: string): OutageHistory | undefined {
+    return this.kept.latestOf(resource);
   }
 
   /** How many outages have counted, ever. */
@@ -218,7 +215,7 @@ export class History {
         bootId: entry.bootId,
         isExcused: entry.carrier === false,
       });
-    const outage = this.outages.findLast(o => o.id === entry.outage);
+    const outage = this.outage(entry.outage);
     if (outage !== undefined) addToOutage(outage, entry);
   }
 
@@ -234,7 +231,7 @@ export class History {
   }
 
   private noteRefusal(id: string | undefined, code: RefusalCode | null): void {
-    const outage = this.outages.findLast(one => one.id === id);
+    const outage = id === undefined ? undefined : this.outage(id);
     if (outage !== undefined) outage.refusal = code;
   }
 
@@ -321,7 +318,7 @@ export class History {
   }
 
   openOutage(resource: string): OutageHistory | undefined {
-    return this.outages.findLast(o => o.resource === resource && o.end === null);
+    return this.kept.openOf(resource);
   }
 }
 

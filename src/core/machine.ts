@@ -14,10 +14,10 @@ import { cancelReboot, escalate, noteReboot, onRebootFailed } from './reboot.js'
 import type { RunResult } from './records.js';
 import { afresh, attemptEnd, block, giveUp, retryHeld, scheduleNext, tryAttempt } from './recovery.js';
 import { learnCause, onSensor, recover, suspectDied, waitedInVain } from './resource.js';
-import { allUp, calm, stillAtMs, wholeAfterCarrierMs } from './sensing.js';
+import { Resources } from './resources.js';
+import { allUp, calm } from './sensing.js';
 import {
   type Context,
-  eachResource,
   type MachineState,
   type OpenOutage,
   type Outside,
@@ -26,30 +26,38 @@ import {
   type Running,
   record,
   type Step,
+  withEach,
   within,
 } from './state.js';
 import { onRunStarted } from './takeover.js';
-import { verifyingDueMs, verifyingTick } from './verifying.js';
+import { verifyingOver } from './verifying.js';
+import { phaseWake } from './wake.js';
+
+type Restarting = Extract<ResourceState['phase'], { name: 'restarting' }>;
 
 /** So long a killed script has to be gone. */
 const immortalMs = 5000;
 /** What was down for long is looked for once a second: what the script of its need has brought back is to be seen before its own runs. */
 const lookAgainMs = 1000;
 
-export const emptyState: MachineState = {
-  resources: new Map(),
-  reboot: null,
-  pauseEndsMs: null,
-  faults: [],
-  flood: noFlood,
-};
+export function emptyState(): MachineState {
+  return {
+    resources: new Resources(),
+    reboot: null,
+    pauseEndsMs: null,
+    pauseChanges: 0,
+    faults: [],
+    flood: noFlood,
+  };
+}
 
 /**
  * What an input changes and what is to be done. After the records among the effects are in the history, `next` is to be called with
  * `review`, which brings in line what depends on them.
  */
 export function next(state: MachineState, input: Input, outside: Outside): Step<MachineState> {
-  const ctx: Context = { ...outside, resources: state.resources };
+  state.resources.beginInput();
+  const ctx: Context = { ...outside, resources: state.resources.before };
   return noteReboot(route(state, input, ctx), ctx);
 }
 
@@ -60,9 +68,9 @@ function route(state: MachineState, input: Input, ctx: Context): Step<MachineSta
     case 'cause':
       return within(state, input.resource, resource => onCause(resource, input, ctx));
     case 'run_started':
-      return eachResource(state, resource => onRunStarted(resource, input));
+      return withOwner(state, input.run, resource => onRunStarted(resource, input));
     case 'run_ended':
-      return eachResource(state, resource => onRunEnded(resource, input, ctx));
+      return withOwner(state, input.run, resource => onRunEnded(resource, input, ctx));
     case 'fault':
       return onFault(state, input, ctx);
     case 'tick':
@@ -76,7 +84,7 @@ function route(state: MachineState, input: Input, ctx: Context): Step<MachineSta
     case 'drill_failed':
       return within(state, input.resource, resource => onDrillFailed(resource, input, ctx));
     case 'review':
-      return onReview(withPauseEnd(state, ctx), ctx);
+      return onReview(state, ctx);
     case 'configure':
       return configure(state, ctx, input.earlier);
   }
@@ -92,8 +100,19 @@ function onFound(
   return { state, effects: [...recorded, ...effects] };
 }
 
+function withOwner(
+  state: MachineState,
+  run: string,
+  change: (resource: ResourceState) => Step<ResourceState>,
+): Step<MachineState> {
+  return within(state, state.resources.ownerOf(run) ?? '', change);
+}
+
+/** What has been touched since the last one: by an input, by what it needs, by a pause, or by its time. */
 function onReview(before: MachineState, ctx: Context): Step<MachineState> {
-  const begun = eachResource(before, resource => {
+  const state = withPauses(before, ctx);
+  const touched = state.resources.takeTouched(ctx.now.bootMs);
+  const begun = withEach(state, touched, resource => {
     const going = unblock(resource, ctx);
     const { phase } = going.state;
     const isAtOnce = phase.name === 'settling' && phase.next.kind === 'attempt' && phase.next.atOnce;
@@ -101,55 +120,29 @@ function onReview(before: MachineState, ctx: Context): Step<MachineState> {
     const due = beginDue(going.state, ctx);
     return { state: due.state, effects: [...going.effects, ...due.effects] };
   });
-  const reviewed = eachResource(begun.state, resource => review(resource, ctx));
+  const reviewed = withEach(begun.state, touched, resource => review(resource, ctx));
   return { state: reviewed.state, effects: [...begun.effects, ...reviewed.effects] };
 }
 
-function withPauseEnd(state: MachineState, ctx: Context): MachineState {
+/** A pause that has begun, ended or been put off may be one of everything. */
+function withPauses(state: MachineState, ctx: Context): MachineState {
   const pauseEndsMs = ctx.history.nextPauseEndMs(ctx.now);
-  return pauseEndsMs === state.pauseEndsMs ? state : { ...state, pauseEndsMs };
+  const { pauseChanges } = ctx.history;
+  if (pauseEndsMs === state.pauseEndsMs && pauseChanges === state.pauseChanges) return state;
+  state.resources.touchAll();
+  return { ...state, pauseEndsMs, pauseChanges };
 }
 
 /** The earliest moment (ms of CLOCK_BOOTTIME) at which a tick would change something; null = none. */
-export function nextDeadlineMs(state: MachineState): number | null {
-  const resources = [...state.resources.values()];
-  const still = resources.flatMap(({ sensors }) => sensors.map(stillAtMs)).filter(at => at !== null);
-  const deadlines = [...resources.flatMap(deadlinesOf), ...still];
-  if (state.reboot?.nextAtMs != null) deadlines.push(state.reboot.nextAtMs);
-  if (state.pauseEndsMs !== null) deadlines.push(state.pauseEndsMs);
-  for (const at of [countDueMs(state.flood), faultsDueMs(state.faults)]) if (at !== null) deadlines.push(at);
-  return deadlines.length === 0 ? null : Math.min(...deadlines);
-}
-
-function deadlinesOf({ phase, sensors, policy, risingMs, reviewAtMs }: ResourceState): number[] {
-  const reviews = reviewAtMs === null ? [] : [reviewAtMs];
-  const risen = risingMs === null ? [] : [risingMs + policy.riseMs];
-  switch (phase.name) {
-    case 'absent':
-      return reviews;
-    case 'up': {
-      const waits = sensors.flatMap(({ waiting }) =>
-        waiting === null ? [] : [waiting.sinceMs + wholeAfterCarrierMs],
-      );
-      return [...reviews, ...waits];
-    }
-    case 'suspect':
-      return [phase.untilMs];
-    case 'restarting':
-      return phase.running.deadlineMs === null || risingMs !== null ? risen : [phase.running.deadlineMs];
-    case 'settling':
-      return risingMs === null ? [phase.next.atMs] : risen;
-    case 'held':
-      // The end of a pause is a deadline of its own, and may have been put off.
-      return phase.retryAtMs === null || phase.why === 'paused' || risingMs !== null
-        ? risen
-        : [phase.retryAtMs];
-    case 'verifying':
-      return [verifyingDueMs(phase, policy)];
-    case 'blocked':
-    case 'rebooting':
-      return risen;
-  }
+export function nextWakeMs({ resources, reboot, pauseEndsMs, flood, faults }: MachineState): number | null {
+  const moments = [
+    resources.nextWakeMs(),
+    reboot?.nextAtMs ?? null,
+    pauseEndsMs,
+    countDueMs(flood),
+    faultsDueMs(faults),
+  ].filter(at => at !== null);
+  return moments.length === 0 ? null : Math.min(...moments);
 }
 
 /** What had to wait for something else may go on, with the whole of its time; what it waits for may have got an outage of its own. */
@@ -184,7 +177,7 @@ function onCause(
   if (sensor?.diedMs == null) return { state: resource, effects: [] };
   if (phaseOutage(resource.phase) !== null)
     return learnCause(resource, input.cause, sensor.name, sensor.diedMs);
-  const last = ctx.history.outages.findLast(outage => outage.resource === resource.policy.id);
+  const last = ctx.history.latestOutage(resource.policy.id);
   if (last === undefined || last.begin.bootId !== ctx.now.bootId) return { state: resource, effects: [] };
   const known = { beganMs: last.begin.atMs, cause: last.cause };
   if (!isBetterCause(known, input.cause, sensor.diedMs)) return { state: resource, effects: [] };
@@ -259,7 +252,7 @@ function onRunEnded(resource: ResourceState, input: RunEnded, ctx: Context): Ste
 /** Not even SIGKILL ends a script that the kernel holds (state D); the ladder does not wait for it. */
 function abandon(
   resource: ResourceState,
-  { running, outage }: Extract<ResourceState['phase'], { name: 'restarting' }>,
+  { running, outage }: Restarting,
   ctx: Context,
 ): Step<ResourceState> {
   const nowMs = ctx.now.bootMs;
@@ -273,8 +266,9 @@ function abandon(
 
 function onTick(before: MachineState, ctx: Context): Step<MachineState> {
   const harder = escalate(before, ctx);
-  const calmed = eachResource(harder.state, resource => calm(resource, ctx));
-  const step = eachResource(calmed.state, resource => tick(resource, ctx));
+  const due = harder.state.resources.due(ctx.now.bootMs);
+  const calmed = withEach(harder.state, due, resource => calm(resource, ctx));
+  const step = withEach(calmed.state, due, resource => onWake(resource, ctx));
   const tried = tickFaults(step.state, ctx);
   const { flood, records } = takeCounts(tried.state.flood, ctx.now.bootMs);
   const state = records.length === 0 ? tried.state : { ...tried.state, flood };
@@ -288,50 +282,50 @@ function onTick(before: MachineState, ctx: Context): Step<MachineState> {
   return { state, effects };
 }
 
-/** The attempt whose time has come. */
-function beginDue(resource: ResourceState, ctx: Context): Step<ResourceState> {
+/** What its phase has waited for. */
+function onWake(resource: ResourceState, ctx: Context): Step<ResourceState> {
+  const wake = phaseWake(resource);
+  const same = { state: resource, effects: [] };
+  if (wake === null || ctx.now.bootMs < wake.atMs) return same;
   const { phase, risingMs } = resource;
-  const isDue =
-    phase.name === 'settling' &&
-    phase.next.kind === 'attempt' &&
-    phase.next.atMs <= ctx.now.bootMs &&
-    risingMs === null;
-  return isDue ? tryAttempt(resource, phase.outage, phase.next.step, ctx) : { state: resource, effects: [] };
+  switch (wake.why) {
+    case 'risen':
+      return recover(resource, risingMs ?? ctx.now.bootMs, ctx);
+    case 'waited_in_vain':
+      return waitedInVain(resource, ctx) ?? same;
+    case 'suspect_died':
+      return suspectDied(resource, ctx);
+    case 'verified':
+      return phase.name === 'verifying' ? verifyingOver(resource, phase, ctx) : same;
+    case 'script_timed_out':
+      return phase.name === 'restarting' ? endScript(resource, phase, ctx) : same;
+    case 'script_immortal':
+      return phase.name === 'restarting' ? abandon(resource, phase, ctx) : same;
+    case 'attempt':
+      return beginDue(resource, ctx);
+    case 'give_up':
+      return phase.name === 'settling' ? giveUp(resource, phase.outage, ctx) : same;
+    case 'retry':
+      return phase.name === 'held' ? retryHeld(resource, phase.outage, ctx) : same;
+  }
 }
 
-function tick(resource: ResourceState, ctx: Context): Step<ResourceState> {
-  const { phase, risingMs, policy } = resource;
-  const nowMs = ctx.now.bootMs;
-  const same = { state: resource, effects: [] };
-  if (risingMs !== null && nowMs >= risingMs + policy.riseMs) return recover(resource, risingMs, ctx);
-  switch (phase.name) {
-    case 'up':
-      return waitedInVain(resource, ctx) ?? same;
-    case 'suspect':
-      return nowMs < phase.untilMs ? same : suspectDied(resource, ctx);
-    case 'verifying':
-      return verifyingTick(resource, phase, ctx);
-    case 'restarting': {
-      const { running } = phase;
-      // What is rising may be its own service, in the foreground.
-      if (running.deadlineMs === null || nowMs < running.deadlineMs || risingMs !== null) return same;
-      if (running.timedOut) return abandon(resource, phase, ctx);
-      const deadlineMs = nowMs + running.graceMs + immortalMs;
-      const ending = { ...running, deadlineMs, timedOut: true };
-      return {
-        state: { ...resource, phase: { ...phase, running: ending } },
-        effects: [{ do: 'end_run', run: running.run }],
-      };
-    }
-    case 'settling':
-      if (phase.next.kind === 'attempt') return beginDue(resource, ctx);
-      return nowMs < phase.next.atMs || risingMs !== null ? same : giveUp(resource, phase.outage, ctx);
-    case 'held':
-      // The end of a pause is for the review.
-      if (phase.retryAtMs === null || nowMs < phase.retryAtMs || risingMs !== null || phase.why === 'paused')
-        return same;
-      return retryHeld(resource, phase.outage, ctx);
-    default:
-      return same;
-  }
+/** The attempt whose time has come. */
+function beginDue(resource: ResourceState, ctx: Context): Step<ResourceState> {
+  const { phase } = resource;
+  const wake = phaseWake(resource);
+  const isDue = wake?.why === 'attempt' && wake.atMs <= ctx.now.bootMs;
+  return isDue && phase.name === 'settling' && phase.next.kind === 'attempt'
+    ? tryAttempt(resource, phase.outage, phase.next.step, ctx)
+    : { state: resource, effects: [] };
+}
+
+function endScript(resource: ResourceState, phase: Restarting, ctx: Context): Step<ResourceState> {
+  const { running } = phase;
+  const deadlineMs = ctx.now.bootMs + running.graceMs + immortalMs;
+  const ending = { ...running, deadlineMs, timedOut: true };
+  return {
+    state: { ...resource, phase: { ...phase, running: ending } },
+    effects: [{ do: 'end_run', run: running.run }],
+  };
 }

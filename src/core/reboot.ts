@@ -6,12 +6,12 @@ import type { RecordOf } from './records.js';
 import { enterHeld } from './recovery.js';
 import {
   type Context,
-  eachResource,
   type MachineState,
   type PendingReboot,
   type RebootLevel,
   record,
   type Step,
+  withEach,
 } from './state.js';
 
 /** So long a machine may take to go down; then the ordered way has failed. */
@@ -146,7 +146,7 @@ function fail(
     record({ type: 'reboot_failed', intent, error, final: true, ...(cancelled && { cancelled }) }),
   ];
   if (reboot.command !== null) effects.push(laterAnswer(reboot.command, 'reboot', 'failed', error, ctx));
-  const step = eachResource({ ...state, reboot: null }, resource => {
+  const step = withEach({ ...state, reboot: null }, state.resources.keys(), resource => {
     const { phase } = resource;
     if (phase.name !== 'rebooting' || phase.intent !== intent) return { state: resource, effects: [] };
     return enterHeld(

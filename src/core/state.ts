@@ -6,6 +6,7 @@ import type { NextStep, Progress } from './ladder.js';
 import type { Policy, ResourcePolicy } from './policy.js';
 import type { Flood } from './rate-limit.js';
 import type { Cause, JournalRecord, RefusalCode, RunResult } from './records.js';
+import type { Resources, ResourcesBefore } from './resources.js';
 import type { Instant, Moment } from './time.js';
 
 /** Changes of late of what may come and go: a carrier, a fault. */
@@ -230,11 +231,14 @@ export interface PendingReboot {
   readonly yieldsToPause: boolean;
 }
 
+/** The newest state has the resources: who goes on from it uses up the one before. */
 export interface MachineState {
-  readonly resources: ReadonlyMap<string, ResourceState>;
+  readonly resources: Resources;
   readonly reboot: PendingReboot | null;
   /** When the next pause ends: that is news by itself. */
   readonly pauseEndsMs: number | null;
+  /** How many changes of pauses the history had when the resources were looked at for them. */
+  readonly pauseChanges: number;
   /** Degraded detection, now and of late. */
   readonly faults: readonly Fault[];
   /** How many commands have come from the broker of late. */
@@ -250,7 +254,7 @@ export interface Outside {
 
 /** The same for one resource, which may look at the others too. */
 export interface Context extends Outside {
-  readonly resources: MachineState['resources'];
+  readonly resources: ResourcesBefore;
 }
 
 export interface Step<S> {
@@ -272,7 +276,7 @@ export function record(entry: JournalRecord): Effect {
   return { do: 'journal', record: entry };
 }
 
-/** Changes one resource inside the machine's state. */
+/** Changes one resource of the machine. */
 export function within(
   state: MachineState,
   id: string,
@@ -281,23 +285,17 @@ export function within(
   const resource = state.resources.get(id);
   if (resource === undefined) return { state, effects: [] };
   const step = change(resource);
-  if (step.state === resource) return { state, effects: step.effects };
-  return {
-    state: { ...state, resources: new Map(state.resources).set(id, step.state) },
-    effects: step.effects,
-  };
+  state.resources.set(id, step.state);
+  return { state, effects: step.effects };
 }
 
-export function eachResource(
+/** Changes some, one after the other. */
+export function withEach(
   state: MachineState,
+  ids: Iterable<string>,
   change: (resource: ResourceState) => Step<ResourceState>,
 ): Step<MachineState> {
-  let current = state;
   const effects: Effect[] = [];
-  for (const id of state.resources.keys()) {
-    const step = within(current, id, change);
-    current = step.state;
-    effects.push(...step.effects);
-  }
-  return { state: current, effects };
+  for (const id of ids) effects.push(...within(state, id, change).effects);
+  return { state, effects };
 }

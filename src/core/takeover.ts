@@ -41,7 +41,7 @@ export function takeOver(
 }
 
 function takeOverOne(state: ResourceState, run: EarlierRun, ctx: Context): Step<ResourceState> {
-  const known = ctx.history.outages.findLast(({ id }) => id === run.outage);
+  const known = ctx.history.outage(run.outage);
   if (known !== undefined && known.end !== null) return afterItsOutage(state, run, known.end.ownRun ?? false);
   const { phase } = state;
   const open = outageOf(phase);
@@ -137,7 +137,7 @@ function isOver(state: ResourceState, run: EarlierRun, ctx: Context): Step<Resou
   const { policy, phase } = state;
   const endedMs = ctx.now.bootMs;
   const ended = attemptEnd(policy.id, runningOf(run), { kind: 'unknown' }, '', endedMs);
-  const known = ctx.history.outages.findLast(({ id }) => id === run.outage);
+  const known = ctx.history.outage(run.outage);
   if (known === undefined) {
     if (outageOf(phase) !== null || !state.expected || !isNumberOfNext(run, state))
       return { state, effects: [] };

@@ -57,8 +57,7 @@ export function verifyingDueMs(phase: Verifying, policy: ResourcePolicy): number
 }
 
 /** What has become due: a dip has lasted too long, or nothing has happened for long enough. */
-export function verifyingTick(state: ResourceState, phase: Verifying, ctx: Context): Step<ResourceState> {
-  if (ctx.now.bootMs < verifyingDueMs(phase, state.policy)) return { state, effects: [] };
+export function verifyingOver(state: ResourceState, phase: Verifying, ctx: Context): Step<ResourceState> {
   if (phase.dip !== null) return reopen(state, phase, phase.dip, ctx);
   return { state: verified(state, phase, verifiedAtMs(phase, state.policy.settleMs)), effects: [] };
 }

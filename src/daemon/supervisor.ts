@@ -4,7 +4,7 @@ import { SockmonError } from '../base/errors.js';
 import { withJournal } from '../core/attempt.js';
 import { mayRebootUnrecorded, unrecordedWords } from '../core/guard.js';
 import type { Effect, Input } from '../core/input.js';
-import { emptyState, next, nextDeadlineMs } from '../core/machine.js';
+import { emptyState, next, nextWakeMs } from '../core/machine.js';
 import type { Policy, Role } from '../core/policy.js';
 import type {
   CommandAnswer,
@@ -44,7 +44,7 @@ export interface SupervisorOptions {
 }
 
 export class Supervisor implements Telling {
-  private state = emptyState;
+  private state = emptyState();
   private policy: Policy;
   private readonly ledger: Ledger;
   private readonly started: Instant;
@@ -304,7 +304,7 @@ export class Supervisor implements Telling {
   private setTimer(): void {
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
-    const deadlineMs = nextDeadlineMs(this.state);
+    const deadlineMs = nextWakeMs(this.state);
     if (deadlineMs === null || this.stopped) return;
     const waitMs = Math.max(0, deadlineMs - this.options.clock.now().bootMs);
     this.timer = setTimeout(() => this.tick(), Math.min(Math.ceil(waitMs), longestTimerMs));

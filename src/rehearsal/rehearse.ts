@@ -3,7 +3,7 @@
 import { natureOf } from '../core/cause.js';
 import { History } from '../core/history.js';
 import type { Effect, Input, SensorInput } from '../core/input.js';
-import { emptyState, next, nextDeadlineMs } from '../core/machine.js';
+import { emptyState, next, nextWakeMs } from '../core/machine.js';
 import type { Policy, Proof } from '../core/policy.js';
 import type { Run } from '../core/ports.js';
 import type { Cause, JournalEntry, JournalRecord, RefusalCode, RunResult } from '../core/records.js';
@@ -64,7 +64,7 @@ export function rehearse(facts: readonly Fact[], policy: Policy): Rehearsal {
 }
 
 class Rehearser {
-  private state: MachineState = emptyState;
+  private state: MachineState = emptyState();
   private readonly history = new History();
   private readonly moments: RehearsedMoment[] = [];
   private readonly steps = new Map<string, number>();
@@ -100,7 +100,7 @@ class Rehearser {
 
   /** sockmon starts and sees everything that is not known to be down. */
   private begin(): void {
-    this.state = emptyState;
+    this.state = emptyState();
     this.armed.clear();
     this.running.clear();
     this.input({ kind: 'configure' });
@@ -140,7 +140,7 @@ class Rehearser {
   private advanceTo(wallMs: number, isOver: () => boolean = () => false): void {
     for (let turn = 0; turn < maxTurns && !isOver(); turn++) {
       const ends = [...this.running.values()].sort((a, b) => a.atMs - b.atMs);
-      const deadlineMs = nextDeadlineMs(this.state) ?? Number.POSITIVE_INFINITY;
+      const deadlineMs = nextWakeMs(this.state) ?? Number.POSITIVE_INFINITY;
       const atMs = Math.max(this.now.bootMs, Math.min(deadlineMs, ends[0]?.atMs ?? Number.POSITIVE_INFINITY));
       if (atMs - this.now.bootMs > wallMs - this.now.wallMs) break;
       this.turnClock(atMs - this.now.bootMs);

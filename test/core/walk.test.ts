@@ -5,7 +5,7 @@ import type { FaultOf } from '../../src/core/detection.js';
 import { History } from '../../src/core/history.js';
 import type { SensorInput } from '../../src/core/input.js';
 import { exitStatus } from '../../src/core/ladder.js';
-import { nextDeadlineMs } from '../../src/core/machine.js';
+import { nextWakeMs } from '../../src/core/machine.js';
 import { isVeto } from '../../src/core/outage-history.js';
 import { type Action, actions } from '../../src/core/records.js';
 import { outageOf, type ResourceState } from '../../src/core/state.js';
@@ -319,7 +319,7 @@ describe('the machine on a random walk', () => {
         const isWaiting = ({ phase, risingMs }: ResourceState) =>
           phase.name === 'settling' || phase.name === 'restarting' || risingMs !== null;
         const waiting = [...world.state.resources.values()].some(isWaiting);
-        if (waiting) assert.notEqual(nextDeadlineMs(world.state), null);
+        if (waiting) assert.notEqual(nextWakeMs(world.state), null);
       }),
       runs,
     );

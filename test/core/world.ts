@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { outageId } from '../../src/core/attempt.js';
 import { History } from '../../src/core/history.js';
 import type { Effect, Input, SensorInput } from '../../src/core/input.js';
-import { emptyState, next, nextDeadlineMs } from '../../src/core/machine.js';
+import { emptyState, next, nextWakeMs } from '../../src/core/machine.js';
 import type { Policy, RebootPolicy, ResourcePolicy, RestartStep, Sensor } from '../../src/core/policy.js';
 import type { EarlierRun, ReceivedCommand, Run } from '../../src/core/ports.js';
 import type { JournalEntry, JournalRecord } from '../../src/core/records.js';
@@ -75,7 +75,7 @@ export function policy(
 const hourMs = 3_600_000;
 
 export class World {
-  state: MachineState = emptyState;
+  state: MachineState = emptyState();
   readonly entries: JournalEntry[] = [];
   history = new History();
   bootId = 'b0000001-boot';
@@ -119,12 +119,12 @@ export class World {
 
   /** When a tick would change something; null = never by itself. */
   deadline(): number | null {
-    return nextDeadlineMs(this.state);
+    return nextWakeMs(this.state);
   }
 
   /** Turns the clock to the next deadline and ticks; false when there is none. */
   wait(): boolean {
-    const deadline = nextDeadlineMs(this.state);
+    const deadline = nextWakeMs(this.state);
     if (deadline === null) return false;
     this.advance(Math.max(0, deadline - this.bootMs));
     this.input({ kind: 'tick' });
@@ -266,7 +266,7 @@ export class World {
       this.bootId = bootId;
       this.bootMs = 20_000;
     }
-    this.state = emptyState;
+    this.state = emptyState();
     this.history = new History(this.entries);
     this.input({ kind: 'configure', earlier: earlier.map(run => this.asEarlier(run)) });
   }
