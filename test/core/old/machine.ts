@@ -1,0 +1,337 @@
+/** The machine: a pure function of state, input and what the journal says. Everything that happens is decided here. */
+
+import { downBelow, review } from './arming.js';
+import { isBetterCause } from './cause.js';
+import { onCommand, onDrillFailed } from './commands.js';
+import { configure } from './configure.js';
+import { faultsDueMs, onFault, tickFaults } from './detection.js';
+import { learnFromEvidence, onEvidence } from './evidence.js';
+import type { Effect, Input } from './input.js';
+import { othersStartWithinMs, progressAfter } from './ladder.js';
+import { isVeto } from './outage-history.js';
+import { countDueMs, noFlood, takeCounts } from './rate-limit.js';
+import { cancelReboot, escalate, noteReboot, onRebootFailed } from './reboot.js';
+import type { RunResult } from './records.js';
+import { afresh, attemptEnd, block, giveUp, retryHeld, scheduleNext, tryAttempt } from './recovery.js';
+import { learnCause, onSensor, recover, suspectDied, waitedInVain } from './resource.js';
+import { allUp, calm, stillAtMs, wholeAfterCarrierMs } from './sensing.js';
+import {
+  type Context,
+  eachResource,
+  type MachineState,
+  type OpenOutage,
+  type Outside,
+  phaseOutage,
+  type ResourceState,
+  type Running,
+  record,
+  type Step,
+  within,
+} from './state.js';
+import { onRunStarted } from './takeover.js';
+import { verifyingDueMs, verifyingTick } from './verifying.js';
+
+/** So long a killed script has to be gone. */
+const immortalMs = 5000;
+/** What was down for long is looked for once a second: what the script of its need has brought back is to be seen before its own runs. */
+const lookAgainMs = 1000;
+
+export const emptyState: MachineState = {
+  resources: new Map(),
+  reboot: null,
+  pauseEndsMs: null,
+  faults: [],
+  flood: noFlood,
+};
+
+/**
+ * What an input changes and what is to be done. After the records among the effects are in the history, `next` is to be called with
+ * `review`, which brings in line what depends on them.
+ */
+export function next(state: MachineState, input: Input, outside: Outside): Step<MachineState> {
+  const ctx: Context = { ...outside, resources: state.resources };
+  return noteReboot(route(state, input, ctx), ctx);
+}
+
+function route(state: MachineState, input: Input, ctx: Context): Step<MachineState> {
+  switch (input.kind) {
+    case 'sensor':
+      return within(state, input.resource, resource => onSensor(resource, input, ctx));
+    case 'cause':
+      return within(state, input.resource, resource => onCause(resource, input, ctx));
+    case 'run_started':
+      return eachResource(state, resource => onRunStarted(resource, input));
+    case 'run_ended':
+      return eachResource(state, resource => onRunEnded(resource, input, ctx));
+    case 'fault':
+      return onFault(state, input, ctx);
+    case 'tick':
+      return onTick(state, ctx);
+    case 'command':
+      return onCommand(state, input.command, ctx);
+    case 'reboot_failed':
+      return input.cancelled ? cancelReboot(state, input, ctx) : onRebootFailed(state, input, ctx);
+    case 'evidence':
+      return onFound(state, input, ctx);
+    case 'drill_failed':
+      return within(state, input.resource, resource => onDrillFailed(resource, input, ctx));
+    case 'review':
+      return onReview(withPauseEnd(state, ctx), ctx);
+    case 'configure':
+      return configure(state, ctx, input.earlier);
+  }
+}
+
+function onFound(
+  before: MachineState,
+  input: Extract<Input, { kind: 'evidence' }>,
+  ctx: Context,
+): Step<MachineState> {
+  const recorded = onEvidence(input, ctx);
+  const { state, effects } = within(before, input.resource, resource => learnFromEvidence(resource, input));
+  return { state, effects: [...recorded, ...effects] };
+}
+
+function onReview(before: MachineState, ctx: Context): Step<MachineState> {
+  const begun = eachResource(before, resource => {
+    const going = unblock(resource, ctx);
+    const { phase } = going.state;
+    const isAtOnce = phase.name === 'settling' && phase.next.kind === 'attempt' && phase.next.atOnce;
+    if (!isAtOnce) return going;
+    const due = beginDue(going.state, ctx);
+    return { state: due.state, effects: [...going.effects, ...due.effects] };
+  });
+  const reviewed = eachResource(begun.state, resource => review(resource, ctx));
+  return { state: reviewed.state, effects: [...begun.effects, ...reviewed.effects] };
+}
+
+function withPauseEnd(state: MachineState, ctx: Context): MachineState {
+  const pauseEndsMs = ctx.history.nextPauseEndMs(ctx.now);
+  return pauseEndsMs === state.pauseEndsMs ? state : { ...state, pauseEndsMs };
+}
+
+/** The earliest moment (ms of CLOCK_BOOTTIME) at which a tick would change something; null = none. */
+export function nextDeadlineMs(state: MachineState): number | null {
+  const resources = [...state.resources.values()];
+  const still = resources.flatMap(({ sensors }) => sensors.map(stillAtMs)).filter(at => at !== null);
+  const deadlines = [...resources.flatMap(deadlinesOf), ...still];
+  if (state.reboot?.nextAtMs != null) deadlines.push(state.reboot.nextAtMs);
+  if (state.pauseEndsMs !== null) deadlines.push(state.pauseEndsMs);
+  for (const at of [countDueMs(state.flood), faultsDueMs(state.faults)]) if (at !== null) deadlines.push(at);
+  return deadlines.length === 0 ? null : Math.min(...deadlines);
+}
+
+function deadlinesOf({ phase, sensors, policy, risingMs, reviewAtMs }: ResourceState): number[] {
+  const reviews = reviewAtMs === null ? [] : [reviewAtMs];
+  const risen = risingMs === null ? [] : [risingMs + policy.riseMs];
+  switch (phase.name) {
+    case 'absent':
+      return reviews;
+    case 'up': {
+      const waits = sensors.flatMap(({ waiting }) =>
+        waiting === null ? [] : [waiting.sinceMs + wholeAfterCarrierMs],
+      );
+      return [...reviews, ...waits];
+    }
+    case 'suspect':
+      return [phase.untilMs];
+    case 'restarting':
+      return phase.running.deadlineMs === null || risingMs !== null ? risen : [phase.running.deadlineMs];
+    case 'settling':
+      return risingMs === null ? [phase.next.atMs] : risen;
+    case 'held':
+      // The end of a pause is a deadline of its own, and may have been put off.
+      return phase.retryAtMs === null || phase.why === 'paused' || risingMs !== null
+        ? risen
+        : [phase.retryAtMs];
+    case 'verifying':
+      return [verifyingDueMs(phase, policy)];
+    case 'blocked':
+    case 'rebooting':
+      return risen;
+  }
+}
+
+/** What had to wait for something else may go on, with the whole of its time; what it waits for may have got an outage of its own. */
+function unblock(resource: ResourceState, ctx: Context): Step<ResourceState> {
+  const { phase, policy } = resource;
+  const nowMs = ctx.now.bootMs;
+  const settle = (outage: OpenOutage, inMs: number): Step<ResourceState> => {
+    const soon = afresh(policy.steps, nowMs + inMs, outage.failed ? 0 : outage.progress.step);
+    const next = soon.kind === 'attempt' ? { ...soon, atOnce: inMs === 0 } : soon;
+    return { state: { ...resource, phase: { name: 'settling', sinceMs: nowMs, outage, next } }, effects: [] };
+  };
+  if (phase.name === 'blocked') {
+    const below = downBelow(policy, ctx);
+    if (below === null)
+      return settle({ ...phase.outage, progress: { step: 0, attempts: 0, beganMs: nowMs } }, lookAgainMs);
+    return below.outage === null || below.outage === phase.outage.root
+      ? { state: resource, effects: [] }
+      : block(resource, phase.outage, below, ctx);
+  }
+  const isPauseOver =
+    phase.name === 'held' && phase.why === 'paused' && ctx.history.pausedUntilMs(policy.id, ctx.now) === null;
+  return isPauseOver ? settle(phase.outage, 0) : { state: resource, effects: [] };
+}
+
+/** The exit cause of a process whose death has been reported: an orphan is reaped when PID 1 finds the time, 2 s later in one measurement. */
+function onCause(
+  resource: ResourceState,
+  input: Extract<Input, { kind: 'cause' }>,
+  ctx: Context,
+): Step<ResourceState> {
+  const sensor = resource.sensors[input.sensor];
+  if (sensor?.diedMs == null) return { state: resource, effects: [] };
+  if (phaseOutage(resource.phase) !== null)
+    return learnCause(resource, input.cause, sensor.name, sensor.diedMs);
+  const last = ctx.history.outages.findLast(outage => outage.resource === resource.policy.id);
+  if (last === undefined || last.begin.bootId !== ctx.now.bootId) return { state: resource, effects: [] };
+  const known = { beganMs: last.begin.atMs, cause: last.cause };
+  if (!isBetterCause(known, input.cause, sensor.diedMs)) return { state: resource, effects: [] };
+  const { id } = resource.policy;
+  const { cause } = input;
+  const learned = record({ type: 'outage_cause', outage: last.id, resource: id, cause, sensor: sensor.name });
+  return { state: resource, effects: [learned] };
+}
+
+/** What never went down while the script ran is back with its end. */
+function afterRun(
+  resource: ResourceState,
+  outage: OpenOutage,
+  atMs: number,
+  ctx: Context,
+): Step<ResourceState> {
+  const settled = scheduleNext(resource, outage, atMs).state;
+  const back = allUp(resource) && resource.risingMs === null;
+  return back ? recover(settled, atMs, ctx) : { state: settled, effects: [] };
+}
+
+/** That it is alive comes next from its sensors. Should it be gone again by then, whoever has started it gets his time. */
+function notNeeded(resource: ResourceState, outage: OpenOutage, atMs: number): Step<ResourceState> {
+  const { state, effects } = scheduleNext(resource, outage, atMs);
+  const { phase } = state;
+  if (phase.name !== 'settling') return { state, effects };
+  const next = { ...phase.next, atMs: Math.max(phase.next.atMs, atMs + othersStartWithinMs) };
+  return { state: { ...state, phase: { ...phase, next } }, effects };
+}
+
+type RunEnded = Extract<Input, { kind: 'run_ended' }>;
+
+function resultOf({ timedOut }: Running, { result }: RunEnded): RunResult {
+  return timedOut ? { kind: 'timeout' } : result;
+}
+
+function afterResult(outage: OpenOutage, running: Running, ended: RunEnded): OpenOutage {
+  const result = resultOf(running, ended);
+  if (result.kind === 'not_needed') return { ...outage, ...running.before };
+  const vetoed = outage.vetoed || isVeto(result);
+  const progress = progressAfter(outage.progress, result);
+  // A status that the kernel did not keep is no failure, which would be repeated soon.
+  const lastResult = result.kind === 'unknown' ? null : result;
+  return { ...outage, lastResult, lastRunEndMs: ended.atMs, vetoed, progress };
+}
+
+function onRunEnded(resource: ResourceState, input: RunEnded, ctx: Context): Step<ResourceState> {
+  const { phase, policy } = resource;
+  const end = (running: Running): Effect =>
+    attemptEnd(policy.id, running, resultOf(running, input), input.output, input.atMs);
+  if (phase.name === 'restarting' && phase.running.run === input.run) {
+    const outage = afterResult(phase.outage, phase.running, input);
+    const step =
+      input.result.kind === 'not_needed'
+        ? notNeeded(resource, outage, input.atMs)
+        : afterRun(resource, outage, input.atMs, ctx);
+    return { state: step.state, effects: [end(phase.running), ...step.effects] };
+  }
+  if (phase.name === 'verifying' && phase.run.kind === 'running' && phase.run.running.run === input.run) {
+    const { running } = phase.run;
+    const outage = afterResult(phase.outage, running, input);
+    const run = { kind: 'over', endedMs: outage.lastRunEndMs ?? input.atMs } as const;
+    const known = { ...phase, run, outage };
+    return { state: { ...resource, phase: known }, effects: [end(running)] };
+  }
+  const leftover = resource.leftovers.find(running => running.run === input.run);
+  if (leftover === undefined) return { state: resource, effects: [] };
+  const leftovers = resource.leftovers.filter(running => running !== leftover);
+  return { state: { ...resource, leftovers }, effects: [end(leftover)] };
+}
+
+/** Not even SIGKILL ends a script that the kernel holds (state D); the ladder does not wait for it. */
+function abandon(
+  resource: ResourceState,
+  { running, outage }: Extract<ResourceState['phase'], { name: 'restarting' }>,
+  ctx: Context,
+): Step<ResourceState> {
+  const nowMs = ctx.now.bootMs;
+  const result = { kind: 'timeout' } as const;
+  const step = afterRun(resource, { ...outage, lastResult: result, lastRunEndMs: nowMs }, nowMs, ctx);
+  return {
+    state: step.state,
+    effects: [attemptEnd(resource.policy.id, running, result, '', nowMs), ...step.effects],
+  };
+}
+
+function onTick(before: MachineState, ctx: Context): Step<MachineState> {
+  const harder = escalate(before, ctx);
+  const calmed = eachResource(harder.state, resource => calm(resource, ctx));
+  const step = eachResource(calmed.state, resource => tick(resource, ctx));
+  const tried = tickFaults(step.state, ctx);
+  const { flood, records } = takeCounts(tried.state.flood, ctx.now.bootMs);
+  const state = records.length === 0 ? tried.state : { ...tried.state, flood };
+  const effects = [
+    ...harder.effects,
+    ...calmed.effects,
+    ...step.effects,
+    ...tried.effects,
+    ...records.map(record),
+  ];
+  return { state, effects };
+}
+
+/** The attempt whose time has come. */
+function beginDue(resource: ResourceState, ctx: Context): Step<ResourceState> {
+  const { phase, risingMs } = resource;
+  const isDue =
+    phase.name === 'settling' &&
+    phase.next.kind === 'attempt' &&
+    phase.next.atMs <= ctx.now.bootMs &&
+    risingMs === null;
+  return isDue ? tryAttempt(resource, phase.outage, phase.next.step, ctx) : { state: resource, effects: [] };
+}
+
+function tick(resource: ResourceState, ctx: Context): Step<ResourceState> {
+  const { phase, risingMs, policy } = resource;
+  const nowMs = ctx.now.bootMs;
+  const same = { state: resource, effects: [] };
+  if (risingMs !== null && nowMs >= risingMs + policy.riseMs) return recover(resource, risingMs, ctx);
+  switch (phase.name) {
+    case 'up':
+      return waitedInVain(resource, ctx) ?? same;
+    case 'suspect':
+      return nowMs < phase.untilMs ? same : suspectDied(resource, ctx);
+    case 'verifying':
+      return verifyingTick(resource, phase, ctx);
+    case 'restarting': {
+      const { running } = phase;
+      // What is rising may be its own service, in the foreground.
+      if (running.deadlineMs === null || nowMs < running.deadlineMs || risingMs !== null) return same;
+      if (running.timedOut) return abandon(resource, phase, ctx);
+      const deadlineMs = nowMs + running.graceMs + immortalMs;
+      const ending = { ...running, deadlineMs, timedOut: true };
+      return {
+        state: { ...resource, phase: { ...phase, running: ending } },
+        effects: [{ do: 'end_run', run: running.run }],
+      };
+    }
+    case 'settling':
+      if (phase.next.kind === 'attempt') return beginDue(resource, ctx);
+      return nowMs < phase.next.atMs || risingMs !== null ? same : giveUp(resource, phase.outage, ctx);
+    case 'held':
+      // The end of a pause is for the review.
+      if (phase.retryAtMs === null || nowMs < phase.retryAtMs || risingMs !== null || phase.why === 'paused')
+        return same;
+      return retryHeld(resource, phase.outage, ctx);
+    default:
+      return same;
+  }
+}
