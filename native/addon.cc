@@ -20,17 +20,20 @@
 namespace sockmon {
 namespace {
 
-[[noreturn]] void throw_to_js(Napi::Env env, const Error& error) {
+Napi::Error to_js_error(Napi::Env env, const Error& error) {
   Napi::Error exception = Napi::Error::New(env, error.what());
   exception.Set("code", Napi::String::New(env, error.code()));
-  throw exception;
+  return exception;
 }
+
+[[noreturn]] void throw_to_js(Napi::Env env, const Error& error) { throw to_js_error(env, error); }
 
 class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
  public:
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Monitor",
                        {InstanceMethod<&MonitorObject::watch>("watch"),
+                        InstanceMethod<&MonitorObject::watch_all>("watchAll"),
                         InstanceMethod<&MonitorObject::unwatch>("unwatch"),
                         InstanceMethod<&MonitorObject::snapshot>("snapshot"),
                         InstanceMethod<&MonitorObject::arm_reflex>("armReflex"),
@@ -81,6 +84,22 @@ class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
     const std::string resource = to_string(info[0], "resource");
     const std::vector<SensorMaker> sensors = to_sensors(info[1]);
     return reports(info.Env(), with_monitor(info, [&](Monitor& monitor) { return monitor.watch(resource, sensors); }));
+  }
+
+  Napi::Value watch_all(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const std::vector<WatchRequest> requests = to_watch_requests(info[0]);
+    const auto outcomes = with_monitor(info, [&](Monitor& monitor) { return monitor.watch_all(requests); });
+    const Napi::Array result = Napi::Array::New(env, outcomes.size());
+    for (uint32_t i = 0; i < outcomes.size(); i++) {
+      const Napi::HandleScope scope(env);
+      const auto& [told, error] = outcomes[i];
+      Napi::Object outcome = Napi::Object::New(env);
+      outcome.Set("reports", error ? env.Null() : reports(env, told));
+      outcome.Set("error", error ? to_js_error(env, *error).Value() : env.Null());
+      result.Set(i, outcome);
+    }
+    return result;
   }
 
   Napi::Value snapshot(const Napi::CallbackInfo& info) {

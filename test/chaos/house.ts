@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import type { TestContext } from 'node:test';
 import type { Policy } from '../../src/core/policy.js';
-import type { CommandAnswer, EarlierRun, Evidence, Journal, Run } from '../../src/core/ports.js';
+import type { CommandAnswer, EarlierRun, Evidence, Journal, Run, Wanted } from '../../src/core/ports.js';
 import type { JournalEntry, JournalRecord } from '../../src/core/records.js';
 import type { Instant } from '../../src/core/time.js';
 import { Supervisor } from '../../src/daemon/supervisor.js';
@@ -295,7 +295,8 @@ export class House {
     return {
       watcher: {
         takeOver: () => this.takeOver(life),
-        watch: (id: string) => effect(`watch ${id}`),
+        watch: (wanted: readonly Wanted[]) =>
+          effect(`watch ${wanted.map(({ resource }) => resource).join(' ')}`),
         unwatch: (id: string) => effect(`unwatch ${id}`),
         armReflex: (id: string, run: Run | null) => effect('arm', () => this.armed.set(id, run)),
         run: (run: Run) =>

@@ -31,6 +31,9 @@ const wrongArguments: [string, unknown[], RegExp][] = [
   ],
   ['watch', ['r', [{ kind: 'stack', everyMs: 0 }]], /everyMs: expected milliseconds, at least 1/],
   ['watch', ['r', [{ kind: 'stack', everyMs: Number.NaN }]], /everyMs: expected milliseconds/],
+  ['watchAll', ['r'], /requests: expected an array/],
+  ['watchAll', [[1]], /requests\[0\]: expected an object/],
+  ['watchAll', [[{ resource: 'r', sensors: [] }]], /at least one sensor/],
   ['run', [], /run: expected an object/],
   ['run', [{ ...run, id: undefined }], /run\.id: expected a string/],
   ['run', [{ ...run, argv: [] }], /run\.argv: expected an array/],
@@ -84,6 +87,23 @@ it('an id in use, and one that is not, have their codes', test => {
   monitor.advise('r', 0, { state: 'running' });
   monitor.armReflex('s', null);
   monitor.unwatch('s');
+});
+
+it('of many that are watched at once each has an outcome of its own, in order', test => {
+  const { monitor } = openMonitor(test);
+  monitor.watch('r7', [{ kind: 'stack' }]);
+  const outcomes = monitor.watchAll(
+    Array.from({ length: 250 }, (_, i) => ({
+      resource: `r${i}`,
+      sensors: [{ kind: 'process', pidfile: `/run/nothing${i}.pid` }],
+    })),
+  );
+  assert.deepEqual(
+    outcomes.map(({ reports, error }) => error?.code ?? `${reports?.[0]?.resource} ${reports?.[0]?.state}`),
+    outcomes.map((_, i) => (i === 7 ? 'EEXIST' : `r${i} absent`)),
+  );
+  assert.equal(monitor.snapshot('r249')[0]?.state, 'absent');
+  assert.deepEqual(monitor.watchAll([]), []);
 });
 
 it('a watch near the limit of descriptors is refused, and Node can still open files', () => {
