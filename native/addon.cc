@@ -13,6 +13,7 @@
 #include "convert.h"
 #include "process/exit_cause.h"
 #include "sensors/table.h"
+#include "system/local_time.h"
 #include "system/notify.h"
 #include "system/reboot.h"
 #include "system/write_now.h"
@@ -230,6 +231,11 @@ Napi::Value notify_manager(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), address != nullptr && notify(real_sys(), address, message));
 }
 
+Napi::Value time_of_day_of(const Napi::CallbackInfo& info) {
+  if (!info[0].IsNumber()) bad_argument(info.Env(), "wallMs: expected milliseconds");
+  return Napi::String::New(info.Env(), time_of_day(info[0].As<Napi::Number>().DoubleValue()));
+}
+
 Napi::Value write_to(const Napi::CallbackInfo& info) {
   if (!info[0].IsNumber() || !info[1].IsBuffer()) throw_to_js(info.Env(), Error("ERR_SOCKMON_ARGUMENT", "writeNow() takes a descriptor and a Buffer"));
   const auto data = info[1].As<Napi::Buffer<char>>();
@@ -255,6 +261,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("clockSynchronized", Napi::Function::New<clock_synchronized>(env, "clockSynchronized"));
   exports.Set("lockFile", Napi::Function::New<lock_file>(env, "lockFile"));
   exports.Set("notify", Napi::Function::New<notify_manager>(env, "notify"));
+  exports.Set("timeOfDay", Napi::Function::New<time_of_day_of>(env, "timeOfDay"));
   exports.Set("writeNow", Napi::Function::New<write_to>(env, "writeNow"));
   exports.Set("reboot", Napi::Function::New<reboot>(env, "reboot"));
   exports.Set("exitNow", Napi::Function::New<exit_now>(env, "exitNow"));

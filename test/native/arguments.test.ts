@@ -151,3 +151,26 @@ describe('the small functions', () => {
     assert.throws(() => addon.lockFile(1.5), { code: 'ERR_SOCKMON_ARGUMENT' });
   });
 });
+
+it('the time of day is that of the zone, on both sides of a change of clocks', () => {
+  const moments = [0, 1_700_000_000_123, Date.UTC(2026, 2, 29, 0, 59, 59), Date.UTC(2026, 2, 29, 1), -1];
+  const program = `const { timeOfDay } = require(${JSON.stringify(addonFile)});
+    for (const ms of ${JSON.stringify(moments)}) console.log(timeOfDay(ms), new Date(ms).toTimeString().slice(0, 8));`;
+  for (const TZ of ['UTC', 'Europe/Berlin', 'America/St_Johns', 'Pacific/Chatham', 'XYZ-5:30']) {
+    const { stdout, stderr } = spawnSync(process.execPath, ['-e', program], {
+      env: { ...process.env, TZ },
+      encoding: 'utf8',
+    });
+    const lines = stdout.trim().split('\n');
+    assert.equal(lines.length, moments.length, stderr);
+    // ICU does not know the zones of POSIX, which a router without a table of zones has.
+    const expected = TZ.startsWith('XYZ')
+      ? ['05:30:00', '03:43:20', '06:29:59', '06:30:00', '05:29:59']
+      : null;
+    for (const [i, line] of lines.entries())
+      assert.equal(line.split(' ')[0], expected?.[i] ?? line.split(' ')[1], `${TZ}: ${line}`);
+  }
+  assert.equal(addon.timeOfDay(Number.NaN), '');
+  assert.equal(addon.timeOfDay(1e300), '');
+  assert.throws(() => addon.timeOfDay('x' as never), { code: 'ERR_SOCKMON_ARGUMENT' });
+});
