@@ -64,7 +64,7 @@ export interface OpenOutage {
   /** Taken over from the journal and not seen down since: it may have ended while nobody looked. */
   readonly resumed: boolean;
   /** Nobody saw it begin. */
-  readonly timeUncertain: boolean;
+  readonly beganUnseen: boolean;
   /** recovery_failed has been recorded. */
   readonly failed: boolean;
   /** Why the guard refused a reboot, if it did: the same refusal is recorded once. */

@@ -84,8 +84,8 @@ export interface Span {
   readonly beganMs: number;
   readonly endedMs: number;
   readonly durationMs: number;
-  /** Both ends are known by a clock that was right. */
-  readonly certain: boolean;
+  /** What is known by a clock that was right. Within one boot a duration always is. */
+  readonly certain: { readonly began: boolean; readonly ended: boolean; readonly duration: boolean };
 }
 
 /**
@@ -98,12 +98,14 @@ export function spanOf(began: Moment | null, ended: Moment, sinceMs: number, fro
   if (began === null) {
     const { atMs, wallMs } = ended;
     // Not end.ms less the duration: its begin has been told already, and two roundings would make it another millisecond.
-    const beganMs = wallTime({ ...ended, atMs: atMs - sinceMs, wallMs: wallMs - sinceMs }, from).ms;
-    return { beganMs, endedMs: end.ms, durationMs: sinceMs, certain: end.certain };
+    const begin = wallTime({ ...ended, atMs: atMs - sinceMs, wallMs: wallMs - sinceMs }, from);
+    const certain = { began: begin.certain, ended: end.certain, duration: true };
+    return { beganMs: begin.ms, endedMs: end.ms, durationMs: sinceMs, certain };
   }
   const begin = wallTime(began, from);
-  const certain = begin.certain && end.certain;
-  const durationMs = certain ? Math.max(0, end.ms - begin.ms) : sinceMs;
+  const areBoth = begin.certain && end.certain;
+  const durationMs = areBoth ? Math.max(0, end.ms - begin.ms) : sinceMs;
+  const certain = { began: begin.certain, ended: end.certain, duration: areBoth };
   return { beganMs: begin.ms, endedMs: end.ms, durationMs, certain };
 }
 

@@ -130,7 +130,8 @@ export class House {
     if (this.startsAtMs !== null && this.upMs >= this.startsAtMs) this.start();
     this.world();
     this.t.mock.timers.tick(secondMs);
-    await new Promise(resolve => setImmediate(resolve));
+    // A tick, what it sets off and what is found out about that each take a turn of the loop.
+    for (let turn = 0; turn < 3; turn++) await new Promise(resolve => setImmediate(resolve));
     this.publish();
     if (this.life?.killed) this.bury();
   }
