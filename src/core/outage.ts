@@ -21,16 +21,14 @@ export function newOutage(id: string, beganMs: number, cause: Cause, sensor: str
     vetoed: false,
     resumed: false,
     beganUnseen: cause.kind === 'unseen',
-    failed: false,
-    refusal: null,
+    givenUp: null,
     overspent: false,
     root: null,
     quiet: false,
     drill: false,
     command: null,
-    reopenedMs: null,
-    aliveMs: 0,
-    isReopenedOnce: false,
+    reopened: null,
+    risingMs: null,
     blamedRun: null,
   };
 }
@@ -60,7 +58,7 @@ export function endRecord(
   ctx: Context,
   more: Partial<Pick<RecordOf<'outage_end'>, 'outcome' | 'carrier' | 'sensors' | 'ownRun'>> = {},
 ): Effect {
-  const { origin, reopenedMs, aliveMs, beganUnseen, resumed } = outage;
+  const { origin, reopened, beganUnseen, resumed } = outage;
   const { now, history } = ctx;
   const ended = { bootId: now.bootId, atMs, wallMs: now.wallMs };
   const span = spanOf(origin, ended, Math.max(0, atMs - outage.beganMs), history.seenFrom(now));
@@ -80,7 +78,7 @@ export function endRecord(
     attempts: outage.attempts,
     cause: outage.cause,
     ...(outage.quiet && { quiet: true }),
-    ...(reopenedMs !== null && { aliveMs, againMs: Math.max(0, atMs - reopenedMs) }),
+    ...(reopened !== null && { aliveMs: reopened.aliveMs, againMs: Math.max(0, atMs - reopened.atMs) }),
     ...more,
   });
 }
