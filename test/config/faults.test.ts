@@ -550,7 +550,7 @@ test('faults of all files, of the environment and of the options come at once', 
 test('files that are no configuration', context => {
   const { write, faults, folder } = workshop(context);
   mkdirSync(join(folder, 'folder'));
-  write('huge.yaml', `${least}# ${'x'.repeat(300 * 1024)}\n`);
+  write('huge.yaml', `${least}# ${'x'.repeat(5 * 1024 * 1024)}\n`);
   write('binary.yaml', Uint8Array.of(0x61, 0xff, 0xfe, 0x00));
   write('deep.yaml', '['.repeat(200_000));
   const message = (name: string): string => faults([name]).map(formatFault).join('\n');
@@ -563,7 +563,7 @@ test('files that are no configuration', context => {
     message('script/x'),
     'script/x: cannot be read: a part of its path is not a folder; expected a YAML file',
   );
-  assert.equal(message('huge.yaml'), 'huge.yaml: is larger than 256 KiB; expected a configuration');
+  assert.equal(message('huge.yaml'), 'huge.yaml: is larger than 4 MiB; expected a configuration');
   assert.equal(message('binary.yaml'), 'binary.yaml: is not UTF-8 text; expected a YAML file');
   assert.match(message('deep.yaml'), /^deep\.yaml(:\d+:\d+)?: /);
 });
