@@ -6,8 +6,11 @@ export function reboot({ topics, press }: EntityContext): Entity {
     key: 'reboot',
     platform: 'button',
     name: 'Reboot',
-    about: 'Asks for a reboot; the guard decides',
+    about:
+      'Asks for a reboot; the guard decides, and its no is an event. Unavailable while rebooting is not allowed',
     needsNode: true,
+    // Left out of discovery it would lose its entity id to whoever takes the name meanwhile.
+    needsState: 'value_json.reboot.allowed',
     options: {
       device_class: 'restart',
       entity_category: 'config',

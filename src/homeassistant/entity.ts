@@ -1,7 +1,8 @@
 /** What an entity is, and what the table's parts share. Pure. */
 import type { RoleView } from '../report/views.js';
 
-export type Platform = 'binary_sensor' | 'sensor' | 'event' | 'button' | 'switch' | 'number';
+export const platforms = ['binary_sensor', 'sensor', 'event', 'button', 'switch', 'number'] as const;
+export type Platform = (typeof platforms)[number];
 
 /** What the table is made from. */
 export interface Watched {
@@ -32,6 +33,8 @@ export interface Entity {
    * says whether the node lives, which would show `unavailable` in place of `off`.
    */
   readonly needsNode: boolean;
+  /** What in the state has to be true as well, as an expression of Jinja: `value_json.reboot.allowed`. Only where it needs the node. */
+  readonly needsState?: string;
   readonly options: Readonly<Record<string, unknown>>;
 }
 

@@ -1,7 +1,7 @@
 /** Journal entries as event messages. Pure: who asks brings the clock and the roles. */
 
 import type { Role } from '../core/policy.js';
-import type { Cause, JournalEntry, RecordOf } from '../core/records.js';
+import type { Cause, JournalEntry, RecordOf, RefusalCode } from '../core/records.js';
 import { factWallMs, isoTime, momentOf, outageSpan, type Vantage, wallTime } from '../core/time.js';
 import { causeWords, reopenedWords } from '../core/words.js';
 
@@ -87,6 +87,15 @@ const toldNotices: readonly RecordOf<'notice'>['what'][] = [
   'held',
 ];
 
+/** Of these nobody waits for a reboot that does not come: an old message, or one for what is under way already. */
+const untoldRefusals: readonly RefusalCode[] = ['retained', 'duplicate', 'invalid', 'busy', 'rate_limited'];
+
+/** Home Assistant shows no answer to its button. Who asks at the machine itself reads it there. */
+function isRefusedReboot({ action, status, code, origin, dryRun }: RecordOf<'command'>): boolean {
+  if (action !== 'reboot' || status !== 'rejected' || code === undefined) return false;
+  return origin.startsWith('mqtt') && dryRun !== true && !untoldRefusals.includes(code);
+}
+
 /** A flapping resource is told as such, not death by death: its outages are quiet. */
 export function isTellable(entry: JournalEntry): boolean {
   switch (entry.type) {
@@ -101,6 +110,8 @@ export function isTellable(entry: JournalEntry): boolean {
       return true;
     case 'outage_end':
       return entry.outcome === 'recovered' && entry.quiet !== true;
+    case 'command':
+      return isRefusedReboot(entry);
     case 'notice':
       return toldNotices.includes(entry.what);
     default:
@@ -137,6 +148,8 @@ function factOf(entry: JournalEntry, context: TellingContext): Fact | null {
       return { event_type: 'reboot', ...outageOf(entry), detail: entry.reason };
     case 'reboot_refused':
       return { event_type: 'reboot_refused', ...outageOf(entry), detail: entry.detail };
+    case 'command':
+      return { event_type: 'reboot_refused', detail: entry.detail };
     case 'reboot_failed':
       return { event_type: 'reboot_failed', detail: entry.error };
     case 'rebooted':

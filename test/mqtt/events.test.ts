@@ -73,6 +73,40 @@ describe('events from entries', () => {
     assert.deepEqual(types, [...eventTypes]);
   });
 
+  it('tells a reboot that was asked for from afar and refused, and no other command', () => {
+    const asked = (more: object = {}): JournalEntry => {
+      const command = { type: 'command', id: 'press-1', action: 'reboot', origin: 'mqtt:press' } as const;
+      return entry({ ...command, status: 'rejected', code: 'not_allowed', detail: 'it is off', ...more });
+    };
+    const told = eventOf(asked(), context);
+    assert.deepEqual(
+      [told?.event_type, told?.detail, told?.outage],
+      ['reboot_refused', 'it is off', undefined],
+    );
+    for (const code of [
+      'uptime_floor',
+      'hold_off',
+      'budget_exhausted',
+      'paused',
+      'too_soon',
+      'bad_signature',
+    ])
+      assert.equal(eventOf(asked({ code }), context)?.event_type, 'reboot_refused', code);
+    const untold = [
+      ...['retained', 'duplicate', 'invalid', 'busy', 'rate_limited'].map(code => ({ code })),
+      { status: 'accepted', code: undefined },
+      { status: 'done', code: undefined },
+      { action: 'restart' },
+      { action: null },
+      { origin: 'control' },
+      { dryRun: true },
+    ];
+    for (const more of untold) {
+      assert.equal(eventOf(asked(more), context), null, JSON.stringify(more));
+      assert.equal(isTellable(asked(more)), false);
+    }
+  });
+
   it('keeps to itself what is nobody’s business', () => {
     const run = { outage: 'o-1', resource: 'tcpip', attempt: 1, run: 'r', atMs: 1 } as const;
     const silent: JournalRecord[] = [
