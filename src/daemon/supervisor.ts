@@ -146,8 +146,12 @@ export class Supervisor implements Telling {
     return this.ledger.history.announced;
   }
 
-  noteAnnounced(entities: readonly string[]): void {
-    this.ledger.record([{ type: 'announced', entities: [...entities] }]);
+  announcedOn(): string | null {
+    return this.ledger.history.announcedOn;
+  }
+
+  noteAnnounced(entities: readonly string[], topic: string): void {
+    this.ledger.record([{ type: 'announced', entities: [...entities], topic }]);
   }
 
   snapshot(): Snapshot {
