@@ -63,15 +63,15 @@ function componentOf(entity: Entity, { node, topics }: DiscoveryInput): Componen
 /** `recovering` is available: only the will says that nobody is there. */
 function availabilityOf({ needsNode, needsState }: Entity, { status, state }: EntityTopics): Component {
   if (!needsNode) return {};
-  const node = availableWhile(status, "value != 'offline'");
+  const node = availableUnless(status, "value == 'offline'");
   if (needsState === undefined) return { availability: [node] };
-  return { availability: [node, availableWhile(state, needsState)], availability_mode: 'all' };
+  return { availability: [node, availableUnless(state, `not ${needsState}`)], availability_mode: 'all' };
 }
 
-function availableWhile(topic: string, condition: string): Component {
+function availableUnless(topic: string, condition: string): Component {
   return {
     topic,
-    value_template: `{{ 'online' if ${condition} else 'offline' }}`,
+    value_template: `{{ 'offline' if ${condition} else 'online' }}`,
     payload_available: 'online',
     payload_not_available: 'offline',
   };
