@@ -1,7 +1,7 @@
 /** Home Assistant's device discovery: one retained message for all entities of a node (Home Assistant 2025.10 or newer). Pure. */
 
 import { entitiesOf } from './entities.js';
-import type { Entity, EntityContext, EntityTopics, Platform, Watched } from './entity.js';
+import type { Entity, EntityContext, Platform, Watched } from './entity.js';
 import { slug } from './slug.js';
 
 export interface DiscoveryInput extends EntityContext {
@@ -54,27 +54,22 @@ function componentOf(entity: Entity, { node, topics }: DiscoveryInput): Componen
     default_entity_id: `${entity.platform}.${slug(`${node}_${idKey(entity)}`)}`,
     name: entity.name,
     ...entity.options,
-    ...availabilityOf(entity, topics),
+    ...(entity.needsNode ? { availability: availabilityOf(topics.status) } : {}),
     // At the root, qos is silently ignored by some versions.
     qos: 1,
   };
 }
 
 /** `recovering` is available: only the will says that nobody is there. */
-function availabilityOf({ needsNode, needsState }: Entity, { status, state }: EntityTopics): Component {
-  if (!needsNode) return {};
-  const node = availableUnless(status, "value == 'offline'");
-  if (needsState === undefined) return { availability: [node] };
-  return { availability: [node, availableUnless(state, `not ${needsState}`)], availability_mode: 'all' };
-}
-
-function availableUnless(topic: string, condition: string): Component {
-  return {
-    topic,
-    value_template: `{{ 'offline' if ${condition} else 'online' }}`,
-    payload_available: 'online',
-    payload_not_available: 'offline',
-  };
+function availabilityOf(statusTopic: string): readonly Component[] {
+  return [
+    {
+      topic: statusTopic,
+      value_template: "{{ 'offline' if value == 'offline' else 'online' }}",
+      payload_available: 'online',
+      payload_not_available: 'offline',
+    },
+  ];
 }
 
 function idKey({ key }: Entity): string {

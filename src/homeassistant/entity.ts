@@ -33,8 +33,6 @@ export interface Entity {
    * says whether the node lives, which would show `unavailable` in place of `off`.
    */
   readonly needsNode: boolean;
-  /** What in the state has to be true as well, as an expression of Jinja: `value_json.reboot.allowed`. Only where it needs the node. */
-  readonly needsState?: string;
   readonly options: Readonly<Record<string, unknown>>;
 }
 

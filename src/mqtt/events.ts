@@ -17,6 +17,7 @@ export const eventTypes = [
   'reboot_refused',
   'reboot_failed',
   'rebooted',
+  'restart_refused',
   'carrier_lost',
   'carrier_back',
   'flapping',
@@ -87,13 +88,22 @@ const toldNotices: readonly RecordOf<'notice'>['what'][] = [
   'held',
 ];
 
-/** Of these nobody waits for a reboot that does not come: an old message, or one for what is under way already. */
-const untoldRefusals: readonly RefusalCode[] = ['retained', 'duplicate', 'invalid', 'busy', 'rate_limited'];
+/** Of these nobody waits for something that does not come: an old message, or a wish that is being granted. */
+const untoldRefusals: readonly RefusalCode[] = ['retained', 'duplicate', 'invalid', 'busy'];
 
-/** Home Assistant shows no answer to its button. Who asks at the machine itself reads it there. */
-function isRefusedReboot({ action, status, code, origin, dryRun }: RecordOf<'command'>): boolean {
-  if (action !== 'reboot' || status !== 'rejected' || code === undefined) return false;
-  return origin.startsWith('mqtt') && dryRun !== true && !untoldRefusals.includes(code);
+/** Home Assistant shows no answer to its buttons. Who asks at the machine itself reads it there. */
+function refusedWish({
+  action,
+  status,
+  code,
+  origin,
+  dryRun,
+}: RecordOf<'command'>): 'reboot_refused' | 'restart_refused' | null {
+  if (status !== 'rejected' || code === undefined || dryRun || !origin.startsWith('mqtt')) return null;
+  if (untoldRefusals.includes(code)) return null;
+  // The machine goes down within the minute.
+  if (action === 'reboot') return code === 'rate_limited' ? null : 'reboot_refused';
+  return action === 'restart' ? 'restart_refused' : null;
 }
 
 /** A flapping resource is told as such, not death by death: its outages are quiet. */
@@ -111,7 +121,7 @@ export function isTellable(entry: JournalEntry): boolean {
     case 'outage_end':
       return entry.outcome === 'recovered' && entry.quiet !== true;
     case 'command':
-      return isRefusedReboot(entry);
+      return refusedWish(entry) !== null;
     case 'notice':
       return toldNotices.includes(entry.what);
     default:
@@ -149,7 +159,7 @@ function factOf(entry: JournalEntry, context: TellingContext): Fact | null {
     case 'reboot_refused':
       return { event_type: 'reboot_refused', ...outageOf(entry), detail: entry.detail };
     case 'command':
-      return { event_type: 'reboot_refused', detail: entry.detail };
+      return refusalFact(entry);
     case 'reboot_failed':
       return { event_type: 'reboot_failed', detail: entry.error };
     case 'rebooted':
@@ -163,6 +173,12 @@ function factOf(entry: JournalEntry, context: TellingContext): Fact | null {
     default:
       return null;
   }
+}
+
+function refusalFact(entry: Entry<'command'>): Fact | null {
+  const type = refusedWish(entry);
+  const { target, detail } = entry;
+  return type && { event_type: type, ...(target !== undefined && { resource: target }), detail };
 }
 
 function noticeFact({ what, resource, detail }: Entry<'notice'>): Fact | null {

@@ -64,6 +64,10 @@ describe('events from entries', () => {
       entry({ type: 'reboot_refused', reason: 'r', code: 'not_allowed', detail: 'd' }),
       entry({ type: 'reboot_failed', intent: 'i', error: 'e' }),
       entry({ type: 'rebooted', intent: 'i', reason: 'r', tookMs: 42_000 }),
+      entry({
+        ...{ type: 'command', id: 'ha-12345', action: 'restart', target: 'dnsmasq', origin: 'mqtt:run' },
+        ...{ status: 'rejected', code: 'paused', detail: 'd' },
+      }),
       entry({ ...notice, what: 'carrier_lost' }),
       entry({ ...notice, what: 'carrier_back' }),
       entry({ ...notice, what: 'flapping' }),
@@ -73,7 +77,7 @@ describe('events from entries', () => {
     assert.deepEqual(types, [...eventTypes]);
   });
 
-  it('tells a reboot that was asked for from afar and refused, and no other command', () => {
+  it('tells a reboot or a restart that was asked for from afar and refused, and no other command', () => {
     const asked = (more: object = {}): JournalEntry => {
       const command = { type: 'command', id: 'press-1', action: 'reboot', origin: 'mqtt:press' } as const;
       return entry({ ...command, status: 'rejected', code: 'not_allowed', detail: 'it is off', ...more });
@@ -92,11 +96,15 @@ describe('events from entries', () => {
       'bad_signature',
     ])
       assert.equal(eventOf(asked({ code }), context)?.event_type, 'reboot_refused', code);
+    const restart = asked({ action: 'restart', target: 'dnsmasq', code: 'rate_limited', detail: 'again' });
+    const { event_type, resource, detail } = eventOf(restart, context) ?? {};
+    assert.deepEqual([event_type, resource, detail], ['restart_refused', 'dnsmasq', 'again']);
     const untold = [
       ...['retained', 'duplicate', 'invalid', 'busy', 'rate_limited'].map(code => ({ code })),
       { status: 'accepted', code: undefined },
       { status: 'done', code: undefined },
-      { action: 'restart' },
+      { action: 'restart', code: 'busy' },
+      { action: 'pause' },
       { action: null },
       { origin: 'control' },
       { dryRun: true },
