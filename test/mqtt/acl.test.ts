@@ -88,7 +88,7 @@ describe('the access list in docs/MQTT.md', { skip: skipWithoutMosquitto }, () =
     [topics.result('abc-12345')]: ['gateway'],
     [topics.reboot]: ['ha', 'gateway'],
     [topics.run]: ['ha', 'ops', 'gateway'],
-    [discovery]: ['gateway'],
+    [discovery]: ['ha', 'gateway'],
     [topics.birth ?? '']: ['ha'],
     'sockmon/other/status': [],
     'sockmon/other/state': [],
@@ -98,7 +98,7 @@ describe('the access list in docs/MQTT.md', { skip: skipWithoutMosquitto }, () =
     'sockmon/other/cmd/run': ['ha', 'ops'],
     'sockmon/gateway/cmd/else': ['gateway'],
     'sockmon/gateway/else': [],
-    'homeassistant/device/sockmon_other/config': [],
+    'homeassistant/device/sockmon_other/config': ['ha'],
     'homeassistant/light/x/config': [],
     'any/thing': [],
   };
