@@ -184,7 +184,10 @@ export class Supervisor implements Telling {
   command(command: ReceivedCommand): CommandAnswer {
     if (this.stopped) return stoppedAnswer(command, this.options.clock.now());
     const effects = this.decide({ kind: 'command', command });
+    const reviewed = this.decide({ kind: 'review' });
     const saved = this.ledger.commit();
+    // Not in the next turn, before which a slow disk may stand: whoever is told that something is left alone may kill it at once.
+    this.act(reviewed, saved);
     const answer = effects.find(effect => effect.do === 'answer')?.answer;
     if (answer === undefined) throw new SockmonError('INTERNAL', 'The machine did not answer a command.');
     if (!saved && answer.action === 'reboot' && answer.status === 'accepted') {
