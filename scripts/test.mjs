@@ -2,6 +2,7 @@
  * `npm test`: sets up, installs or names what the tests need, lints, compiles and runs them. `--chaos` runs the slow proofs of test/chaos
  * instead, `--clients` the tests with the clients that configure networks, `--interop` those with other brokers, `--homeassistant` those with a
  * real Home Assistant, `--all` all of them in turn.
+ * `--homeassistant --release 2025.10.0` runs with another release of it than the newest that is pinned.
  * Words among the arguments choose the test files whose path contains one of them; options go to `node --test`.
  */
 import { spawn } from 'node:child_process';
@@ -10,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { provideClients } from './clients.mjs';
-import { provideHomeAssistant } from './homeassistant.mjs';
+import { provideHomeAssistant, releaseVariable } from './homeassistant.mjs';
 import { ended, Failure, main, root, say, statusOf, step } from './run.mjs';
 import { filesUnder, setup } from './setup.mjs';
 import { brokers, browsers, canInstall, containers, install, missingTools } from './tools.mjs';
@@ -135,8 +136,19 @@ function chosenSuites(options) {
   return [suites[named ?? 'test']];
 }
 
+/** Takes `--release VERSION` out of the arguments. It reaches the tests by the environment, as they ask for a Home Assistant themselves. */
+function takeRelease(given) {
+  const at = given.indexOf('--release');
+  if (at === -1) return given;
+  const release = given[at + 1];
+  if (release === undefined)
+    throw new Failure('--release needs a version after it, as in --release 2025.10.0.');
+  process.env[releaseVariable] = release;
+  return given.toSpliced(at, 2);
+}
+
 await main(async () => {
-  const given = process.argv.slice(2);
+  const given = takeRelease(process.argv.slice(2));
   const options = given.filter(argument => argument.startsWith('-'));
   const words = given.filter(argument => !argument.startsWith('-'));
   await provideTools();

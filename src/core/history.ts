@@ -50,6 +50,8 @@ export class History {
   publishedSeq = 0;
   /** See the record of this name. */
   announced: readonly string[] = [];
+  /** Where; null = not known. */
+  announcedOn: string | null = null;
   firstWallMs: number | null = null;
   private readonly kept: Outages;
   /** Resources known to be alive, with the boot they were seen in. A clean stop empties it: what dies later is nobody's business. */
@@ -164,6 +166,7 @@ export class History {
         return;
       case 'announced':
         this.announced = entry.entities;
+        this.announcedOn = entry.topic ?? null;
         return;
       case 'published':
         this.publishedSeq = Math.max(this.publishedSeq, entry.upTo);

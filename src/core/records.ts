@@ -309,8 +309,11 @@ export const recordShape = tagged('type', {
     reason: string,
     tookMs: nullable(number),
   },
-  /** What Home Assistant has been told of, as `key platform`: leaving an entity out of a later discovery does not remove it. */
-  announced: { entities: array(string) },
+  /**
+   * What Home Assistant has been told of, as `key platform`: leaving an entity out of a later discovery does not remove it. And on which
+   * topic, since a node of another name is another device: absent in older journals.
+   */
+  announced: { entities: array(string), topic: optional(string) },
   /** Everything up to and including `upTo` has been acknowledged by the broker. */
   published: { upTo: number },
   /** What has left the journal at its compaction: so many outages that counted. What is older than this entry is not complete any more. */

@@ -1,7 +1,8 @@
 /** What an entity is, and what the table's parts share. Pure. */
 import type { RoleView } from '../report/views.js';
 
-export type Platform = 'binary_sensor' | 'sensor' | 'event' | 'button' | 'switch' | 'number';
+export const platforms = ['binary_sensor', 'sensor', 'event', 'button', 'switch', 'number'] as const;
+export type Platform = (typeof platforms)[number];
 
 /** What the table is made from. */
 export interface Watched {

@@ -123,10 +123,10 @@ export class Attempt {
     });
   }
 
-  subscribe(filters: ISubscriptionMap, failed: (words: string) => void): void {
+  subscribe(filters: ISubscriptionMap, settled: Settled): void {
     this.#client?.subscribe(filters, error => {
       const outcome = acknowledgementOf(error);
-      if (outcome !== null && outcome !== 'unknown' && !this.#over) failed(outcome.message);
+      if (outcome !== 'unknown' && !this.#over) settled(outcome);
     });
   }
 

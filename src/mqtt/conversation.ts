@@ -38,9 +38,20 @@ const birthJitterMs = { min: 1000, max: 10_000 };
 const stateAfterDiscoveryMs = 2000;
 /** Several wills of dead sessions are answered once. */
 const healDelayMs = 100;
+/** A broker that says nothing to a subscription for so long is not waited for. */
+const readingMs = 5000;
+/** Home Assistant is still at work on the message before: the next one would lose what it has not come to. */
+const correctionMs = 5000;
 const resultExpiryS = 3600;
 /** Commands of QoS 0 may come faster than their answers are acknowledged. */
 const maxWaitingAnswers = 1000;
+
+const deletedWords =
+  'Home Assistant has deleted the device, so it is not announced any more. It comes back when sockmon is started again.';
+const unreadableWords =
+  'The broker does not let this user read discovery: what an earlier sockmon has left there, and whether the device is deleted, is not heard.';
+
+type Timer = 'birth' | 'heal' | 'reading' | 'correction';
 
 export class Conversation {
   readonly #options: ConversationOptions;
@@ -48,7 +59,7 @@ export class Conversation {
   readonly #replay: Replay;
   readonly #retained: Retained;
   readonly #connectedMs: number;
-  readonly #timers = new Map<'birth' | 'heal', NodeJS.Timeout>();
+  readonly #timers = new Map<Timer, NodeJS.Timeout>();
   #ending = false;
   #refreshQueued = false;
 
@@ -72,10 +83,14 @@ export class Conversation {
     });
   }
 
-  /** Discovery, status, facts, the last outage, the state: all at once in this order, none waits for the other's acknowledgement. */
+  /**
+   * Discovery, status, facts, the last outage, the state: all at once in this order, none waits for the other's acknowledgement. Only
+   * the first discovery after a start waits until what stands on its topic has been read.
+   */
   begin(): void {
     const snapshot = this.#options.telling.snapshot();
-    this.#retained.tellPresence(snapshot);
+    const statusSettled = this.#readDiscovery();
+    this.#retained.tellPresence(snapshot, statusSettled);
     this.#subscribe();
     this.#replay.sync();
     this.#retained.tellFacts(snapshot);
@@ -139,6 +154,8 @@ export class Conversation {
     const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
     if (packet.topic === topics.status) {
       if (payload.toString() === 'offline') this.#healLater();
+    } else if (packet.topic === topics.discovery) {
+      this.#heardDiscovery(payload.toString(), packet.retain);
     } else if (packet.topic === topics.birth) {
       // A retained birth is old news: discovery has just been sent.
       if (!packet.retain && payload.toString() === 'online') this.#announceLater();
@@ -176,12 +193,63 @@ export class Conversation {
       [topics.status]: { qos: 1 },
       ...(topics.birth === null ? {} : { [topics.birth]: { qos: 1, rh: 2 } }),
     };
-    connection.subscribe(filters, words => {
+    connection.subscribe(filters, error => {
+      if (error === null) return;
       log.warn(
-        { topics: Object.keys(filters), error: words },
-        `The broker refuses a subscription (${words}). Let this user read ${topics.commands}, or no command will arrive.`,
+        { topics: Object.keys(filters), error: error.message },
+        `The broker refuses a subscription (${error.message}). Let this user read ${topics.commands}, or no command will arrive.`,
       );
     });
+  }
+
+  /**
+   * Subscribed to on its own, since not everybody has the right to read it, and nothing else may suffer from that. What is stored there comes
+   * before the acknowledgement of what is published after the subscription.
+   * @returns to be called when the status is settled, which is published right after.
+   */
+  #readDiscovery(): () => void {
+    const { connection, topics, announcer, log } = this.#options;
+    const asking = topics.discovery === null ? 'leave' : announcer.topic.asking();
+    if (topics.discovery === null || asking === 'leave') return () => {};
+    const filter: ISubscriptionMap = {
+      [topics.discovery]: { qos: 1, nl: true, rh: asking === 'read' ? 0 : 2 },
+    };
+    let awaited = 2;
+    const come = (): void => {
+      awaited -= 1;
+      if (awaited > 0 || asking === 'listen') return;
+      announcer.topic.read();
+      clearTimeout(this.#timers.get('reading'));
+      this.#releaseDiscovery();
+    };
+    if (asking === 'read') {
+      this.#retained.holdDiscovery();
+      this.#after('reading', readingMs, () => this.#releaseDiscovery());
+    }
+    connection.subscribe(filter, error => {
+      announcer.topic.answered();
+      if (error !== null) log.debug({ topic: topics.discovery, error: error.message }, unreadableWords);
+      come();
+    });
+    return come;
+  }
+
+  #releaseDiscovery(): void {
+    if (!this.#ending) this.#retained.releaseDiscovery();
+  }
+
+  #heardDiscovery(payload: string, stored: boolean): void {
+    const { announcer, topics, log } = this.#options;
+    const heard = announcer.topic.heard(payload, stored);
+    if (heard.what === 'deleted') {
+      log.info({ topic: topics.discovery }, deletedWords);
+    } else if (heard.what === 'entities') {
+      announcer.alsoKnown(heard.entities);
+      // Heard in time, it is said with the first discovery, and then nothing changes.
+      this.#after('correction', correctionMs, () =>
+        this.#retained.tellPresence(this.#options.telling.snapshot()),
+      );
+    }
   }
 
   #command(packet: IPublishPacket, payload: Buffer): void {
@@ -212,7 +280,7 @@ export class Conversation {
     });
   }
 
-  #after(name: 'birth' | 'heal', delayMs: number, work: () => void): void {
+  #after(name: Timer, delayMs: number, work: () => void): void {
     if (this.#ending) return;
     clearTimeout(this.#timers.get(name));
     const timer = setTimeout(work, delayMs);

@@ -12,6 +12,7 @@ import type { Attempt, AttemptTimes } from './connection.js';
 import { Link } from './connector.js';
 import { Conversation } from './conversation.js';
 import { isTellable } from './events.js';
+import { formerDeviceWords } from './former-device.js';
 import { doWithoutNumberCache } from './number-cache.js';
 import { type Topics, topicsOf } from './topics.js';
 
@@ -81,10 +82,12 @@ export class MqttReporter implements Reporter {
   }
 
   start(telling: Telling): void {
-    const { node, settings } = this.#options;
+    const { node, settings, log } = this.#options;
     const known = telling.announced();
     this.#announcer = new Announcer({ node, topics: this.topics, area: settings.suggestedArea, known });
     this.#telling = telling;
+    const words = formerDeviceWords(telling.announcedOn(), this.topics.discovery);
+    if (words !== null) log.warn({ topic: telling.announcedOn() }, words);
     this.#link.start();
   }
 

@@ -21,6 +21,8 @@ export class Retained {
   readonly #options: RetainedOptions;
   readonly #refused = new Set<string>();
   #stateQueued = false;
+  /** Not told before what stands on its topic has been read. */
+  #isDiscoveryHeld = false;
   /** Last told over this connection; '' = nothing. */
   #discovery = '';
   #status = '';
@@ -31,9 +33,19 @@ export class Retained {
     this.#options = options;
   }
 
-  tellPresence(snapshot: Snapshot): void {
+  /** @param statusSettled The broker has the status, or will not take it. */
+  tellPresence(snapshot: Snapshot, statusSettled?: () => void): void {
     this.#tellDiscovery(snapshot);
-    this.#tellStatus(snapshot);
+    this.#tellStatus(snapshot, statusSettled);
+  }
+
+  holdDiscovery(): void {
+    this.#isDiscoveryHeld = true;
+  }
+
+  releaseDiscovery(): void {
+    this.#isDiscoveryHeld = false;
+    this.#tellDiscovery(this.#options.telling.snapshot());
   }
 
   tellFacts(snapshot: Snapshot): void {
@@ -72,20 +84,23 @@ export class Retained {
 
   #tellDiscovery(snapshot: Snapshot): void {
     const { topics, announcer } = this.#options;
-    if (topics.discovery === null) return;
+    const topic = topics.discovery;
+    if (topic === null || this.#isDiscoveryHeld || announcer.topic.isDeleted) return;
     const { payload, entities } = announcer.announcement(snapshot);
     if (payload === this.#discovery) return;
     this.#discovery = payload;
-    this.#retain('discovery', topics.discovery, payload, () => {
+    this.#retain('discovery', topic, payload, error => {
       const { telling } = this.#options;
-      if (!isDeepStrictEqual(entities, telling.announced())) telling.noteAnnounced(entities);
+      if (error !== null) return;
+      const isNoted = isDeepStrictEqual(entities, telling.announced()) && telling.announcedOn() === topic;
+      if (!isNoted) telling.noteAnnounced(entities, topic);
     });
   }
 
-  #tellStatus({ status }: Snapshot): void {
+  #tellStatus({ status }: Snapshot, settled?: Settled): void {
     if (status === this.#status) return;
     this.#status = status;
-    this.#retain('the status', this.#options.topics.status, status);
+    this.#retain('the status', this.#options.topics.status, status, settled);
   }
 
   #tellLastOutage({ last_outage }: Snapshot): void {
@@ -113,14 +128,13 @@ export class Retained {
     outbox.add(make, this.#settledAs('the state', topics.state));
   }
 
-  #retain(what: string, topic: string, payload: string, acknowledged?: () => void): void {
-    const settled = this.#settledAs(what, topic, acknowledged);
-    this.#options.outbox.add(() => ({ topic, payload, retain: true }), settled);
+  #retain(what: string, topic: string, payload: string, settled?: Settled): void {
+    this.#options.outbox.add(() => ({ topic, payload, retain: true }), this.#settledAs(what, topic, settled));
   }
 
-  #settledAs(what: string, topic: string, acknowledged?: () => void): Settled {
+  #settledAs(what: string, topic: string, settled?: Settled): Settled {
     return error => {
-      if (error === null) acknowledged?.();
+      settled?.(error);
       if (error === null || this.#refused.has(topic)) return;
       this.#refused.add(topic);
       this.#options.log.warn(

@@ -13,7 +13,9 @@ export interface Telling {
   acknowledge(upTo: number): void;
   /** Home Assistant's entities that the broker was told of last, as `key platform`. */
   announced(): readonly string[];
-  noteAnnounced(entities: readonly string[]): void;
+  /** The discovery topic of then; null = not known, or nothing has ever been announced. */
+  announcedOn(): string | null;
+  noteAnnounced(entities: readonly string[], topic: string): void;
   snapshot(): Snapshot;
   /** Whether a resource is (part of) the network itself. A resource that is no longer configured counts as a service. */
   role(resource: string): Role;

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import type { EventMessage } from '../../src/mqtt/events.js';
 import { assertTold } from '../e2e/scenario.js';
 import type { Daemon } from '../lab/daemon.js';
@@ -85,6 +86,10 @@ function play(kind: Kind): void {
   });
 
   it('is told of a new gateway; a command that waited there is not obeyed', async () => {
+    // Of an earlier sockmon, whose journal is lost.
+    const left = { platform: 'sensor', unique_id: 'sockmon_lab_left' };
+    const earlier = JSON.stringify({ origin: { name: 'sockmon' }, components: { left } });
+    await listener.publish(discovery, earlier, true);
     await listener.publish(run, command('interop-old-1', 'restart', 'tcpip'), true);
     daemon = lab.run({
       resources: { tcpip: lab.resource(script) },
@@ -92,7 +97,12 @@ function play(kind: Kind): void {
     });
     await daemon.watching();
     await soon('online', () => listener.last(status) === 'online');
-    await soon('discovery', () => listener.json<{ components: object }>(discovery)[0]?.components);
+    type Announced = { components: { left?: object; alive?: object } };
+    const announced = () =>
+      listener.json<Announced>(discovery).filter(({ components }) => components.alive !== undefined);
+    await soon('discovery, and the end of what was left', () =>
+      announced().some(({ components }) => isDeepStrictEqual(components.left, { platform: 'sensor' })),
+    );
     const told = await soon(
       'the state',
       () => listener.json<{ connection: { protocol: string } }>(state)[0]?.connection.protocol,

@@ -63,20 +63,20 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
     await broker.stop();
   });
 
-  it('tells discovery, status, facts, last outage and state on connect, in this order', async () => {
+  it('tells status, facts, last outage, state and, once its topic has been read, discovery on connect', async () => {
     const { begin, end } = telling.outage();
     telling.change({ last_outage: outageView(end.seq) });
     reporter.start(telling);
-    await eventually('the state is told', () => listener.last(`${root}/state`));
+    await eventually('discovery is told', () => listener.last('homeassistant/device/sockmon_gw1/config'));
     assert.deepEqual(
       listener.heard.map(message => message.topic),
       [
-        'homeassistant/device/sockmon_gw1/config',
         status,
         events,
         events,
         `${root}/last_outage`,
         `${root}/state`,
+        'homeassistant/device/sockmon_gw1/config',
       ],
     );
     const facts = listener.json<EventMessage>(events);

@@ -19,6 +19,9 @@ export interface Behaviour {
   accept?(packet: IConnectPacket, index: number): number | null;
   /** Whether a publish is acknowledged. */
   acknowledges?(packet: IPublishPacket): boolean;
+  /** Whether a subscription is answered. */
+  grants?(filter: string): boolean;
+  hangsUpAtSubscribe?(filter: string): boolean;
 }
 
 export class StandIn {
@@ -123,7 +126,11 @@ export class StandIn {
       this.pings += 1;
       this.#send(session, { cmd: 'pingresp' });
     } else if (packet.cmd === 'subscribe') {
-      const granted = packet.subscriptions.map(() => 1);
+      const { hangsUpAtSubscribe, grants } = this.#behaviour;
+      const filters = packet.subscriptions.map(({ topic }) => topic);
+      if (hangsUpAtSubscribe && filters.some(hangsUpAtSubscribe)) session.socket.destroy();
+      if (grants && !filters.every(grants)) return;
+      const granted = filters.map(() => 1);
       this.#send(session, { cmd: 'suback', messageId: packet.messageId, granted, reasonCode: 0 });
     } else if (packet.cmd === 'publish') {
       const { topic, payload, messageId } = packet;

@@ -67,6 +67,7 @@ export class FakeTelling implements Telling {
   nowMs = 5_000_000;
   snapshotNow: Snapshot;
   announcedNow: readonly string[] = [];
+  announcedOnNow: string | null = null;
   /** How a command is judged. */
   judge: (command: ReceivedCommand) => CommandAnswer = command => ({
     id: command.id,
@@ -161,8 +162,13 @@ export class FakeTelling implements Telling {
     return this.announcedNow;
   }
 
-  noteAnnounced(entities: readonly string[]): void {
+  announcedOn(): string | null {
+    return this.announcedOnNow;
+  }
+
+  noteAnnounced(entities: readonly string[], topic: string): void {
     this.announcedNow = entities;
+    this.announcedOnNow = topic;
   }
 
   role(resource: string): Role {
