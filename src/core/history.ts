@@ -28,6 +28,8 @@ export interface Acted extends Instant {
   readonly witnessedMs: number;
 }
 
+type DoneReboot = JournalEntry & RecordOf<'rebooted'> & { readonly command: string | undefined };
+
 /** The number at the end of an id counts, not the entries: old ones leave the journal. */
 function numbered(id: string, counted: number): number {
   const number = Number(id.slice(id.lastIndexOf('-') + 1));
@@ -69,6 +71,7 @@ export class History {
   pendingLevel: 'command' | 'force' | 'kernel' = 'command';
   /** The intent whose fate is not known yet. */
   pendingIntent: (JournalEntry & RecordOf<'reboot_intent'>) | null = null;
+  private lastReboot: DoneReboot | null = null;
   private readonly clocks = new Map<string, number>();
   private readonly commandIds = new Set<string>();
   private readonly begun = new Map<string, number>();
@@ -160,6 +163,7 @@ export class History {
         if (entry.cancelled) this.takeBack(entry.intent);
         return;
       case 'rebooted':
+        this.lastReboot = { ...entry, command: this.pendingIntent?.command };
         this.pendingIntent = null;
         return;
       case 'announced':
@@ -180,6 +184,11 @@ export class History {
   private begin(entry: JournalEntry & RecordOf<'outage_begin'>): void {
     this.begun.set(entry.resource, numbered(entry.outage, this.outagesOf(entry.resource) + 1));
     this.kept.add(begunOutage(entry, this.elapsedMsAt(entry)));
+  }
+
+  /** A reboot that has come, while the broker has not acknowledged the event that tells of it; null: there is none. */
+  get untoldReboot(): DoneReboot | null {
+    return this.lastReboot !== null && this.lastReboot.seq > this.publishedSeq ? this.lastReboot : null;
   }
 
   /** Open ones and the latest of the others, in the order of their begins; what is left of older ones is in `past`. */
