@@ -1,4 +1,5 @@
 /** One connection to the broker, from dialling to its end: one MqttClient, never used again. MQTT.js's own reconnect() is not safe. */
+import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type IPublishPacket, type ISubscriptionMap, MqttClient } from 'mqtt';
 import type { MqttSettings } from '../core/policy.js';
@@ -9,6 +10,7 @@ import { type Ending, endingOf, type Facts } from './ending.js';
 import { acknowledgementOf } from './failure-words.js';
 import type { LeftOut } from './left-out.js';
 import type { Message, Settled } from './outbox.js';
+import { goodBye, packetBytes, propertiesOf, willOf } from './packets.js';
 import { overdueMs, Unacknowledged } from './unacknowledged.js';
 import type { Protocol } from './version.js';
 
@@ -44,10 +46,6 @@ export interface AttemptHandlers {
 
 /** Commands have at most 2 KiB; what the broker may send us (MQTT 5 only). */
 const maximumPacketSize = 65_536;
-/** At most: the fixed header, the lengths, the packet id and the heads of the properties that we send. */
-const headerBytes = 20;
-/** DISCONNECT of either version (MQTT 5, 3.14: without reason and properties it is normal): no will. */
-const goodBye = Buffer.from([0xe0, 0]);
 /** For the broker to close after it. */
 const goodByeMs = 1000;
 
@@ -55,6 +53,8 @@ export class Attempt {
   readonly protocol: Protocol;
   /** Packets received: proof of life. */
   packets = 0;
+  /** Names this connection, to readers of status and will. */
+  readonly session = randomUUID();
   /** The broker's address, once TCP stands. */
   address: string | null = null;
   /** QoS 1 messages that the broker takes unacknowledged. */
@@ -112,7 +112,7 @@ export class Attempt {
       setImmediate(() => settled(new Error('left out for a time: it acknowledged none of these')));
       return;
     }
-    const properties = this.protocol === 4 ? {} : { properties: propertiesOf(message) };
+    const properties = propertiesOf(message, this.protocol);
     const acknowledged = this.#unacknowledged.sent(topic, performance.now());
     this.#askInTime();
     this.#client?.publish(topic, payload, { qos: 1 as const, retain, ...properties }, error => {
@@ -123,11 +123,17 @@ export class Attempt {
     });
   }
 
-  subscribe(filters: ISubscriptionMap, failed: (words: string) => void): void {
+  /** @param answered At the SUBACK; with words where the broker refuses one of them. */
+  subscribe(filters: ISubscriptionMap, answered: (refusal: string | null) => void): void {
     this.#client?.subscribe(filters, error => {
       const outcome = acknowledgementOf(error);
-      if (outcome !== null && outcome !== 'unknown' && !this.#over) failed(outcome.message);
+      if (outcome !== 'unknown' && !this.#over) answered(outcome === null ? null : outcome.message);
     });
+  }
+
+  /** Asks for a sign of life; it counts among the packets received. */
+  ping(): void {
+    this.#client?.sendPing();
   }
 
   /** Drops the connection, dead or alive. No handler is called afterwards. */
@@ -143,21 +149,17 @@ export class Attempt {
     client.stream.destroy();
   }
 
-  /** Says good-bye, so that the broker does not send the will, and closes within the time given. */
+  /**
+   * Says good-bye, so that the broker does not send the will, and leaves the closing to it: Artemis sends the will all the same when we close
+   * right behind the good-bye (15 of 75).
+   * @param withinMs How long it is waited for.
+   */
   async disconnect(withinMs: number): Promise<void> {
     const client = this.#client;
-    // end() without force waits for every PUBACK, for ever.
-    const idle = this.#facts.isConnected && client !== null && Object.keys(client.outgoing).length === 0;
+    // What is not acknowledged may not have been read either: then the will is to say it.
+    const isIdle = this.#facts.isConnected && client !== null && Object.keys(client.outgoing).length === 0;
     this.#over = true;
-    if (idle) {
-      await new Promise<void>(resolve => {
-        const timer = setTimeout(resolve, withinMs);
-        client.end(false, {}, () => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
-    }
+    if (isIdle) await leave(client, withinMs);
     this.close();
   }
 
@@ -229,7 +231,7 @@ export class Attempt {
       ...(protocol === 5 ? { properties: { sessionExpiryInterval: 0, maximumPacketSize } } : {}),
       ...(settings.username === null ? {} : { username: settings.username }),
       ...(password === null ? {} : { password }),
-      ...(will === null ? {} : { will: willOf(will) }),
+      ...(will === null ? {} : { will: willOf({ ...will, session: this.session }, protocol) }),
       // Its debug log holds the password.
       log: () => {},
     };
@@ -309,10 +311,7 @@ export class Attempt {
   #giveUp(topic: string | null): void {
     this.#facts.isPassedOver = true;
     this.passedOver = topic;
-    const { stream } = this.#client as MqttClient;
-    stream.end(goodBye);
-    const timer = setTimeout(() => stream.destroy(), goodByeMs);
-    stream.once('close', () => clearTimeout(timer));
+    void leave(this.#client as MqttClient, goodByeMs);
   }
 
   #end(): void {
@@ -323,17 +322,18 @@ export class Attempt {
   }
 }
 
-function willOf({ topic, payload, retain }: Message) {
-  return { topic, payload: Buffer.from(payload), qos: 1 as const, retain };
-}
-
-function packetBytes({ topic, payload, correlationData }: Message): number {
-  return Buffer.byteLength(topic + payload) + (correlationData?.length ?? 0) + headerBytes;
-}
-
-function propertiesOf({ expiryS, correlationData }: Message) {
-  return {
-    ...(expiryS !== undefined && { messageExpiryInterval: expiryS }),
-    ...(correlationData !== undefined && { correlationData }),
-  };
+/** MQTT.js's end() closes with the good-bye in one, and waits for every PUBACK before it. */
+function leave({ stream }: MqttClient, withinMs: number): Promise<void> {
+  return new Promise(resolve => {
+    if (stream.destroyed) {
+      resolve();
+      return;
+    }
+    const timer = setTimeout(() => stream.destroy(), withinMs);
+    stream.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    stream.write(goodBye);
+  });
 }

@@ -8,10 +8,12 @@ import type { Announcer } from './announcer.js';
 import { type ReplyTo, replyToOf } from './answers.js';
 import { commandOf } from './commands.js';
 import type { Attempt } from './connection.js';
-import { Outbox } from './outbox.js';
+import { inFlightLimit, type Message, Outbox } from './outbox.js';
+import { Presence, type PresenceTimes, presenceTimes } from './presence.js';
 import { Replay } from './replay.js';
 import { Retained } from './retained.js';
 import type { SigningKey } from './signature.js';
+import { Stored } from './stored.js';
 import type { Topics } from './topics.js';
 
 export interface ConversationOptions {
@@ -29,15 +31,31 @@ export interface ConversationOptions {
   /** See replyToOf. */
   readonly responsePrefix: string | null;
   readonly random: () => number;
+  readonly times?: ConversationTimes;
 }
 
-/** What the broker and we stand unacknowledged. */
-const maxInFlight = 16;
-/** Home Assistant asks all devices at once, each waits a little of its own; then its entities need a moment to be made. */
-const birthJitterMs = { min: 1000, max: 10_000 };
-const stateAfterDiscoveryMs = 2000;
-/** Several wills of dead sessions are answered once. */
-const healDelayMs = 100;
+interface Span {
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface ConversationTimes {
+  /** Home Assistant asks all devices at once: each waits a little of its own before it answers. */
+  readonly birthMs: Span;
+  /** Its entities need a moment to be made before they are told anything. */
+  readonly factsAfterDiscoveryMs: number;
+  /** Until everything retained is told again: some brokers forget it a day after it was told (mochi), or with a restart that we do not see. */
+  readonly dayMs: Span;
+  readonly presence: PresenceTimes;
+}
+
+export const conversationTimes: ConversationTimes = {
+  birthMs: { min: 1000, max: 10_000 },
+  factsAfterDiscoveryMs: 2000,
+  dayMs: { min: 18 * 3_600_000, max: 23 * 3_600_000 },
+  presence: presenceTimes,
+};
+
 const resultExpiryS = 3600;
 /** Commands of QoS 0 may come faster than their answers are acknowledged. */
 const maxWaitingAnswers = 1000;
@@ -47,8 +65,11 @@ export class Conversation {
   readonly #outbox: Outbox;
   readonly #replay: Replay;
   readonly #retained: Retained;
+  readonly #presence: Presence;
+  readonly #times: ConversationTimes;
+  readonly #stored = new Stored();
   readonly #connectedMs: number;
-  readonly #timers = new Map<'birth' | 'heal', NodeJS.Timeout>();
+  readonly #timers = new Map<'birth' | 'day', NodeJS.Timeout>();
   #ending = false;
   #refreshQueued = false;
 
@@ -56,9 +77,9 @@ export class Conversation {
     this.#options = options;
     const { connection, telling, topics, announcer, log, connectionView } = options;
     this.#connectedMs = telling.now().bootMs;
-    // One is left over for the good-bye.
-    const window = Math.min(maxInFlight, connection.receiveMaximum - 1);
-    const outbox = new Outbox((message, settled) => connection.publish(message, settled), window);
+    this.#times = options.times ?? conversationTimes;
+    const limit = inFlightLimit(connection.protocol, connection.receiveMaximum);
+    const outbox = new Outbox((message, settled) => connection.publish(message, settled), limit);
     const replay = new Replay(telling, outbox, topics.event, log);
     this.#outbox = outbox;
     this.#replay = replay;
@@ -70,20 +91,33 @@ export class Conversation {
       log,
       connectionView: () => connectionView(replay.unsent),
     });
+    const refused = this.#retained.settledAs('the status', topics.status);
+    this.#presence = new Presence({
+      say: word => outbox.addUrgent(() => this.#statusOf(word), refused),
+      times: this.#times.presence,
+    });
   }
 
-  /** Discovery, status, facts, the last outage, the state: all at once in this order, none waits for the other's acknowledgement. */
+  /**
+   * Status, discovery, facts, the last outage, the state: all at once in this order, none waits for the other's acknowledgement. The status is
+   * the first: discovery may be larger than the broker takes, and end the connection.
+   */
   begin(): void {
     const snapshot = this.#options.telling.snapshot();
-    this.#retained.tellPresence(snapshot);
+    this.#presence.tell(snapshot.status);
+    this.#retained.tellDiscovery(snapshot);
     this.#subscribe();
     this.#replay.sync();
     this.#retained.tellFacts(snapshot);
+    this.#retellDaily();
   }
 
   /** What was left out for a time is tried again, and with it what stands beside it. */
   tellAgain(): void {
-    this.#retained.allAgain();
+    this.#retained.forgetRefusals();
+    this.#presence.again();
+    this.#retained.discoveryAgain();
+    this.#retained.factsAgain();
     this.#replay.sync();
   }
 
@@ -95,7 +129,8 @@ export class Conversation {
       this.#refreshQueued = false;
       if (this.#ending) return;
       const snapshot = this.#options.telling.snapshot();
-      this.#retained.tellPresence(snapshot);
+      this.#presence.tell(snapshot.status);
+      this.#retained.tellDiscovery(snapshot);
       this.#retained.tellFacts(snapshot);
     });
   }
@@ -138,7 +173,8 @@ export class Conversation {
     const { topics } = this.#options;
     const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
     if (packet.topic === topics.status) {
-      if (payload.toString() === 'offline') this.#healLater();
+      if (packet.retain) this.#stored.sawMark();
+      this.#presence.heard(payload.toString());
     } else if (packet.topic === topics.birth) {
       // A retained birth is old news: discovery has just been sent.
       if (!packet.retain && payload.toString() === 'online') this.#announceLater();
@@ -150,10 +186,13 @@ export class Conversation {
   /** Says `offline`; resolves when the broker has it and, before it, all that was in flight. Never rejects. */
   goodbye(): Promise<void> {
     this.#end();
-    const { connection, topics } = this.#options;
-    return new Promise(resolve => {
-      connection.publish({ topic: topics.status, payload: 'offline', retain: true }, () => resolve());
-    });
+    this.#outbox.clear();
+    return new Promise(resolve =>
+      this.#outbox.addUrgent(
+        () => this.#statusOf('offline'),
+        () => resolve(),
+      ),
+    );
   }
 
   /** After it nothing is said, and no acknowledgement is believed. */
@@ -163,23 +202,33 @@ export class Conversation {
     this.#replay.save();
   }
 
+  #statusOf(payload: string): Message {
+    const { topics, connection } = this.#options;
+    return { topic: topics.status, payload, retain: true, session: connection.session };
+  }
+
   #end(): void {
     this.#ending = true;
+    this.#presence.end();
     for (const timer of this.#timers.values()) clearTimeout(timer);
   }
 
   #subscribe(): void {
-    const { connection, topics, log } = this.#options;
-    // rh 2: no retained messages at subscription. rap: a live message keeps its retain flag, so that it can be refused. nl: not our own.
+    const { connection, topics, log, telling } = this.#options;
+    // rh 0: what lies there is seen, refused and taken away; unseen it would stay for ever. rap: a live message keeps its retain flag, so that it
+    // can be refused. nl: not our own; but our own status is to be heard.
     const filters: ISubscriptionMap = {
-      [topics.commands]: { qos: 1, rap: true, rh: 2, nl: true },
       [topics.status]: { qos: 1 },
+      [topics.commands]: { qos: 1, rap: true, rh: 0, nl: true },
       ...(topics.birth === null ? {} : { [topics.birth]: { qos: 1, rh: 2 } }),
     };
-    connection.subscribe(filters, words => {
+    this.#stored.subscribed(telling.now());
+    connection.subscribe(filters, refusal => {
+      this.#stored.acknowledged(telling.now());
+      if (refusal === null) return;
       log.warn(
-        { topics: Object.keys(filters), error: words },
-        `The broker refuses a subscription (${words}). Let this user read ${topics.commands}, or no command will arrive.`,
+        { topics: Object.keys(filters), error: refusal },
+        `The broker refuses a subscription (${refusal}). Let this user read ${topics.commands}, or no command will arrive.`,
       );
     });
   }
@@ -194,25 +243,39 @@ export class Conversation {
       log.debug({ topic, bytes: payload.length }, 'Ignored a message that is no command.');
       return;
     }
-    judge(command, replyToOf(packet.properties, responsePrefix, topics));
-    if (retained) this.#retained.clear(topic);
-  }
-
-  /** Another session's will, or another machine's: the last word must be ours. */
-  #healLater(): void {
-    this.#after('heal', healDelayMs, () => this.#retained.statusAgain());
+    const mayBeStored = !retained && this.#stored.mayHold(command.issuedWallMs, telling.now());
+    const judged = mayBeStored ? { ...command, mayBeStored } : command;
+    judge(judged, replyToOf(packet.properties, responsePrefix, topics));
+    if (retained || mayBeStored) this.#retained.clear(topic);
   }
 
   /** Events are never told again: Home Assistant would take them for new ones. */
   #announceLater(): void {
-    const { min, max } = birthJitterMs;
-    this.#after('birth', min + this.#options.random() * (max - min), () => {
-      this.#retained.discoveryAgain();
-      this.#after('birth', stateAfterDiscoveryMs, () => this.#retained.stateAgain());
+    this.#after('birth', this.#jittered(this.#times.birthMs), () => this.#retell('birth'));
+  }
+
+  #retellDaily(): void {
+    this.#after('day', this.#jittered(this.#times.dayMs), () => {
+      this.#retellDaily();
+      this.#retell('day');
     });
   }
 
-  #after(name: 'birth' | 'heal', delayMs: number, work: () => void): void {
+  #retell(why: 'birth' | 'day'): void {
+    this.#retained.discoveryAgain();
+    const facts = () => {
+      this.#presence.again();
+      this.#retained.factsAgain();
+    };
+    if (why === 'birth') this.#after('birth', this.#times.factsAfterDiscoveryMs, facts);
+    else facts();
+  }
+
+  #jittered({ min, max }: Span): number {
+    return min + this.#options.random() * (max - min);
+  }
+
+  #after(name: 'birth' | 'day', delayMs: number, work: () => void): void {
     if (this.#ending) return;
     clearTimeout(this.#timers.get(name));
     const timer = setTimeout(work, delayMs);

@@ -1,4 +1,4 @@
-/** The retained topics of a node over one connection: told when they change, and only then. */
+/** The retained topics of a node over one connection, but for the status: told when they change, and only then. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Log } from '../core/ports.js';
 import { withProblemOf } from '../report/snapshot.js';
@@ -23,17 +23,11 @@ export class Retained {
   #stateQueued = false;
   /** Last told over this connection; '' = nothing. */
   #discovery = '';
-  #status = '';
   #lastOutage = '';
   #state = '';
 
   constructor(options: RetainedOptions) {
     this.#options = options;
-  }
-
-  tellPresence(snapshot: Snapshot): void {
-    this.#tellDiscovery(snapshot);
-    this.#tellStatus(snapshot);
   }
 
   tellFacts(snapshot: Snapshot): void {
@@ -43,26 +37,18 @@ export class Retained {
 
   discoveryAgain(): void {
     this.#discovery = '';
-    this.#tellDiscovery(this.#options.telling.snapshot());
+    this.tellDiscovery(this.#options.telling.snapshot());
   }
 
-  statusAgain(): void {
-    this.#status = '';
-    this.#tellStatus(this.#options.telling.snapshot());
-  }
-
-  stateAgain(): void {
-    this.#state = '';
-    this.#tellState();
-  }
-
-  allAgain(): void {
-    this.#refused.clear();
+  factsAgain(): void {
     this.#lastOutage = '';
-    this.statusAgain();
-    this.discoveryAgain();
-    this.#tellLastOutage(this.#options.telling.snapshot());
-    this.stateAgain();
+    this.#state = '';
+    this.tellFacts(this.#options.telling.snapshot());
+  }
+
+  /** What is refused from now on is news. */
+  forgetRefusals(): void {
+    this.#refused.clear();
   }
 
   /** A retained command would come again at every subscription by 3.1.1. */
@@ -70,7 +56,7 @@ export class Retained {
     this.#retain('the clearing of a retained command', topic, '');
   }
 
-  #tellDiscovery(snapshot: Snapshot): void {
+  tellDiscovery(snapshot: Snapshot): void {
     const { topics, announcer } = this.#options;
     if (topics.discovery === null) return;
     const { payload, entities } = announcer.announcement(snapshot);
@@ -80,12 +66,6 @@ export class Retained {
       const { telling } = this.#options;
       if (!isDeepStrictEqual(entities, telling.announced())) telling.noteAnnounced(entities);
     });
-  }
-
-  #tellStatus({ status }: Snapshot): void {
-    if (status === this.#status) return;
-    this.#status = status;
-    this.#retain('the status', this.#options.topics.status, status);
   }
 
   #tellLastOutage({ last_outage }: Snapshot): void {
@@ -110,15 +90,16 @@ export class Retained {
       this.#state = timeless;
       return { topic: topics.state, payload: JSON.stringify(state), retain: true };
     };
-    outbox.add(make, this.#settledAs('the state', topics.state));
+    outbox.add(make, this.settledAs('the state', topics.state));
   }
 
   #retain(what: string, topic: string, payload: string, acknowledged?: () => void): void {
-    const settled = this.#settledAs(what, topic, acknowledged);
+    const settled = this.settledAs(what, topic, acknowledged);
     this.#options.outbox.add(() => ({ topic, payload, retain: true }), settled);
   }
 
-  #settledAs(what: string, topic: string, acknowledged?: () => void): Settled {
+  /** @returns what says once that the broker has refused it. */
+  settledAs(what: string, topic: string, acknowledged?: () => void): Settled {
     return error => {
       if (error === null) acknowledged?.();
       if (error === null || this.#refused.has(topic)) return;

@@ -63,7 +63,7 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
     await broker.stop();
   });
 
-  it('tells discovery, status, facts, last outage and state on connect, in this order', async () => {
+  it('tells status, discovery, facts, last outage and state on connect, in this order', async () => {
     const { begin, end } = telling.outage();
     telling.change({ last_outage: outageView(end.seq) });
     reporter.start(telling);
@@ -71,8 +71,8 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
     assert.deepEqual(
       listener.heard.map(message => message.topic),
       [
-        'homeassistant/device/sockmon_gw1/config',
         status,
+        'homeassistant/device/sockmon_gw1/config',
         events,
         events,
         `${root}/last_outage`,
@@ -176,14 +176,20 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
     });
   });
 
-  it('answers the birth of Home Assistant with discovery, then the state, and no event', async () => {
+  it('answers the birth of Home Assistant with all that is retained, discovery first, and no event', async () => {
     await listener.settle();
     listener.heard.length = 0;
     await listener.publish('homeassistant/status', 'online');
     await eventually('the state follows', () => listener.last(`${root}/state`));
     assert.deepEqual(
       listener.heard.map(message => message.topic),
-      ['homeassistant/status', 'homeassistant/device/sockmon_gw1/config', `${root}/state`],
+      [
+        'homeassistant/status',
+        'homeassistant/device/sockmon_gw1/config',
+        status,
+        `${root}/last_outage`,
+        `${root}/state`,
+      ],
     );
   });
 
