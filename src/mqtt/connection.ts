@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { type IPublishPacket, type ISubscriptionMap, MqttClient } from 'mqtt';
 import type { MqttSettings } from '../core/policy.js';
 import type { Log } from '../core/ports.js';
+import { takeEveryAcknowledgement } from './acknowledgement-codes.js';
 import type { Credentials } from './credentials.js';
 import { dial, streamOver, type Way } from './dial.js';
 import { type Ending, endingOf, type Facts } from './ending.js';
@@ -13,6 +14,8 @@ import type { Message, Settled } from './outbox.js';
 import { goodBye, packetBytes, propertiesOf, willOf } from './packets.js';
 import { overdueMs, Unacknowledged } from './unacknowledged.js';
 import type { Protocol } from './version.js';
+
+takeEveryAcknowledgement();
 
 export interface AttemptTimes {
   /** From the standing connection to CONNACK, TLS included. Long: after an outage a whole fleet stands before the broker. */

@@ -82,6 +82,27 @@ describe('the session', () => {
     assert.deepEqual(offline?.[1], seen[0]?.[1]);
   });
 
+  for (const code of [0x01, 0x7f, 0x95])
+    it(`costs nothing where a broker acknowledges with code 0x${code.toString(16)}, which is not listed`, async t => {
+      // mochi 2.7.9 answers a publish with user properties so: 0x01, and the properties again.
+      const broker = await StandIn.start(t, {
+        puback: ({ properties, messageId = 0 }) =>
+          properties?.userProperties === undefined
+            ? null
+            : Buffer.concat([
+                Buffer.from([0x40, 12, messageId >> 8, messageId & 0xff, code, 8, 0x26, 0, 1]),
+                Buffer.from('a\0\u0002bc', 'latin1'),
+              ]),
+      });
+      const { reporter, log } = started(t, broker.port, '5');
+      await eventually('the state', () => broker.on(`${root}/state`).length > 0);
+      if (code >= 0x80) await eventually('the refusal', () => log.find(/refused the status/));
+      await reporter.stop();
+      // Which is said only where nothing waits for an acknowledgement.
+      assert.equal(broker.ends[0], 'disconnect');
+      assert.equal(log.find(/refused the status/) !== undefined, code >= 0x80);
+    });
+
   it('has no name by 3.1.1', async t => {
     const told: IPublishPacket[] = [];
     const broker = await StandIn.start(t, { told: packet => void told.push(packet) });

@@ -19,6 +19,8 @@ export interface Behaviour {
   accept?(packet: IConnectPacket, index: number): number | null;
   /** Whether a publish is acknowledged. */
   acknowledges?(packet: IPublishPacket): boolean;
+  /** The bytes of the PUBACK; null = the usual ones. */
+  puback?(packet: IPublishPacket): Buffer | null;
   /** What is done at a SUBSCRIBE, before the SUBACK. */
   subscribed?(give: Give): void;
   /** What is done with a publish, before it is acknowledged. */
@@ -152,7 +154,9 @@ export class StandIn {
       const { topic, payload, messageId } = packet;
       this.published.push({ connection, topic, payload: payload.toString() });
       this.#behaviour.told?.(packet, give, session.socket);
-      if (this.#behaviour.acknowledges?.(packet) ?? true)
+      const bytes = this.#behaviour.puback?.(packet) ?? null;
+      if (bytes !== null) session.socket.write(bytes);
+      else if (this.#behaviour.acknowledges?.(packet) ?? true)
         this.#send(session, { cmd: 'puback', messageId, reasonCode: 0 });
     }
   }
