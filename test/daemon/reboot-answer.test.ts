@@ -52,11 +52,11 @@ describe('a reboot by command', { skip: skipWithoutMosquitto }, () => {
       });
       supervisor.start(new FakeWatcher());
       reporter.start(supervisor);
-      /** The power goes: no good-bye, and no `stop` in the journal. */
       let isOver = false;
       const end = async (): Promise<void> => {
         if (isOver) return;
         isOver = true;
+        supervisor.stop('SIGTERM');
         await reporter.stop();
         journal.close();
       };
