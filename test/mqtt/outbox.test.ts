@@ -315,6 +315,10 @@ describe('topics', () => {
       birth: 'homeassistant/status',
     });
     assert.equal(result('id-1'), 'sockmon/gw1/result/id-1');
+    // The longest base and prefix that `check` lets through.
+    const { result: longest, ...deep } = topicsOf('a/b/c/d/e', 'gw-1', 'p/q/r/s');
+    for (const topic of [longest('0123abcd'), ...Object.values(deep)])
+      assert.match(topic ?? '', /^[\w-]+(\/[\w-]+){0,7}(?<=\/cmd)\/#$|^[\w-]+(\/[\w-]+){0,7}$/);
     assert.equal(topicsOf('a', 'b', null).discovery, null);
     assert.equal(topicsOf('a', 'b', null).birth, null);
   });
