@@ -15,6 +15,7 @@ import type {
   RebootPort,
   ReceivedCommand,
   Run,
+  Wanted,
   Watcher,
 } from '../core/ports.js';
 import type { JournalEntry, RecordOf } from '../core/records.js';
@@ -26,6 +27,8 @@ import type { Reporter, Telling } from '../report/telling.js';
 import type { Snapshot } from '../report/views.js';
 import { Ledger } from './recorder.js';
 
+/** What does not mind whether a resource is watched yet: 3,000 that begin together are watched together. */
+const mayPass: readonly Effect['do'][] = ['watch', 'journal', 'collect', 'answer'];
 /** setTimeout's limit; a longer wait is cut in pieces. */
 const longestTimerMs = 2 ** 31 - 1;
 
@@ -54,6 +57,8 @@ export class Supervisor implements Telling {
   /** Inputs that come while one is being worked on wait for their turn. */
   private readonly queue: Input[] = [];
   private working = false;
+  /** Evidence that has not been dispatched yet. */
+  private readonly found: Input[] = [];
   private stopped = false;
 
   constructor(private readonly options: SupervisorOptions) {
@@ -94,6 +99,7 @@ export class Supervisor implements Telling {
         effects.push(...this.decide({ kind: 'review' }));
         this.picture(effects);
         this.act(effects, this.ledger.commit());
+        this.ledger.tell();
       }
     } finally {
       this.working = false;
@@ -108,6 +114,7 @@ export class Supervisor implements Telling {
   /** Nothing is watched any more. The daemon is to end; the journal tells why. */
   alarm(what: RecordOf<'alarm'>['what'], detail: string): void {
     if (!this.stopped) this.ledger.record([{ type: 'alarm', what, detail }]);
+    this.ledger.tellAll();
     this.stopped = true;
     if (this.timer !== null) clearTimeout(this.timer);
   }
@@ -125,6 +132,7 @@ export class Supervisor implements Telling {
     if (this.timer !== null) clearTimeout(this.timer);
     const running = attemptsAtWork(this.state);
     this.ledger.record([{ type: 'stop', reason, ...(running.length > 0 && { running }) }]);
+    this.ledger.tellAll();
     this.watcher?.close();
   }
 
@@ -181,6 +189,7 @@ export class Supervisor implements Telling {
     if (this.stopped) return stoppedAnswer(command, this.options.clock.now());
     const effects = this.decide({ kind: 'command', command });
     const saved = this.ledger.commit();
+    this.ledger.tell();
     const answer = effects.find(effect => effect.do === 'answer')?.answer;
     if (answer === undefined) throw new SockmonError('INTERNAL', 'The machine did not answer a command.');
     if (!saved && answer.action === 'reboot' && answer.status === 'accepted') {
@@ -213,10 +222,12 @@ export class Supervisor implements Telling {
   }
 
   private act(effects: readonly Effect[], saved: boolean): void {
+    const wanted: Wanted[] = [];
     for (const effect of effects) {
+      if (wanted.length > 0 && !mayPass.includes(effect.do)) this.watcher?.watch(wanted.splice(0));
       switch (effect.do) {
         case 'watch':
-          this.watcher?.watch(effect.resource, effect.policy.sensors);
+          wanted.push({ resource: effect.resource, sensors: effect.policy.sensors });
           break;
         case 'unwatch':
           this.watcher?.unwatch(effect.resource);
@@ -256,6 +267,7 @@ export class Supervisor implements Telling {
           break;
       }
     }
+    if (wanted.length > 0) this.watcher?.watch(wanted);
   }
 
   /** Only with its intent on disk: a reboot that nobody remembers would be the first of many. */
@@ -289,7 +301,12 @@ export class Supervisor implements Telling {
       log.debug({ err: error, outage }, 'the evidence could not be collected');
       return;
     }
-    if (when !== 'alive') this.dispatch({ kind: 'evidence', resource, outage, when, evidence: found });
+    if (when !== 'alive') this.note({ kind: 'evidence', resource, outage, when, evidence: found });
+  }
+
+  /** What is found in one turn of the loop goes to the disk in one: 3,000 deaths at once leave 3,000 pictures. */
+  private note(input: Input): void {
+    if (this.found.push(input) === 1) setImmediate(() => this.dispatch(...this.found.splice(0)));
   }
 
   private complete(run: Run): Run {

@@ -7,7 +7,7 @@ import { isMissed, lateMs } from '../core/sensing.js';
 import { type MachineState, outageOf, phaseOutage, type ResourceState } from '../core/state.js';
 import { type Instant, isoTime, wallMsAt } from '../core/time.js';
 import { type Verifying, verifiedAtMs } from '../core/verifying.js';
-import { causeWords, durationWords, resultWords } from '../core/words.js';
+import { causeWords, durationWords, heldWords, resultWords } from '../core/words.js';
 import { figuresOf } from './figures.js';
 import type { LastBoot } from './last-boot.js';
 import { viewOutage } from './outage-view.js';
@@ -97,7 +97,7 @@ function recoveryOf(state: MachineState, history: History, now: Instant): Recove
   const names = [...state.resources.values()].map(({ phase }) =>
     phase.name === 'up'
       ? 'watching'
-      : phase.name === 'held' && phase.why === 'paused'
+      : phase.name === 'held' && phase.held.why === 'paused'
         ? 'paused'
         : phase.name,
   );
@@ -105,14 +105,16 @@ function recoveryOf(state: MachineState, history: History, now: Instant): Recove
 }
 
 function heldOf(state: MachineState): ResourceState[] {
-  return [...state.resources.values()].filter(({ phase }) => phase.name === 'held' && phase.why !== 'paused');
+  return [...state.resources.values()].filter(
+    ({ phase }) => phase.name === 'held' && phase.held.why !== 'paused',
+  );
 }
 
 /** Held for a pause is what somebody wanted; held for anything else is nothing to sleep on. */
 function problemsOf(state: MachineState, history: History, now: Instant): string[] {
   return [...state.resources.values()].flatMap(resource => {
     const { phase, policy, flapping, sensors } = resource;
-    if (phase.name === 'held' && phase.why !== 'paused')
+    if (phase.name === 'held' && phase.held.why !== 'paused')
       return [`${policy.id} is down and left alone: ${reasonWords(resource, now)}`];
     if (isMissed(resource, now.bootMs) && history.pausedUntilMs(policy.id, now) === null)
       return [
@@ -198,7 +200,7 @@ function reasonWords(resource: ResourceState, now: Instant): string {
     case 'rebooting':
       return `${causeWords(phase.outage.cause)}; the machine reboots`;
     case 'held':
-      return `${causeWords(phase.outage.cause)}; ${phase.reason}`;
+      return `${causeWords(phase.outage.cause)}; ${heldWords(phase.held)}`;
   }
 }
 
