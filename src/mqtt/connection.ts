@@ -9,9 +9,10 @@ import type { Credentials } from './credentials.js';
 import { dial, streamOver, type Way } from './dial.js';
 import { type Ending, endingOf, type Facts } from './ending.js';
 import { acknowledgementOf } from './failure-words.js';
+import { leave } from './good-bye.js';
 import type { LeftOut } from './left-out.js';
 import type { Message, Settled } from './outbox.js';
-import { goodBye, packetBytes, propertiesOf, willOf } from './packets.js';
+import { packetBytes, propertiesOf, willOf } from './packets.js';
 import { overdueMs, Unacknowledged } from './unacknowledged.js';
 import type { Protocol } from './version.js';
 
@@ -323,20 +324,4 @@ export class Attempt {
     this.close();
     this.#handlers.ended(ending, words);
   }
-}
-
-/** MQTT.js's end() closes with the good-bye in one, and waits for every PUBACK before it. */
-function leave({ stream }: MqttClient, withinMs: number): Promise<void> {
-  return new Promise(resolve => {
-    if (stream.destroyed) {
-      resolve();
-      return;
-    }
-    const timer = setTimeout(() => stream.destroy(), withinMs);
-    stream.once('close', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-    stream.write(goodBye);
-  });
 }

@@ -7,9 +7,6 @@ const headerBytes = 20;
 /** The user property of status and will: docs/MQTT.md. */
 const sessionName = 'session';
 
-/** DISCONNECT of either version (MQTT 5, 3.14: without reason and properties it is normal): no will. */
-export const goodBye = Buffer.from([0xe0, 0]);
-
 export function willOf(will: Message, protocol: Protocol) {
   const { topic, payload, retain } = will;
   return { topic, payload: Buffer.from(payload), qos: 1 as const, retain, ...propertiesOf(will, protocol) };
