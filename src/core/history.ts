@@ -1,5 +1,6 @@
 /** What the journal says, folded: outages, reboots, commands, the cursor. Rebuilt at every start, so nothing of it can be reset by one. */
 
+import { offsetMsOf } from '../base/clock-offset.js';
 import { isHeldBack } from './ladder.js';
 import { Attempts, rememberedCommands, rememberedIntents } from './memory.js';
 import {
@@ -49,7 +50,7 @@ export class History {
   isUnwritten = false;
   publishedSeq = 0;
   /** See the record of this name. */
-  announced: readonly string[] = [];
+  announced: RecordOf<'announced'> = { type: 'announced', entities: [] };
   firstWallMs: number | null = null;
   private readonly kept: Outages;
   /** Resources known to be alive, with the boot they were seen in. A clean stop empties it: what dies later is nobody's business. */
@@ -62,6 +63,8 @@ export class History {
   private readonly pauses = new Map<string, { bootId: string; untilMs: number }>();
   /** How many records have changed them. */
   pauseChanges = 0;
+  /** How many records have changed the outages. */
+  outageChanges = 0;
   /** How many reboots have been intended, ever: numbers their ids. */
   intended = 0;
   pauseTimeMs = usualPauseMs;
@@ -86,7 +89,7 @@ export class History {
     this.lastSeq = entry.seq;
     this.elapsed = elapsedWith(this.elapsed, entry);
     this.firstWallMs ??= entry.wallMs;
-    if (entry.synced) this.clocks.set(entry.bootId, entry.wallMs - entry.bootMs);
+    if (entry.synced) this.clocks.set(entry.bootId, offsetMsOf(entry));
     switch (entry.type) {
       case 'seen':
         this.seen.set(entry.resource, {
@@ -163,7 +166,7 @@ export class History {
         this.pendingIntent = null;
         return;
       case 'announced':
-        this.announced = entry.entities;
+        this.announced = entry;
         return;
       case 'published':
         this.publishedSeq = Math.max(this.publishedSeq, entry.upTo);
@@ -180,6 +183,7 @@ export class History {
   private begin(entry: JournalEntry & RecordOf<'outage_begin'>): void {
     this.begun.set(entry.resource, numbered(entry.outage, this.outagesOf(entry.resource) + 1));
     this.kept.add(begunOutage(entry, this.elapsedMsAt(entry)));
+    this.outageChanges++;
   }
 
   /** Open ones and the latest of the others, in the order of their begins; what is left of older ones is in `past`. */
@@ -217,6 +221,7 @@ export class History {
       });
     const outage = this.outage(entry.outage);
     if (outage !== undefined) addToOutage(outage, entry);
+    this.outageChanges++;
   }
 
   private noteCarrier({ resource, carrier }: RecordOf<'notice'>): void {

@@ -21,8 +21,9 @@ import type { JournalEntry, RecordOf } from '../core/records.js';
 import { attemptsAtWork } from '../core/takeover.js';
 import { type Clock, type Instant, isoTime, type Vantage } from '../core/time.js';
 import { type LastBoot, lastBootOf } from '../report/last-boot.js';
-import { snapshot } from '../report/snapshot.js';
-import type { Reporter, Telling } from '../report/telling.js';
+import { Picture } from '../report/picture.js';
+import { type Seen, snapshot } from '../report/snapshot.js';
+import type { Announced, Reporter, Telling } from '../report/telling.js';
 import type { Snapshot } from '../report/views.js';
 import { Ledger } from './recorder.js';
 
@@ -48,6 +49,7 @@ export class Supervisor implements Telling {
   private policy: Policy;
   private readonly ledger: Ledger;
   private readonly started: Instant;
+  readonly told = new Picture(() => this.seen());
   private lastBoot: LastBoot | null = null;
   private watcher: Watcher | null = null;
   private timer: NodeJS.Timeout | null = null;
@@ -142,24 +144,27 @@ export class Supervisor implements Telling {
     if (upTo > this.ledger.history.publishedSeq) this.ledger.record([{ type: 'published', upTo }]);
   }
 
-  announced(): readonly string[] {
-    return this.ledger.history.announced;
+  announced(): Announced {
+    const { entities, each = false, resources = [] } = this.ledger.history.announced;
+    return { entities, each, resources };
   }
 
-  noteAnnounced(entities: readonly string[]): void {
-    this.ledger.record([{ type: 'announced', entities: [...entities] }]);
+  noteAnnounced({ entities, each, resources }: Announced): void {
+    const told = { entities: [...entities], resources: [...resources] };
+    this.ledger.record([{ type: 'announced', ...told, ...(each && { each }) }]);
   }
 
   snapshot(): Snapshot {
-    const { node, version, clock } = this.options;
-    return snapshot(this.state, this.ledger.history, clock.now(), {
-      node,
-      version,
-      started: this.started,
-      policy: this.policy,
-      journalFault: this.ledger.fault,
-      lastBoot: this.lastBootNow(),
-    });
+    const { state, history, now, info } = this.seen();
+    return snapshot(state, history, now, info);
+  }
+
+  private seen(): Seen {
+    const { options, state, policy, started, ledger } = this;
+    const { node, version, clock } = options;
+    const journalFault = ledger.fault;
+    const info = { node, version, started, policy, journalFault, lastBoot: this.lastBootNow() };
+    return { state, history: ledger.history, now: clock.now(), info };
   }
 
   /** Looked up once: it does not change. */

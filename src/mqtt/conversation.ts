@@ -58,8 +58,9 @@ export class Conversation {
     this.#connectedMs = telling.now().bootMs;
     // One is left over for the good-bye.
     const window = Math.min(maxInFlight, connection.receiveMaximum - 1);
+    const maximumBytes = () => connection.sender.maximumBytes;
     const outbox = new Outbox((message, settled) => connection.publish(message, settled), window);
-    const replay = new Replay(telling, outbox, topics.event, log);
+    const replay = new Replay({ telling, outbox, topic: topics.event, log, maximumBytes });
     this.#outbox = outbox;
     this.#replay = replay;
     this.#retained = new Retained({
@@ -69,16 +70,19 @@ export class Conversation {
       announcer,
       log,
       connectionView: () => connectionView(replay.unsent),
+      maximumBytes,
     });
   }
 
-  /** Discovery, status, facts, the last outage, the state: all at once in this order, none waits for the other's acknowledgement. */
+  /**
+   * The status, facts, the last outage, the state, each resource, discovery: all at once in this order, none waits for the other's
+   * acknowledgement. What a broker may take for too large comes last, so that all else has been told before.
+   */
   begin(): void {
-    const snapshot = this.#options.telling.snapshot();
-    this.#retained.tellPresence(snapshot);
+    this.#retained.tellPresence();
     this.#subscribe();
     this.#replay.sync();
-    this.#retained.tellFacts(snapshot);
+    this.#retained.tellFacts();
   }
 
   /** What was left out for a time is tried again, and with it what stands beside it. */
@@ -93,10 +97,7 @@ export class Conversation {
     this.#refreshQueued = true;
     setImmediate(() => {
       this.#refreshQueued = false;
-      if (this.#ending) return;
-      const snapshot = this.#options.telling.snapshot();
-      this.#retained.tellPresence(snapshot);
-      this.#retained.tellFacts(snapshot);
+      if (!this.#ending) this.#retained.changed();
     });
   }
 
@@ -149,6 +150,7 @@ export class Conversation {
 
   /** Says `offline`; resolves when the broker has it and, before it, all that was in flight. Never rejects. */
   goodbye(): Promise<void> {
+    this.#retained.flush();
     this.#end();
     const { connection, topics } = this.#options;
     return new Promise(resolve => {
@@ -159,6 +161,7 @@ export class Conversation {
   /** After it nothing is said, and no acknowledgement is believed. */
   close(): void {
     this.#end();
+    this.#retained.close();
     this.#outbox.close();
     this.#replay.save();
   }

@@ -17,7 +17,17 @@ export function rivalProblem(
   }
 }
 
-export function leftOutProblem({ topics }: LeftOut, broker: string): string | null {
-  if (topics.length === 0) return null;
-  return `${broker} does not acknowledge what is told on ${topics.join(', ')}, which is left out for an hour: let this user write to it, and see the broker's log`;
+export function leftOutProblem(leftOut: LeftOut, broker: string): string | null {
+  const passedOver = leftOut.topics('unacknowledged');
+  const hungUpAt = leftOut.topics('hung_up');
+  const words = [
+    ...(passedOver.length === 0
+      ? []
+      : [`does not acknowledge what is told on ${passedOver.join(', ')}, which is left out for an hour`]),
+    ...(hungUpAt.length === 0
+      ? []
+      : [`hangs up at what is told on ${hungUpAt.join(', ')}, which is left out for a day`]),
+  ];
+  if (words.length === 0) return null;
+  return `${broker} ${words.join('; it ')}: let this user write to it, and see the broker's log`;
 }

@@ -14,6 +14,7 @@ import { FakeTelling, MemoryLog, outageView, settingsFor } from './telling.js';
 const root = 'sockmon/gw1';
 const status = `${root}/status`;
 const events = `${root}/event`;
+const discovery = 'homeassistant/device/sockmon_gw1/config';
 
 function reporterOn(port: number, log = new MemoryLog()): MqttReporter {
   // Short delays and jitters, but never none.
@@ -63,20 +64,21 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
     await broker.stop();
   });
 
-  it('tells discovery, status, facts, last outage and state on connect, in this order', async () => {
+  it('tells status, facts, last outage, state, resources and discovery on connect, the largest last', async () => {
     const { begin, end } = telling.outage();
     telling.change({ last_outage: outageView(end.seq) });
     reporter.start(telling);
-    await eventually('the state is told', () => listener.last(`${root}/state`));
+    await eventually('discovery is told', () => listener.last(discovery));
     assert.deepEqual(
       listener.heard.map(message => message.topic),
       [
-        'homeassistant/device/sockmon_gw1/config',
         status,
         events,
         events,
-        `${root}/last_outage`,
-        `${root}/state`,
+        ...['last_outage', 'about', 'state', 'resource/tcpip', 'resource/dnsmasq'].map(
+          name => `${root}/${name}`,
+        ),
+        discovery,
       ],
     );
     const facts = listener.json<EventMessage>(events);
@@ -97,9 +99,9 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
     }
   });
 
-  it('tells its connection in the state', () => {
-    const state = listener.json<{ connection: Record<string, unknown> }>(`${root}/state`)[0];
-    assert.deepEqual(state?.connection, {
+  it('tells its connection beside the state', () => {
+    const about = listener.json<{ connection: Record<string, unknown> }>(`${root}/about`)[0];
+    assert.deepEqual(about?.connection, {
       state: 'connected',
       broker: `mqtt://127.0.0.1:${broker.port}`,
       protocol: '5',
@@ -107,7 +109,6 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
       connects: 1,
       last_error: null,
       problem: null,
-      pending: 0,
     });
   });
 
@@ -180,10 +181,14 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
     await listener.settle();
     listener.heard.length = 0;
     await listener.publish('homeassistant/status', 'online');
-    await eventually('the state follows', () => listener.last(`${root}/state`));
+    await eventually('the resources follow', () => listener.last(`${root}/resource/dnsmasq`));
     assert.deepEqual(
       listener.heard.map(message => message.topic),
-      ['homeassistant/status', 'homeassistant/device/sockmon_gw1/config', `${root}/state`],
+      [
+        'homeassistant/status',
+        discovery,
+        ...['about', 'state', 'resource/tcpip', 'resource/dnsmasq'].map(name => `${root}/${name}`),
+      ],
     );
   });
 
@@ -283,7 +288,13 @@ describe('reporter, broker away', { skip: skipWithoutMosquitto }, () => {
         .filter(({ retain }) => retain)
         .map(({ topic }) => topic)
         .sort(),
-      ['homeassistant/device/sockmon_gw1/config', `${root}/last_outage`, `${root}/state`, status],
+      [
+        discovery,
+        ...['about', 'last_outage', 'resource/dnsmasq', 'resource/tcpip', 'state'].map(
+          name => `${root}/${name}`,
+        ),
+        status,
+      ].sort(),
     );
   });
 
@@ -368,7 +379,7 @@ describe('exactly once in effect', { skip: skipWithoutMosquitto }, () => {
     await gate.open();
     const first = started(t, telling, gate.port);
     // Until the first acknowledgement the outbox holds back all but four messages.
-    await eventually('discovery is acknowledged', () => telling.announcedNow.length > 0);
+    await eventually('discovery is acknowledged', () => telling.announcedNow.entities.length > 0);
     await listener.settle();
     // The broker takes and passes on, its acknowledgement comes too late for the first process.
     process.kill(broker.pid, 'SIGSTOP');
@@ -426,15 +437,17 @@ describe('reporter, a resource that is gone', { skip: skipWithoutMosquitto }, ()
   it('is taken back from Home Assistant, also when it went while sockmon was not running', async t => {
     const { broker, listener, telling } = await stage(t);
     const before = started(t, telling, broker.port);
-    await eventually('discovery', () => telling.announcedNow.includes('running_dnsmasq binary_sensor'));
+    await eventually('discovery', () =>
+      telling.announcedNow.entities.includes('running_dnsmasq binary_sensor'),
+    );
     await before.stop();
 
-    const { dnsmasq: _, ...kept } = telling.snapshot().resources;
+    const { dnsmasq: _, ...kept } = telling.snapshotNow.resources;
     telling.change({ resources: kept });
     const after = started(t, telling, broker.port);
     await eventually(
       'the removal is known',
-      () => !telling.announcedNow.includes('running_dnsmasq binary_sensor'),
+      () => !telling.announcedNow.entities.includes('running_dnsmasq binary_sensor'),
     );
     await listener.settle();
     assert.deepEqual(components(listener).running_dnsmasq, { platform: 'binary_sensor' });
