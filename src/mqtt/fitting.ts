@@ -64,12 +64,17 @@ export function aboutForms(view: About): Forms {
   return [() => view, () => ({ ...shorter, ...shortened })];
 }
 
+/** As in an event, what does not apply is left out. */
 export function resourceForms(view: ResourceView): Forms {
-  const shorter = { ...view, reason: cut(view.reason), restart: view.restart && cut(view.restart) };
+  const whole = Object.fromEntries(
+    Object.entries(view).filter(([, value]) => value !== null && value !== false),
+  );
+  const { reason, restart } = view;
+  const shorter = { reason: cut(reason), ...(restart !== null && { restart: cut(restart) }), sensors: [] };
   return [
-    () => view,
-    () => ({ ...view, sensors: [], ...shortened }),
-    () => ({ ...shorter, sensors: [], ...shortened }),
+    () => whole,
+    () => ({ ...whole, sensors: [], ...shortened }),
+    () => ({ ...whole, ...shorter, ...shortened }),
   ];
 }
 
