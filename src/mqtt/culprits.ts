@@ -1,7 +1,7 @@
 /** What follows from a hang-up for what is sent from then on: a topic is left out, smaller messages are sent, or neither. */
 import type { Log } from '../core/ports.js';
 import type { Attempt } from './connection.js';
-import type { LeftOut } from './left-out.js';
+import { type LeftOut, leftOutWords } from './left-out.js';
 import { type InFlight, Suspects } from './suspects.js';
 
 export interface CulpritsOptions {
@@ -77,7 +77,7 @@ export class Culprits {
     leftOut.add(topic, 'hung_up');
     log.warn(
       fields,
-      `${broker} hangs up at what is told on ${topic}. It is left out for a day: let this user write to it, and see the broker's log.`,
+      `${broker} hangs up at ${leftOutWords([topic])}. It is left out for a day: give this user the right to it, and see the broker's log.`,
     );
     return true;
   }

@@ -61,3 +61,19 @@ export function groupOf(topic: string): string {
     .replace(/(\/(?:result|resource)\/)[^/]+$/, '$1+')
     .replace(/^(.+)\/(?!device\/)[^/]+\/(sockmon_[^/]+)\/[^/]+\/config$/, '$1/+/$2/+/config');
 }
+
+const subscription = 'the subscription to ';
+
+/** A subscription may be what is hung up at, as at RabbitMQ. */
+export function subscriptionTo(filter: string): string {
+  return `${subscription}${filter}`;
+}
+
+/** As a part of a sentence. */
+export function leftOutWords(groups: readonly string[]): string {
+  const told = groups.filter(group => !group.startsWith(subscription));
+  const subscriptions = groups.filter(group => group.startsWith(subscription));
+  return [...(told.length === 0 ? [] : [`what is told on ${told.join(', ')}`]), ...subscriptions].join(
+    ' and ',
+  );
+}

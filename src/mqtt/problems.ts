@@ -1,5 +1,5 @@
 /** What the owner has to mend at the broker, in sentences: the state and Home Assistant show them as long as they last. Pure. */
-import type { LeftOut } from './left-out.js';
+import { type LeftOut, leftOutWords } from './left-out.js';
 import type { Rivalry } from './rivalry.js';
 
 export function rivalProblem(
@@ -23,11 +23,9 @@ export function leftOutProblem(leftOut: LeftOut, broker: string): string | null 
   const words = [
     ...(passedOver.length === 0
       ? []
-      : [`does not acknowledge what is told on ${passedOver.join(', ')}, which is left out for an hour`]),
-    ...(hungUpAt.length === 0
-      ? []
-      : [`hangs up at what is told on ${hungUpAt.join(', ')}, which is left out for a day`]),
+      : [`does not acknowledge ${leftOutWords(passedOver)}, which is left out for an hour`]),
+    ...(hungUpAt.length === 0 ? [] : [`hangs up at ${leftOutWords(hungUpAt)}, which is left out for a day`]),
   ];
   if (words.length === 0) return null;
-  return `${broker} ${words.join('; it ')}: let this user write to it, and see the broker's log`;
+  return `${broker} ${words.join('; it ')}: give this user the right to it, and see the broker's log`;
 }

@@ -2,7 +2,7 @@
 import type { ISubscriptionMap, MqttClient } from 'mqtt';
 import { acknowledgementOf } from './failure-words.js';
 import { packetBytes } from './fitting.js';
-import type { LeftOut } from './left-out.js';
+import { type LeftOut, subscriptionTo } from './left-out.js';
 import { Line } from './line.js';
 import type { Message, Settled } from './outbox.js';
 import type { InFlight } from './suspects.js';
@@ -83,7 +83,7 @@ export class Sender {
 
   /** Each by itself where it may be one of them that the broker hangs up at. */
   subscribe(filters: ISubscriptionMap, failed: (words: string) => void): void {
-    const { leftOut, client } = this.#options;
+    const { leftOut, client, onAcknowledged } = this.#options;
     const wanted = Object.keys(filters).filter(filter => !leftOut.has(subscriptionTo(filter)));
     const packets = this.isCareful ? wanted.map(one => [one]) : wanted.length === 0 ? [] : [wanted];
     for (const packet of packets) {
@@ -94,6 +94,8 @@ export class Sender {
         client()?.subscribe(map, error => {
           const outcome = acknowledgementOf(error);
           if (outcome === 'unknown' || client() === null) return;
+          for (const filter of [topic, ...packet.map(subscriptionTo)])
+            onAcknowledged?.({ topic: filter, bytes: 0 });
           arrived();
           if (outcome !== null) failed(outcome.message);
         });
@@ -147,11 +149,6 @@ export class Sender {
     this.#unacknowledged.asked();
     this.#options.client()?.sendPing();
   }
-}
-
-/** As it is told among what is left out. */
-function subscriptionTo(filter: string): string {
-  return `the subscription to ${filter}`;
 }
 
 function propertiesOf({ expiryS, correlationData }: Message) {

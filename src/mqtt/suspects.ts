@@ -32,7 +32,8 @@ export type Blame =
 
 /** No broker is known that takes less. */
 const smallBytes = 1024;
-const hangUpsNeeded = 2;
+/** In a row, of what is alone in flight. What was taken before is more likely to be there by chance. */
+const hangUpsNeeded = { unknown: 2, taken: 3 } as const;
 /** "Packet too large" (MQTT 5, 4.13), which mosquitto, HiveMQ and EMQX say. */
 const packetTooLarge = 0x95;
 /** "Not authorized", "Topic Name invalid", "Quota exceeded", "Payload format invalid": what was sent last is meant. */
@@ -76,24 +77,24 @@ export class Suspects {
   ended({ inFlight, wasCareful, code, refused }: Hangup): Blame | null {
     const named = this.#named(code, inFlight, refused);
     if (named !== null) return this.#blame(named);
-    const alone = wasCareful && inFlight.length === 1 ? inFlight[0] : undefined;
-    if (alone !== undefined) return this.#hungUpAt(alone);
-    this.#alone = { group: '', times: 0 };
-    const groups = inFlight.map(({ topic }) => groupOf(topic));
-    const isNew = inFlight.some(one => !this.#isTaken(one));
+    const groups = new Set(inFlight.map(({ topic }) => groupOf(topic)));
     // Taken before, and yet the second hang-up at it: the rights may have changed.
-    const isAgain = groups.some(group => this.#lastInFlight.has(group));
-    this.#lastInFlight = new Set(groups);
-    if (!isNew && !isAgain) return null;
+    const isAgain = [...groups].some(group => this.#lastInFlight.has(group));
+    const isNew = inFlight.some(one => !this.#isTaken(one));
+    this.#lastInFlight = groups;
+    const [alone] = inFlight.length === 1 ? inFlight : [];
+    if (alone === undefined) this.#alone = { group: '', times: 0 };
+    if (!isNew && !isAgain && !(wasCareful && alone !== undefined)) return null;
     this.#isCareful = true;
-    return { kind: 'suspected' };
+    return alone === undefined ? { kind: 'suspected' } : this.#hungUpAt(alone);
   }
 
   #hungUpAt(alone: InFlight): Blame {
     const group = groupOf(alone.topic);
     const times = this.#alone.group === group ? this.#alone.times + 1 : 1;
     this.#alone = { group, times };
-    return times < hangUpsNeeded ? { kind: 'suspected' } : this.#blame(alone);
+    const needed = this.#isTaken(alone) ? hangUpsNeeded.taken : hangUpsNeeded.unknown;
+    return times < needed ? { kind: 'suspected' } : this.#blame(alone);
   }
 
   /** The one that a reason code is about; null = none is. */
@@ -120,6 +121,6 @@ export class Suspects {
   }
 
   #isTaken({ topic, bytes }: InFlight): boolean {
-    return (this.#taken.get(groupOf(topic)) ?? 0) >= bytes;
+    return (this.#taken.get(groupOf(topic)) ?? -1) >= bytes;
   }
 }
