@@ -47,6 +47,8 @@ export class Suspects {
   #isCareful = false;
   #alone = { group: '', times: 0 };
   #lastInFlight: ReadonlySet<string> = new Set();
+  /** Topics of results that were hung up at, since one was taken. */
+  readonly #results = new Set<string>();
   /** Where the size was blamed: if a smaller one is hung up at too, it was not that. */
   readonly #sizeBlamed = new Set<string>();
   #maximumBytes = Number.POSITIVE_INFINITY;
@@ -62,6 +64,7 @@ export class Suspects {
 
   acknowledged({ topic, bytes }: InFlight): void {
     const group = groupOf(topic);
+    if (topic.includes('/result/')) this.#results.clear();
     this.#taken.set(group, Math.max(bytes, this.#taken.get(group) ?? 0));
     this.#largestTaken = Math.max(this.#largestTaken, bytes);
   }
@@ -94,7 +97,14 @@ export class Suspects {
     const times = this.#alone.group === group ? this.#alone.times + 1 : 1;
     this.#alone = { group, times };
     const needed = this.#isTaken(alone) ? hangUpsNeeded.taken : hangUpsNeeded.unknown;
-    return times < needed ? { kind: 'suspected' } : this.#blame(alone);
+    return times < needed || !this.#isWhole(alone.topic, group) ? { kind: 'suspected' } : this.#blame(alone);
+  }
+
+  /** Of results it may be the one id (NATS before 2.10 hangs up at a dot): each is given up by itself, and all of them with the second. */
+  #isWhole(topic: string, group: string): boolean {
+    if (!topic.includes('/result/')) return true;
+    this.#results.add(topic);
+    return topic === group || this.#results.size > 1;
   }
 
   /** The one that a reason code is about; null = none is. */

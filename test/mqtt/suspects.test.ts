@@ -122,6 +122,23 @@ describe('what a broker hangs up at', () => {
     assert.equal(restart, null, 'a server that shuts down means nothing of ours');
   });
 
+  it('is one result by itself, and all results with the second, unless one was taken in between', () => {
+    const result = (id: string): InFlight => ({ topic: `sockmon/gw/result/${id}`, bytes: 200 });
+    const kindsOf = (suspects: Suspects, id: string) =>
+      [1, 2].map(() => {
+        const wasCareful = suspects.isCareful;
+        return suspects.ended({ inFlight: [result(id)], wasCareful, code: 0, refused: null })?.kind;
+      });
+    const forbidden = new Suspects();
+    assert.deepEqual(kindsOf(forbidden, 'one'), ['suspected', 'suspected']);
+    forbidden.calm();
+    assert.deepEqual(kindsOf(forbidden, 'two'), ['suspected', 'guilty']);
+    const dots = new Suspects();
+    assert.deepEqual(kindsOf(dots, 'a.dot'), ['suspected', 'suspected']);
+    dots.acknowledged({ ...result('no-dot'), bytes: 100 });
+    assert.deepEqual(kindsOf(dots, 'another.dot'), ['suspected', 'suspected']);
+  });
+
   it('is forgotten by a connection that lives on', () => {
     const suspects = new Suspects();
     const one = { topic: 't', bytes: 100 };
