@@ -29,6 +29,8 @@ export interface ConversationOptions {
   /** See replyToOf. */
   readonly responsePrefix: string | null;
   readonly random: () => number;
+  /** Waits for Home Assistant are multiplied by this; for tests. */
+  readonly pace: number;
 }
 
 /** What the broker and we stand unacknowledged. */
@@ -54,7 +56,7 @@ export class Conversation {
 
   constructor(options: ConversationOptions) {
     this.#options = options;
-    const { connection, telling, topics, announcer, log, connectionView } = options;
+    const { connection, telling, topics, announcer, log, connectionView, pace } = options;
     this.#connectedMs = telling.now().bootMs;
     // One is left over for the good-bye.
     const window = Math.min(maxInFlight, connection.receiveMaximum - 1);
@@ -71,6 +73,7 @@ export class Conversation {
       log,
       connectionView: () => connectionView(replay.unsent),
       maximumBytes,
+      pace,
     });
   }
 

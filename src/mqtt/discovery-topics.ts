@@ -19,16 +19,24 @@ export interface DiscoveryTopicsOptions {
   readonly announcer: Announcer;
   readonly refusals: Refusals;
   readonly log: Log;
+  /** All waits are multiplied by this; for tests. */
+  readonly pace: number;
   maximumBytes(): number;
 }
 
+/**
+ * A broker that is restarted with a limit is reached by us before Home Assistant is there again, which would not hear that it is to let go, and
+ * refuse what follows. So its birth message is waited for, which comes some 13 s after the broker; where it has been there all the time, for this.
+ */
+const birthMs = 20_000;
 /** Home Assistant unloads the entities of a device one by one, and forgets what comes meanwhile. */
-const migrationMs = 3000;
+const unloadMs = 3000;
 
 export class DiscoveryTopics {
   readonly #options: DiscoveryTopicsOptions;
   #told: Announcement | null = null;
-  #migrating: NodeJS.Timeout | null = null;
+  #waiting: { readonly for: 'birth' | 'unloading'; readonly timer: NodeJS.Timeout } | null = null;
+  #isMigrated = false;
 
   constructor(options: DiscoveryTopicsOptions) {
     this.#options = options;
@@ -41,16 +49,18 @@ export class DiscoveryTopics {
     const announcement = announcer.announcement(telling.told.watched(), version);
     if (announcement === this.#told) return;
     this.#told = announcement;
-    if (!this.#tellDevice(topics.discovery, announcement)) this.#tellEach(topics.discovery, announcement);
+    if (!this.#tellDevice(topics.discovery, announcement)) this.#tellEach(announcement);
   }
 
+  /** Home Assistant has said that it is there, or wants everything anew. */
   again(): void {
     this.#told = null;
+    if (this.#waiting?.for === 'birth') this.#migrate();
     this.tell();
   }
 
   close(): void {
-    if (this.#migrating !== null) clearTimeout(this.#migrating);
+    clearTimeout(this.#waiting?.timer);
   }
 
   /** @returns false where the broker does not take it, or the entities have been told one by one before. */
@@ -69,23 +79,34 @@ export class DiscoveryTopics {
     return true;
   }
 
-  #tellEach(deviceTopic: string, announcement: Announcement): void {
-    if (this.#migrating !== null) return;
-    const { telling, outbox, log } = this.#options;
-    const { each, entities } = telling.announced();
-    if (each || entities.length === 0) {
-      this.#tellSingles(announcement);
-      return;
-    }
+  #tellEach(announcement: Announcement): void {
+    if (this.#waiting !== null) return;
+    const { each, entities } = this.#options.telling.announced();
+    if (each || entities.length === 0 || this.#isMigrated) this.#tellSingles(announcement);
+    else this.#wait('birth', birthMs, () => this.#migrate());
+  }
+
+  #migrate(): void {
+    const { outbox, log, topics } = this.#options;
+    const topic = topics.discovery ?? '';
     log.info(
-      { topic: deviceTopic },
+      { topic },
       'The broker takes no discovery message of this size: Home Assistant is told of each entity by itself.',
     );
-    for (const payload of [migration, '']) outbox.add(() => ({ topic: deviceTopic, payload, retain: true }));
-    this.#migrating = setTimeout(() => {
-      this.#migrating = null;
+    for (const payload of [migration, '']) outbox.add(() => ({ topic, payload, retain: true }));
+    this.#isMigrated = true;
+    this.#wait('unloading', unloadMs, () => {
       if (this.#told !== null) this.#tellSingles(this.#told);
-    }, migrationMs);
+    });
+  }
+
+  #wait(what: 'birth' | 'unloading', ms: number, then: () => void): void {
+    clearTimeout(this.#waiting?.timer);
+    const timer = setTimeout(() => {
+      this.#waiting = null;
+      then();
+    }, ms * this.#options.pace);
+    this.#waiting = { for: what, timer: timer.unref() };
   }
 
   /** Noted once the broker has them all. */

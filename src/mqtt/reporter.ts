@@ -149,6 +149,7 @@ export class MqttReporter implements Reporter {
       signingKey: key === null ? null : { node, key },
       responsePrefix,
       random: this.#options.random ?? Math.random,
+      pace: this.#options.pace ?? 1,
     });
     this.#conversation = conversation;
     conversation.begin();

@@ -20,6 +20,8 @@ export interface RetainedOptions {
   connectionView(): ConnectionView;
   /** Bytes of a packet that the broker takes, as far as is known. */
   maximumBytes(): number;
+  /** Waits for Home Assistant are multiplied by this; for tests. */
+  readonly pace: number;
 }
 
 /**

@@ -44,6 +44,7 @@ function stage(t: TestContext) {
     log,
     connectionView: () => ({ ...connection, state: 'connected', since: '2026-11-30T08:00:00.437Z' }),
     maximumBytes: () => Number.POSITIVE_INFINITY,
+    pace: 1,
   });
   t.after(() => retained.close());
   reporter.sync = () => retained.changed();
