@@ -1,4 +1,5 @@
 /** A retained topic for each resource over one connection: what has changed is told, what is not watched any more is taken away. */
+import { createHash } from 'node:crypto';
 import type { Telling } from '../report/telling.js';
 import { fitting, resourceForms } from './fitting.js';
 import type { Outbox } from './outbox.js';
@@ -15,7 +16,7 @@ export interface ResourceTopicsOptions {
 
 export class ResourceTopics {
   readonly #options: ResourceTopicsOptions;
-  /** Last told over this connection. */
+  /** Digests of what was told last over this connection: the messages of thousands would be megabytes. */
   readonly #told = new Map<string, string>();
   /** In the outbox: one that changes once more is told once. */
   readonly #queued = new Set<string>();
@@ -34,10 +35,10 @@ export class ResourceTopics {
     const { told } = this.#options.telling;
     const changed = told.takeChanged();
     const ids = this.#isFirst ? told.watched().map(({ id }) => id) : changed;
-    if (this.#isFirst) for (const id of this.#noted) if (told.resource(id) === null) this.#gone.add(id);
+    for (const id of this.#isFirst ? this.#noted : ids)
+      if (this.#noted.has(id) && !told.isWatched(id)) this.#gone.add(id);
     this.#isFirst = false;
-    const present = ids.filter(id => told.resource(id) !== null);
-    for (const id of ids) if (!present.includes(id) && this.#noted.has(id)) this.#gone.add(id);
+    const present = ids.filter(id => told.isWatched(id));
     this.#noteNew(present);
     for (const id of present) this.#queue(id);
   }
@@ -76,8 +77,9 @@ export class ResourceTopics {
         const view = telling.told.resource(id);
         if (view === null) return null;
         const payload = fitting(resourceForms(view), topic, maximumBytes());
-        if (payload === this.#told.get(id)) return null;
-        this.#told.set(id, payload);
+        const digest = createHash('sha1').update(payload).digest('base64');
+        if (digest === this.#told.get(id)) return null;
+        this.#told.set(id, digest);
         return { topic, payload, retain: true };
       },
       error => {

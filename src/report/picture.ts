@@ -58,6 +58,10 @@ export class Picture implements Told {
     return ids;
   }
 
+  isWatched(id: string): boolean {
+    return this.#seen().state.resources.get(id) !== undefined;
+  }
+
   resource(id: string): ResourceView | null {
     const { state, history, now } = this.#seen();
     const resource = state.resources.get(id);

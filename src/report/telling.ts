@@ -24,6 +24,7 @@ export interface Told {
   lastOutage(): OutageView | null;
   /** All that is watched: the same object until the configuration changes. */
   watched(): readonly WatchedView[];
+  isWatched(id: string): boolean;
   /** For `…/resource/ID`; null = it is not watched any more. */
   resource(id: string): ResourceView | null;
   /** Resources of which something may be told anew since the last call, also those that are watched no more. For one listener. */

@@ -11,7 +11,9 @@ import { policy, resource, sensor } from '../core/world.js';
 import { Bench, FakeReporter } from './fakes.js';
 
 const topics = topicsOf('sockmon', 'gw', 'homeassistant');
-const services = Array.from({ length: 50 }, (_, i) => resource(`s${i}`, { sensors: [sensor('process x')] }));
+const services = Array.from({ length: 1000 }, (_, i) =>
+  resource(`s${i}`, { sensors: [sensor('process x')] }),
+);
 const watched = policy([resource('tcpip', { sensors: [sensor('stack')] }), ...services]);
 
 function stage(t: TestContext) {
@@ -99,6 +101,9 @@ describe('what the broker is sent', () => {
     ]);
     const times = sent.flatMap(({ payload }) => JSON.parse(payload).began_at ?? []);
     assert.equal(new Set(times).size, 1);
+    // Beside the events, which are some 700 bytes.
+    const bytes = sent.reduce((sum, { topic, payload }) => sum + topic.length + payload.length, 0);
+    assert.ok(bytes < 3000, `${bytes} bytes for one of a thousand`);
     sent.length = 0;
     for (let second = 0; second < 3500; second++) pass(1000);
     assert.deepEqual(told(sent), []);

@@ -1,10 +1,14 @@
 /** Brokers that hang up at a size, a topic or a subscription: the rest is told, nobody takes them for a rival, and it is remembered. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
+import { Aedes } from 'aedes';
 import type { MqttSettings } from '../../src/core/policy.js';
 import { MqttReporter } from '../../src/mqtt/reporter.js';
 import { topicsOf } from '../../src/mqtt/topics.js';
 import { eventually } from './eventually.js';
+import { Listener } from './listener.js';
 import { type Behaviour, type Sent, StandIn } from './stand-in.js';
 import { FakeTelling, MemoryLog, outageView, settingsFor } from './telling.js';
 
@@ -193,6 +197,31 @@ describe('a broker that hangs up at one topic', () => {
           assert.match(view().problem ?? '', /hangs up at what is told on .*left out for a day/);
       });
     }
+
+  it('tells all but what aedes forbids', async t => {
+    const broker = await Aedes.createBroker({
+      authorizePublish: (client, { topic }, done) =>
+        done(client?.id === 'sockmon-gw1' && topic === topics.lastOutage ? new Error('forbidden') : null),
+    });
+    const server = createServer(broker.handle).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(async () => {
+      await new Promise<void>(resolve => broker.close(resolve));
+      server.close();
+    });
+    const address = server.address();
+    assert.ok(address !== null && typeof address !== 'string');
+    const listener = await Listener.on({ host: '127.0.0.1', port: address.port }, { protocolVersion: 4 });
+    t.after(() => listener.close());
+    const { telling, view, log } = started(t, address.port, {}, withHistory());
+    await eventually('it is left out', () => view().problem?.includes(topics.lastOutage));
+    await eventually('all the rest is told', () => listener.last(discovery) && view().pending === 0);
+    for (const topic of everything)
+      assert.equal(listener.last(topic) === undefined, topic === topics.lastOutage);
+    assert.ok(view().connects <= 4, `${view().connects} connections`);
+    assert.equal(log.find(/another client|client with the id/), undefined);
+    assert.equal(telling.cursor, telling.entries.findLast(({ type }) => type === 'outage_end')?.seq);
+  });
 
   it('with all of discovery forbidden tells everything else', async t => {
     const broker = await StandIn.start(t, {

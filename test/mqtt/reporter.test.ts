@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import type { EventMessage } from '../../src/mqtt/events.js';
 import { MqttReporter } from '../../src/mqtt/reporter.js';
+import type { ResourceView } from '../../src/report/views.js';
 import { eventually } from './eventually.js';
 import { Gate } from './gate.js';
 import { Listener } from './listener.js';
@@ -202,6 +203,12 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
     const { components } = listener.json<{ components: Record<string, unknown> }>(topic)[0] ?? {};
     assert.deepEqual(components?.running_dnsmasq, { platform: 'binary_sensor' });
     assert.deepEqual(components?.restart_dnsmasq, { platform: 'button' });
+    // Only then is its topic taken away: Home Assistant does not listen to it any more.
+    await eventually('its topic is gone', () => listener.last(`${root}/resource/dnsmasq`) === '');
+    const order = listener.heard.map(message => message.topic);
+    assert.ok(order.indexOf(`${root}/resource/dnsmasq`) > order.indexOf(topic));
+    await eventually('that is noted', () => !telling.announcedNow.resources.includes('dnsmasq'));
+    assert.deepEqual(listener.on(`${root}/resource/tcpip`), [], 'nothing of it has changed');
   });
 
   it('says offline and goodbye on stop, and the will stays in the drawer', async () => {
@@ -429,6 +436,47 @@ describe('exactly once in effect', { skip: skipWithoutMosquitto }, () => {
   });
 });
 
+describe('reporter, one of several resources', { skip: skipWithoutMosquitto }, () => {
+  it('is told when it changes, and the others are not', async t => {
+    const { broker, listener, telling } = await stage(t);
+    const reporter = started(t, telling, broker.port);
+    await eventually('all is told', () => listener.last(discovery));
+    await listener.settle();
+    listener.heard.length = 0;
+    const { dnsmasq, ...others } = telling.snapshotNow.resources;
+    telling.change({ resources: { dnsmasq: { ...(dnsmasq as ResourceView), state: 'held' }, ...others } });
+    for (let i = 0; i < 10; i++) reporter.sync();
+    await eventually('it is told', () => listener.last(`${root}/resource/dnsmasq`));
+    await listener.settle();
+    assert.deepEqual(listener.heard.map(({ topic }) => topic.replace(`${root}/`, '')).slice(0, 2), [
+      'state',
+      'resource/dnsmasq',
+    ]);
+    assert.equal(listener.on(`${root}/resource/dnsmasq`).length, 1);
+    assert.deepEqual(listener.on(`${root}/resource/tcpip`), []);
+    const [state] = listener.json<{ resources: object }>(`${root}/state`);
+    assert.deepEqual(state?.resources, {
+      watched: 2,
+      up: 1,
+      not_up: { dnsmasq: 'held' },
+      network: { tcpip: { role: 'stack', state: 'up' } },
+    });
+  });
+
+  it('is told at the end, also what has changed a moment before it', async t => {
+    const { broker, listener, telling } = await stage(t);
+    const reporter = started(t, telling, broker.port);
+    await eventually('all is told', () => listener.last(discovery));
+    telling.change({ outages_total: 42 });
+    reporter.sync();
+    await new Promise(resolve => setImmediate(resolve));
+    await reporter.stop();
+    await listener.settle();
+    assert.equal(listener.json(`${root}/state`).at(-1)?.outages_total, 42);
+    assert.equal(listener.last(status), 'offline');
+  });
+});
+
 describe('reporter, a resource that is gone', { skip: skipWithoutMosquitto }, () => {
   const discovery = 'homeassistant/device/sockmon_gw1/config';
   const components = (listener: Listener) =>
@@ -441,6 +489,9 @@ describe('reporter, a resource that is gone', { skip: skipWithoutMosquitto }, ()
       telling.announcedNow.entities.includes('running_dnsmasq binary_sensor'),
     );
     await before.stop();
+    await listener.settle();
+    assert.deepEqual(telling.announcedNow.resources, ['tcpip', 'dnsmasq']);
+    assert.match(listener.last(`${root}/resource/dnsmasq`) ?? '', /"state":"up"/);
 
     const { dnsmasq: _, ...kept } = telling.snapshotNow.resources;
     telling.change({ resources: kept });
@@ -452,6 +503,8 @@ describe('reporter, a resource that is gone', { skip: skipWithoutMosquitto }, ()
     await listener.settle();
     assert.deepEqual(components(listener).running_dnsmasq, { platform: 'binary_sensor' });
     assert.deepEqual(components(listener).restart_dnsmasq, { platform: 'button' });
+    await eventually('its topic is gone', () => listener.last(`${root}/resource/dnsmasq`) === '');
+    await eventually('that is noted', () => !telling.announcedNow.resources.includes('dnsmasq'));
     await after.stop();
 
     started(t, telling, broker.port);

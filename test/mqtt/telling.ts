@@ -107,6 +107,10 @@ class FakeTold implements Told {
     return this.#watched;
   }
 
+  isWatched(id: string): boolean {
+    return id in this.telling.snapshotNow.resources;
+  }
+
   resource(id: string): ResourceView | null {
     return this.telling.snapshotNow.resources[id] ?? null;
   }
