@@ -13,6 +13,7 @@
 #include "convert.h"
 #include "process/exit_cause.h"
 #include "sensors/table.h"
+#include "system/local_time.h"
 #include "system/notify.h"
 #include "system/reboot.h"
 #include "system/write_now.h"
@@ -20,17 +21,20 @@
 namespace sockmon {
 namespace {
 
-[[noreturn]] void throw_to_js(Napi::Env env, const Error& error) {
+Napi::Error to_js_error(Napi::Env env, const Error& error) {
   Napi::Error exception = Napi::Error::New(env, error.what());
   exception.Set("code", Napi::String::New(env, error.code()));
-  throw exception;
+  return exception;
 }
+
+[[noreturn]] void throw_to_js(Napi::Env env, const Error& error) { throw to_js_error(env, error); }
 
 class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
  public:
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Monitor",
                        {InstanceMethod<&MonitorObject::watch>("watch"),
+                        InstanceMethod<&MonitorObject::watch_all>("watchAll"),
                         InstanceMethod<&MonitorObject::unwatch>("unwatch"),
                         InstanceMethod<&MonitorObject::snapshot>("snapshot"),
                         InstanceMethod<&MonitorObject::arm_reflex>("armReflex"),
@@ -81,6 +85,22 @@ class MonitorObject : public Napi::ObjectWrap<MonitorObject> {
     const std::string resource = to_string(info[0], "resource");
     const std::vector<SensorMaker> sensors = to_sensors(info[1]);
     return reports(info.Env(), with_monitor(info, [&](Monitor& monitor) { return monitor.watch(resource, sensors); }));
+  }
+
+  Napi::Value watch_all(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const std::vector<WatchRequest> requests = to_watch_requests(info[0]);
+    const auto outcomes = with_monitor(info, [&](Monitor& monitor) { return monitor.watch_all(requests); });
+    const Napi::Array result = Napi::Array::New(env, outcomes.size());
+    for (uint32_t i = 0; i < outcomes.size(); i++) {
+      const Napi::HandleScope scope(env);
+      const auto& [told, error] = outcomes[i];
+      Napi::Object outcome = Napi::Object::New(env);
+      outcome.Set("reports", error ? env.Null() : reports(env, told));
+      outcome.Set("error", error ? to_js_error(env, *error).Value() : env.Null());
+      result.Set(i, outcome);
+    }
+    return result;
   }
 
   Napi::Value snapshot(const Napi::CallbackInfo& info) {
@@ -211,6 +231,11 @@ Napi::Value notify_manager(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), address != nullptr && notify(real_sys(), address, message));
 }
 
+Napi::Value time_of_day_of(const Napi::CallbackInfo& info) {
+  if (!info[0].IsNumber()) bad_argument(info.Env(), "wallMs: expected milliseconds");
+  return Napi::String::New(info.Env(), time_of_day(info[0].As<Napi::Number>().DoubleValue()));
+}
+
 Napi::Value write_to(const Napi::CallbackInfo& info) {
   if (!info[0].IsNumber() || !info[1].IsBuffer()) throw_to_js(info.Env(), Error("ERR_SOCKMON_ARGUMENT", "writeNow() takes a descriptor and a Buffer"));
   const auto data = info[1].As<Napi::Buffer<char>>();
@@ -236,6 +261,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("clockSynchronized", Napi::Function::New<clock_synchronized>(env, "clockSynchronized"));
   exports.Set("lockFile", Napi::Function::New<lock_file>(env, "lockFile"));
   exports.Set("notify", Napi::Function::New<notify_manager>(env, "notify"));
+  exports.Set("timeOfDay", Napi::Function::New<time_of_day_of>(env, "timeOfDay"));
   exports.Set("writeNow", Napi::Function::New<write_to>(env, "writeNow"));
   exports.Set("reboot", Napi::Function::New<reboot>(env, "reboot"));
   exports.Set("exitNow", Napi::Function::New<exit_now>(env, "exitNow"));

@@ -124,6 +124,22 @@ std::vector<SensorMaker> to_sensors(const Napi::Value& value) {
   return sensors;
 }
 
+std::vector<WatchRequest> to_watch_requests(const Napi::Value& value) {
+  if (!value.IsArray()) bad_argument(value.Env(), "requests: expected an array");
+  const Napi::Array array = value.As<Napi::Array>();
+  std::vector<WatchRequest> requests;
+  requests.reserve(array.Length());
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::HandleScope scope(value.Env());
+    const std::string what = "requests[" + std::to_string(i) + "]";
+    const Napi::Value request = array.Get(i);
+    if (!request.IsObject()) bad_argument(value.Env(), what + ": expected an object");
+    const auto object = request.As<Napi::Object>();
+    requests.push_back({to_string(object.Get("resource"), what + ".resource"), to_sensors(object.Get("sensors"))});
+  }
+  return requests;
+}
+
 Natures to_natures(const Napi::Value& value) {
   if (!is_given(value)) return Natures::all();
   if (!value.IsArray()) bad_argument(value.Env(), "natures: expected an array");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/event.h"
+#include "core/monitor.h"
 #include "core/sensor.h"
 #include "network/link_hub.h"
 #include "runs/run_spec.h"
@@ -17,6 +18,7 @@ namespace sockmon {
 
 std::string to_string(const Napi::Value& value, const std::string& what);
 std::vector<SensorMaker> to_sensors(const Napi::Value& value);
+std::vector<WatchRequest> to_watch_requests(const Napi::Value& value);
 Fields to_advice(const Napi::Value& value);
 RunSpec to_run(const Napi::Value& value);
 AdoptSpec to_adopted_run(const Napi::Value& value);

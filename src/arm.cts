@@ -73,10 +73,10 @@ function watchAll(monitor: any, plan: Plan): { runs: unknown[]; watches: unknown
   try {
     // Before anything is watched: a script must not be taken for the service that it starts.
     const runs = takeOverRuns(monitor, plan.runs);
-    const watches = plan.watches.map(watch => ({
-      ...watch,
-      reports: monitor.watch(watch.resource, watch.sensors),
-    }));
+    const outcomes = monitor.watchAll(plan.watches) as { reports: unknown[]; error: Error | null }[];
+    const failed = outcomes.find(({ error }) => error !== null);
+    if (failed !== undefined) throw failed.error;
+    const watches = plan.watches.map((watch, i) => ({ ...watch, reports: outcomes[i]?.reports }));
     return { runs, watches };
   } catch (error) {
     monitor.close();

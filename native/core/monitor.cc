@@ -2,13 +2,14 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <atomic>
 #include <future>
+#include <iterator>
 #include <optional>
 #include <type_traits>
 #include <variant>
 
-#include "base/error.h"
 #include "base/fd_budget.h"
 #include "base/priority.h"
 #include "base/thread.h"
@@ -188,29 +189,70 @@ Resource& Monitor::find(const std::string& resource) {
 std::shared_ptr<const Roll> Monitor::roll_for(const RollNeeds& needs) { return needs.any() ? census_.fresh(needs) : nullptr; }
 
 std::vector<SensorReport> Monitor::watch(const std::string& name, const std::vector<SensorMaker>& sensors) {
+  WatchOutcome outcome = std::move(watch_all({{name, sensors}}).front());
+  if (outcome.error) throw *outcome.error;
+  return std::move(outcome.reports);
+}
+
+std::vector<WatchOutcome> Monitor::watch_all(const std::vector<WatchRequest>& requests) {
+  // Few enough for a slow processor to be done long before the wait is given up; what happens meanwhile is seen in between.
+  constexpr size_t kTogether = 100;
+  std::vector<WatchOutcome> outcomes;
+  outcomes.reserve(requests.size());
+  for (size_t first = 0; first < requests.size(); first += kTogether) {
+    const size_t last = std::min(first + kTogether, requests.size());
+    try {
+      auto some = watch_some({requests.begin() + static_cast<ptrdiff_t>(first), requests.begin() + static_cast<ptrdiff_t>(last)});
+      std::move(some.begin(), some.end(), std::back_inserter(outcomes));
+    } catch (const Error& error) {
+      // The thread hangs or has ended: nobody waits for it once more.
+      outcomes.resize(requests.size(), WatchOutcome{{}, error});
+      return outcomes;
+    }
+  }
+  return outcomes;
+}
+
+std::vector<WatchOutcome> Monitor::watch_some(std::vector<WatchRequest> requests) {
   RollNeeds needs;
   bool reads_network = false;
-  for (const SensorMaker& sensor : sensors) {
-    needs.add(sensor.needs);
-    reads_network |= sensor.reads_network;
+  for (const WatchRequest& request : requests) {
+    for (const SensorMaker& sensor : request.sensors) {
+      needs.add(sensor.needs);
+      reads_network |= sensor.reads_network;
+    }
   }
   if (reads_network) {
     call<void>([this] { hub_.begin(); });
     hub_.wait_for_begin();
   }
-  return call<std::vector<SensorReport>>([this, name, sensors, roll = roll_for(needs)] {
+  return call<std::vector<WatchOutcome>>([this, requests = std::move(requests), roll = roll_for(needs)] {
     const Census::Loan loan(census_, roll);
     const NetworkUse use(hub_);
-    if (resources_.count(name) != 0) throw Error("EEXIST", "A resource " + name + " is watched already");
-    // A pidfd each, the sockets of the network and the reflex with its pipe.
-    if (near_fd_limit(static_cast<int>(sensors.size()) + 4))
-      throw Error("EMFILE", "Too few file descriptors are left to watch " + name +
-                                ": raise LimitNOFILE of the service");
-    auto resource = std::make_unique<Resource>(world_, emit_, name, sensors);
-    auto reports = resource->start();
-    resources_.emplace(resource->name(), std::move(resource));
-    return reports;
+    std::vector<WatchOutcome> outcomes;
+    for (const WatchRequest& request : requests) {
+      try {
+        outcomes.push_back({start_watch(request), std::nullopt});
+      } catch (const Error& error) {
+        outcomes.push_back({{}, error});
+      } catch (const std::exception& error) {
+        outcomes.push_back({{}, Error("EIO", error.what())});
+      }
+    }
+    return outcomes;
   });
+}
+
+std::vector<SensorReport> Monitor::start_watch(const WatchRequest& request) {
+  const auto& [name, sensors] = request;
+  if (resources_.count(name) != 0) throw Error("EEXIST", "A resource " + name + " is watched already");
+  // A pidfd each, the sockets of the network and the reflex with its pipe.
+  if (near_fd_limit(static_cast<int>(sensors.size()) + 4))
+    throw Error("EMFILE", "Too few file descriptors are left to watch " + name + ": raise LimitNOFILE of the service");
+  auto resource = std::make_unique<Resource>(world_, emit_, name, sensors);
+  auto reports = resource->start();
+  resources_.emplace(resource->name(), std::move(resource));
+  return reports;
 }
 
 void Monitor::unwatch(const std::string& name) {

@@ -8,10 +8,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "base/folder_hub.h"
 #include "base/wakeup.h"
 #include "core/resource.h"
@@ -32,6 +34,17 @@ struct Patience {
   std::chrono::milliseconds head_start{20};
 };
 
+struct WatchRequest {
+  std::string resource;
+  std::vector<SensorMaker> sensors;
+};
+
+/// What watch() would have returned or thrown for one of many.
+struct WatchOutcome {
+  std::vector<SensorReport> reports;
+  std::optional<Error> error;
+};
+
 class Monitor final : private RunObserver {
  public:
   /// Gets the events of one turn of the loop, or of a head start, in order, on the monitor thread. Must not block.
@@ -45,6 +58,8 @@ class Monitor final : private RunObserver {
 
   /// Throws Error: EEXIST, EMFILE.
   std::vector<SensorReport> watch(const std::string& resource, const std::vector<SensorMaker>& sensors);
+  /// Many at once: a hundred of them wait for the thread together. One outcome for each request, in order.
+  std::vector<WatchOutcome> watch_all(const std::vector<WatchRequest>& requests);
   void unwatch(const std::string& resource);
   /// Throws Error ENOENT for an unknown resource.
   std::vector<SensorReport> snapshot(const std::string& resource);
@@ -81,6 +96,8 @@ class Monitor final : private RunObserver {
   template <typename Result>
   Result call(std::function<Result()> command);
   std::shared_ptr<const Roll> roll_for(const RollNeeds& needs);
+  std::vector<WatchOutcome> watch_some(std::vector<WatchRequest> requests);
+  std::vector<SensorReport> start_watch(const WatchRequest& request);
   void run_commands();
   void flush();
   void run_started(const RunStarted& started) override;

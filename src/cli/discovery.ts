@@ -62,8 +62,8 @@ async function remove({ node, stateDir, policy }: Config, mqtt: MqttSettings, io
   }
   const { erase } = await import('../mqtt/remove-device.js');
   const { announced } = wholeHistory(readJournal(stateDir));
-  const resources = new Set([...(announced.resources ?? []), ...policy.resources.map(({ id }) => id)]);
-  const told = { entities: announced.entities, each: announced.each ?? false, resources: [...resources] };
+  const resources = new Set([...announced.resources, ...policy.resources.map(({ id }) => id)]);
+  const told = { entities: announced.entities, each: announced.each, resources: [...resources] };
   await erase(mqtt, topicsOf(mqtt.base, node, mqtt.discoveryPrefix), told);
   io.out(`The device ${node} is gone from the broker and from Home Assistant. The journal stays.\n`);
   return 0;

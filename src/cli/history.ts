@@ -52,7 +52,7 @@ function tell(wanted: string, stateDir: string, options: HistoryOptions, io: Io)
 
 function row(outage: OutageView): string[] {
   return [
-    localTime(outage.began_at) + (outage.time_uncertain ? ' ?' : ''),
+    localTime(outage.began_at) + (outage.uncertain?.began_at === undefined ? '' : ' ?'),
     lastedWords(outage),
     outage.resource,
     String(outage.attempts),

@@ -5,7 +5,7 @@ import type { StatusAnswer } from '../control/protocol.js';
 import { durationWords } from '../core/words.js';
 import type { ConnectionView, OutageView, ResourceView, Snapshot } from '../report/views.js';
 import type { LastKnown } from './journal-reader.js';
-import { lastedWords } from './story-text.js';
+import { beganDoubtWords, lastedWords } from './story-text.js';
 import { localTime, rows } from './table.js';
 
 export function statusText({ snapshot, connection, pid, version }: StatusAnswer): string {
@@ -46,7 +46,7 @@ function resourceText(id: string, view: ResourceView): string {
 
 function outageWords(outage: OutageView): string {
   const attempts = outage.attempts === 1 ? '1 attempt' : `${outage.attempts} attempts`;
-  const when = `${localTime(outage.began_at)}${outage.time_uncertain ? ' (by an unset clock)' : ''}`;
+  const when = `${localTime(outage.began_at)}${beganDoubtWords(outage)}`;
   return `${outage.resource}, ${when}, ${lastedWords(outage)}, ${attempts}: ${printable(outage.cause)}`;
 }
 

@@ -10,7 +10,7 @@ export function storyText(story: Story): string {
   const { outage } = story;
   const head = `${outage.id}: ${outage.resource} ${story.drill ? 'was killed on purpose' : 'died'}: ${printable(outage.cause)}\n`;
   const facts = rows([
-    ['began', `${localTime(outage.began_at)}${outage.time_uncertain ? ' (by an unset clock)' : ''}`],
+    ['began', `${localTime(outage.began_at)}${beganDoubtWords(outage)}`],
     ['lasted', lastedWords(outage)],
     ['seen by', printable(story.sensor)],
     ...(outage.root === null ? [] : [['part of', `${outage.root}, which it needs`]]),
@@ -76,9 +76,26 @@ function evidenceText({ when, at, kernel, addresses, routes, filters, held }: Re
   );
 }
 
+const durationDoubtWords = { certain: '', at_least: 'at least ', at_most: 'at most ', about: 'about ' };
+
+/** Behind the begin of an outage. */
+export function beganDoubtWords({ uncertain }: OutageView): string {
+  switch (uncertain?.began_at) {
+    case 'unseen':
+      return ' or earlier: nobody looked';
+    case 'unset_clock':
+      return ' (by an unset clock)';
+    default:
+      return '';
+  }
+}
+
 export function lastedWords(outage: OutageView): string {
   if (outage.outcome === 'open') return 'still open';
-  const lasted = outage.duration_s === null ? '' : durationWords(outage.duration_s * 1000);
+  const lasted =
+    outage.duration_s === null
+      ? ''
+      : `${durationDoubtWords[outage.uncertain?.duration_s ?? 'certain']}${durationWords(outage.duration_s * 1000)}`;
   const down =
     outage.downtime_s === undefined ? '' : ` (down for ${durationWords(outage.downtime_s * 1000)} of it)`;
   return outage.outcome === 'forgotten' ? `${lasted}${down}, then no longer watched` : `${lasted}${down}`;

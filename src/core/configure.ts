@@ -33,10 +33,9 @@ export function configure(
   const effects: Effect[] = isStart ? closePastReboot(ctx) : [];
   const resources = new Map<string, ResourceState>();
   if (isStart) effects.push(...forgetGone(ctx));
-  for (const resource of state.resources.values()) {
-    if (!ctx.policy.resources.some(policy => policy.id === resource.policy.id))
-      effects.push(...forget(resource, ctx));
-  }
+  const wanted = new Set(ctx.policy.resources.map(({ id }) => id));
+  for (const resource of state.resources.values())
+    if (!wanted.has(resource.policy.id)) effects.push(...forget(resource, ctx));
   for (const policy of ctx.policy.resources) {
     const known = state.resources.get(policy.id);
     if (known !== undefined && JSON.stringify(known.policy) === JSON.stringify(policy)) {
@@ -112,7 +111,7 @@ function adopt(known: ResourceState, policy: ResourcePolicy, ctx: Context): Step
   const { outage } = phase;
   const progress = progressIn(known.policy.steps, policy.steps, outage.progress, nowMs);
   const mapped = { ...outage, progress };
-  const isOpen = phase.name === 'settling' || (phase.name === 'held' && phase.why !== 'paused');
+  const isOpen = phase.name === 'settling' || (phase.name === 'held' && phase.held.why !== 'paused');
   if (!isOpen) return { state: { ...changed, phase: { ...phase, outage: mapped } }, effects };
   if (phase.name === 'settling' && progress.attempts > 0)
     return { state: scheduleNext(changed, mapped, nowMs).state, effects };
@@ -161,7 +160,6 @@ function restore(policy: ResourcePolicy, ctx: Context): ResourceState {
     deaths: [],
     recoveredMs: null,
     flapping: false,
-    risingMs: null,
     armed: null,
     reviewAtMs: null,
     drill: null,
@@ -210,7 +208,9 @@ function carryOver(known: ResourceState, policy: ResourcePolicy, ctx: Context): 
   const carried = { ...fresh, soonDeaths, deaths, recoveredMs, flapping, drill, leftovers: going };
   if (phase.name !== 'restarting') return carried;
   const progress = progressIn(known.policy.steps, policy.steps, phase.outage.progress, ctx.now.bootMs);
-  return { ...carried, expected: false, phase: { ...phase, outage: { ...phase.outage, progress } } };
+  // Its sensors are others: what was rising is looked at anew.
+  const outage = { ...phase.outage, progress, risingMs: null };
+  return { ...carried, expected: false, phase: { ...phase, outage } };
 }
 
 /** Goes on with an outage where the journal leaves it. A new boot gets a ladder of its own, after it had time to bring things up. */
@@ -257,17 +257,18 @@ function reopened(steps: readonly RestartStep[], open: OutageHistory, { history,
     progress: progressOf(steps, open, now.bootId),
     vetoed: open.vetoed,
     resumed: true,
-    timeUncertain: begin.cause.kind === 'unseen',
-    failed: open.failed,
-    refusal: open.refusal,
+    beganUnseen: begin.cause.kind === 'unseen',
+    givenUp: open.failed ? { refusal: open.refusal } : null,
     overspent: open.overspent,
     root: open.root,
     quiet: open.quiet,
     drill: begin.drill ?? false,
     command: null,
-    reopenedMs: open.reopenedMs,
-    aliveMs: open.aliveMs,
-    isReopenedOnce: open.lives.length === 1,
+    reopened:
+      open.reopenedMs === null
+        ? null
+        : { atMs: open.reopenedMs, isFirst: open.lives.length === 1, aliveMs: open.aliveMs },
+    risingMs: null,
     blamedRun: open.blamedRun,
   };
 }

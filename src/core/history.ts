@@ -2,7 +2,7 @@
 
 import { offsetMsOf } from '../base/clock-offset.js';
 import { isHeldBack } from './ladder.js';
-import { Attempts, rememberedCommands, rememberedIntents } from './memory.js';
+import { Attempts, announcedIn, nothingAnnounced, rememberedCommands, rememberedIntents } from './memory.js';
 import {
   addToOutage,
   begunOutage,
@@ -49,8 +49,7 @@ export class History {
   /** The disk takes nothing: what is decided now is not remembered. Set by whoever writes. */
   isUnwritten = false;
   publishedSeq = 0;
-  /** See the record of this name. */
-  announced: RecordOf<'announced'> = { type: 'announced', entities: [] };
+  announced = nothingAnnounced;
   firstWallMs: number | null = null;
   private readonly kept: Outages;
   /** Resources known to be alive, with the boot they were seen in. A clean stop empties it: what dies later is nobody's business. */
@@ -166,7 +165,7 @@ export class History {
         this.pendingIntent = null;
         return;
       case 'announced':
-        this.announced = entry;
+        this.announced = announcedIn(entry);
         return;
       case 'published':
         this.publishedSeq = Math.max(this.publishedSeq, entry.upTo);

@@ -90,13 +90,13 @@ export function nextStepAgain(
   steps: readonly RestartStep[],
   progress: Progress,
   lastAttemptMs: number,
-  { reopenedMs, isFirst }: { readonly reopenedMs: number; readonly isFirst: boolean },
+  reopened: { readonly atMs: number; readonly isFirst: boolean },
   nowMs: number,
 ): NextStep {
   const step = steps[progress.step];
   if (step === undefined) return { kind: 'give_up', atMs: nowMs };
-  const othersMs = reopenedMs + Math.min(othersStartWithinMs, step.everyMs);
-  if (isFirst) {
+  const othersMs = reopened.atMs + Math.min(othersStartWithinMs, step.everyMs);
+  if (reopened.isFirst) {
     const dueMs = Math.max(
       lastAttemptMs + step.everyMs,
       othersMs,

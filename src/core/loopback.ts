@@ -51,7 +51,7 @@ export function besideTraffic<C extends Cause | null>(
  */
 export function isCutOff(state: ResourceState, input: SensorInput, { resources }: Context): boolean {
   const { phase, policy } = state;
-  if (phase.name !== 'held' || phase.why !== 'loopback_only' || input.state !== 'down') return false;
+  if (phase.name !== 'held' || phase.held.why !== 'loopback_only' || input.state !== 'down') return false;
   const { ownMs, by } = borne(policy, input);
   return ownMs === 0 && by === null && carriedBeside(state, resources) === null;
 }

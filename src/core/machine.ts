@@ -21,6 +21,7 @@ import {
   type MachineState,
   type OpenOutage,
   type Outside,
+  outageOf,
   phaseOutage,
   type ResourceState,
   type Running,
@@ -150,7 +151,7 @@ function unblock(resource: ResourceState, ctx: Context): Step<ResourceState> {
   const { phase, policy } = resource;
   const nowMs = ctx.now.bootMs;
   const settle = (outage: OpenOutage, inMs: number): Step<ResourceState> => {
-    const soon = afresh(policy.steps, nowMs + inMs, outage.failed ? 0 : outage.progress.step);
+    const soon = afresh(policy.steps, nowMs + inMs, outage.givenUp !== null ? 0 : outage.progress.step);
     const next = soon.kind === 'attempt' ? { ...soon, atOnce: inMs === 0 } : soon;
     return { state: { ...resource, phase: { name: 'settling', sinceMs: nowMs, outage, next } }, effects: [] };
   };
@@ -163,7 +164,9 @@ function unblock(resource: ResourceState, ctx: Context): Step<ResourceState> {
       : block(resource, phase.outage, below, ctx);
   }
   const isPauseOver =
-    phase.name === 'held' && phase.why === 'paused' && ctx.history.pausedUntilMs(policy.id, ctx.now) === null;
+    phase.name === 'held' &&
+    phase.held.why === 'paused' &&
+    ctx.history.pausedUntilMs(policy.id, ctx.now) === null;
   return isPauseOver ? settle(phase.outage, 0) : { state: resource, effects: [] };
 }
 
@@ -195,7 +198,7 @@ function afterRun(
   ctx: Context,
 ): Step<ResourceState> {
   const settled = scheduleNext(resource, outage, atMs).state;
-  const back = allUp(resource) && resource.risingMs === null;
+  const back = allUp(resource) && outage.risingMs === null;
   return back ? recover(settled, atMs, ctx) : { state: settled, effects: [] };
 }
 
@@ -287,10 +290,10 @@ function onWake(resource: ResourceState, ctx: Context): Step<ResourceState> {
   const wake = phaseWake(resource);
   const same = { state: resource, effects: [] };
   if (wake === null || ctx.now.bootMs < wake.atMs) return same;
-  const { phase, risingMs } = resource;
+  const { phase } = resource;
   switch (wake.why) {
     case 'risen':
-      return recover(resource, risingMs ?? ctx.now.bootMs, ctx);
+      return recover(resource, outageOf(phase)?.risingMs ?? ctx.now.bootMs, ctx);
     case 'waited_in_vain':
       return waitedInVain(resource, ctx) ?? same;
     case 'suspect_died':

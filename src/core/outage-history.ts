@@ -2,7 +2,7 @@
 import { exitStatus, isHeldBack } from './ladder.js';
 import type { Evidence } from './ports.js';
 import type { Cause, JournalEntry, RecordOf, RefusalCode, RunResult } from './records.js';
-import { type Moment, momentOf, outageSpan, type Vantage, wallTime } from './time.js';
+import { type Moment, momentOf } from './time.js';
 
 /** Between being back and being down again, within one outage. */
 export interface Life {
@@ -190,30 +190,6 @@ function addAttempt(outage: OutageHistory, entry: JournalEntry & RecordOf<'attem
   outage.lastAttemptBootId = entry.bootId;
   outage.lastResult = null;
   outage.lastRunEndMs = null;
-}
-
-export interface OutageTimes {
-  readonly beganMs: number;
-  /** null while it is open. */
-  readonly endedMs: number | null;
-  readonly durationMs: number | null;
-  /** Both are known by a clock that was right, and somebody looked. */
-  readonly certain: boolean;
-}
-
-/** Wall times of an outage, as well as they are known now. */
-export function timesOf({ begin, end }: OutageHistory, from: Vantage): OutageTimes {
-  if (end !== null) {
-    const span = outageSpan(end, from);
-    return { ...span, certain: span.certain && !end.timeUncertain };
-  }
-  const began = wallTime(momentOf(begin), from);
-  return {
-    beganMs: began.ms,
-    endedMs: null,
-    durationMs: null,
-    certain: began.certain && begin.cause.kind !== 'unseen',
-  };
 }
 
 /** Restarts that were asked for are stories, but no outages. */

@@ -20,17 +20,15 @@ export function newOutage(id: string, beganMs: number, cause: Cause, sensor: str
     progress: { step: 0, attempts: 0, beganMs },
     vetoed: false,
     resumed: false,
-    timeUncertain: cause.kind === 'unseen',
-    failed: false,
-    refusal: null,
+    beganUnseen: cause.kind === 'unseen',
+    givenUp: null,
     overspent: false,
     root: null,
     quiet: false,
     drill: false,
     command: null,
-    reopenedMs: null,
-    aliveMs: 0,
-    isReopenedOnce: false,
+    reopened: null,
+    risingMs: null,
     blamedRun: null,
   };
 }
@@ -60,7 +58,7 @@ export function endRecord(
   ctx: Context,
   more: Partial<Pick<RecordOf<'outage_end'>, 'outcome' | 'carrier' | 'sensors' | 'ownRun'>> = {},
 ): Effect {
-  const { origin, reopenedMs, aliveMs } = outage;
+  const { origin, reopened, beganUnseen, resumed } = outage;
   const { now, history } = ctx;
   const ended = { bootId: now.bootId, atMs, wallMs: now.wallMs };
   const span = spanOf(origin, ended, Math.max(0, atMs - outage.beganMs), history.seenFrom(now));
@@ -73,12 +71,14 @@ export function endRecord(
     beganWallMs: span.beganMs,
     endedWallMs: span.endedMs,
     durationMs: span.durationMs,
-    timeUncertain: outage.timeUncertain || outage.resumed,
+    timeUncertain: beganUnseen || resumed,
+    ...(beganUnseen && { unseen: resumed ? ('both' as const) : ('began' as const) }),
+    ...(resumed && !beganUnseen && { unseen: 'ended' as const }),
     ...(origin !== null && { began: { bootId: origin.bootId, atMs: origin.atMs } }),
     attempts: outage.attempts,
     cause: outage.cause,
     ...(outage.quiet && { quiet: true }),
-    ...(reopenedMs !== null && { aliveMs, againMs: Math.max(0, atMs - reopenedMs) }),
+    ...(reopened !== null && { aliveMs: reopened.aliveMs, againMs: Math.max(0, atMs - reopened.atMs) }),
     ...more,
   });
 }

@@ -69,13 +69,19 @@ export interface NetworkCounters {
   readonly corrected: Readonly<Record<NetworkKind, number>>;
 }
 
+export interface Wanted {
+  readonly resource: string;
+  readonly sensors: readonly Sensor[];
+}
+
 export interface Watcher {
   /**
    * Takes over the scripts of an earlier sockmon that still run: those that it has left run files of, and those of `recorded`. Their ends
    * are told as of any other run; those that have ended meanwhile are among the answer too. To be called before anything is watched: a script must not be taken for the service that it starts.
    */
   takeOver(recorded: readonly EarlierRun[]): readonly EarlierRun[];
-  watch(resource: string, sensors: readonly Sensor[]): void;
+  /** Of what is watched already: by these sensors from now on. How they are is told at once, of all together. */
+  watch(wanted: readonly Wanted[]): void;
   unwatch(resource: string): void;
   /** @param natures at which losses it may act. */
   armReflex(resource: string, run: Run | null, natures: readonly Nature[]): void;

@@ -149,12 +149,7 @@ function fail(
   const step = withEach({ ...state, reboot: null }, state.resources.keys(), resource => {
     const { phase } = resource;
     if (phase.name !== 'rebooting' || phase.intent !== intent) return { state: resource, effects: [] };
-    return enterHeld(
-      resource,
-      phase.outage,
-      { why: 'reboot_failed', reason: `the reboot failed: ${error}` },
-      ctx,
-    );
+    return enterHeld(resource, phase.outage, { why: 'reboot_failed', error }, ctx);
   });
   return { state: step.state, effects: [...effects, ...step.effects] };
 }

@@ -220,6 +220,8 @@ export const recordShape = tagged('type', {
     durationMs: number,
     /** Nobody saw it begin, or end: the times are those of the next look. */
     timeUncertain: boolean,
+    /** Which of both; absent in entries of older versions. */
+    unseen: optional(oneOf('began', 'ended', 'both')),
     /** Where it began in another boot than it ended in. */
     began: optional(object({ bootId: string, atMs: number })),
     attempts: number,

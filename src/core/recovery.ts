@@ -12,7 +12,7 @@ import type { RestartStep } from './policy.js';
 import type { RunResult } from './records.js';
 import {
   type Context,
-  type HeldFor,
+  type Held,
   type OpenOutage,
   type Outside,
   type ResourceState,
@@ -20,7 +20,7 @@ import {
   record,
   type Step,
 } from './state.js';
-import { causeWords, durationWords } from './words.js';
+import { causeWords, durationWords, heldWords } from './words.js';
 
 /** The seed's three minutes, for a resource that has no script but a reboot. */
 const giveUpWithoutScriptMs = 180_000;
@@ -51,17 +51,11 @@ function hinder(
 ): Step<ResourceState> {
   switch (hindrance.kind) {
     case 'paused':
-      return enterHeld(
-        state,
-        outage,
-        { why: 'paused', reason: 'recovery is paused' },
-        ctx,
-        hindrance.untilMs,
-      );
+      return enterHeld(state, outage, { why: 'paused' }, ctx, hindrance.untilMs);
     case 'needs':
       return block(state, outage, hindrance, ctx);
     case 'restart_budget': {
-      const held = { why: 'restart_budget', reason: hindrance.detail } as const;
+      const held = { why: 'restart_budget', detail: hindrance.detail } as const;
       const step = enterHeld(state, { ...outage, overspent: true }, held, ctx, hindrance.retryAtMs);
       if (outage.overspent) return step;
       const detail = `it is left alone for now: ${hindrance.detail}`;
@@ -130,7 +124,7 @@ export function beginAttempt(
   };
   const { progress: stood } = outage;
   // A late retry of what was given up does not go up the ladder again.
-  const fresh = step > stood.step || stood.attempts === 0 || (!outage.failed && step !== stood.step);
+  const fresh = step > stood.step || stood.attempts === 0 || (outage.givenUp === null && step !== stood.step);
   const progress = fresh ? { step, attempts: 1, beganMs: atMs } : { ...stood, attempts: stood.attempts + 1 };
   const begun = {
     ...outage,
@@ -201,15 +195,9 @@ export function afresh(steps: readonly RestartStep[], atMs: number, step = 0): N
 function nextOf(steps: readonly RestartStep[], outage: OpenOutage, atMs: number): NextStep {
   if (steps.length === 0) return { kind: 'give_up', atMs: outage.beganMs + giveUpWithoutScriptMs };
   if (outage.lastAttemptMs === null) return { kind: 'attempt', atMs, step: 0 };
-  const { progress, lastAttemptMs, lastResult, reopenedMs } = outage;
-  if (reopenedMs !== null && reopenedMs >= lastAttemptMs)
-    return nextStepAgain(
-      steps,
-      progress,
-      lastAttemptMs,
-      { reopenedMs, isFirst: outage.isReopenedOnce },
-      atMs,
-    );
+  const { progress, lastAttemptMs, lastResult, reopened } = outage;
+  if (reopened !== null && reopened.atMs >= lastAttemptMs)
+    return nextStepAgain(steps, progress, lastAttemptMs, reopened, atMs);
   return nextStep(steps, progress, lastAttemptMs, lastResult, atMs);
 }
 
@@ -217,9 +205,9 @@ function nextOf(steps: readonly RestartStep[], outage: OpenOutage, atMs: number)
 export function giveUp(state: ResourceState, outage: OpenOutage, ctx: Context): Step<ResourceState> {
   const hindrance = hindranceOf(state.policy, ctx);
   if (hindrance !== null && hindrance.kind !== 'restart_budget') return hinder(state, outage, hindrance, ctx);
-  const failed = { ...outage, failed: true, command: null };
+  const failed = { ...outage, givenUp: outage.givenUp ?? { refusal: null }, command: null };
   // Once more, while the kernel still has it: a reboot empties its log.
-  const last = outage.failed ? [] : collectFor(state.policy.id, outage, 'before');
+  const last = outage.givenUp !== null ? [] : collectFor(state.policy.id, outage, 'before');
   const effects = [
     ...failedRecord(state, outage, ctx),
     ...outageAnswer(outage, 'failed', `${state.policy.id} did not come back`, ctx),
@@ -239,26 +227,18 @@ function afterFailure(state: ResourceState, outage: OpenOutage, ctx: Context): S
   const server = servedBy(state);
   if (server !== null) {
     // A reboot would end that too.
-    const reason = `degraded: its attempts are used up, and ${server} still serves`;
-    return enterHeld(state, outage, { why: 'degraded', reason }, ctx);
+    return enterHeld(state, outage, { why: 'degraded', server }, ctx);
   }
-  if (outage.vetoed) {
-    return enterHeld(state, outage, { why: 'vetoed', reason: 'a script said: do not reboot' }, ctx);
-  }
-  if (!state.policy.rebootWhenFailed)
-    return enterHeld(state, outage, { why: 'used_up', reason: 'its attempts are used up' }, ctx);
+  if (outage.vetoed) return enterHeld(state, outage, { why: 'vetoed' }, ctx);
+  if (!state.policy.rebootWhenFailed) return enterHeld(state, outage, { why: 'used_up' }, ctx);
   const beside = carriedBeside(state, ctx.resources);
   if (beside === null) return askReboot(state, outage, ctx);
   // It would cut off what works, and load the same packet filter again.
-  return enterHeld(state, outage, { why: 'loopback_only', reason: besideWords(beside) }, ctx);
-}
-
-function besideWords(beside: string): string {
-  return `no reboot is asked for, since ${beside} carries traffic and loopback alone fails`;
+  return enterHeld(state, outage, { why: 'loopback_only', beside }, ctx);
 }
 
 function failedRecord(state: ResourceState, outage: OpenOutage, ctx: Context): Effect[] {
-  if (outage.failed) return [];
+  if (outage.givenUp !== null) return [];
   const { policy } = state;
   const { attempts } = outage;
   const took = durationWords(ctx.now.bootMs - outage.beganMs);
@@ -273,7 +253,7 @@ function failedRecord(state: ResourceState, outage: OpenOutage, ctx: Context): E
       atMs: ctx.now.bootMs,
       attempts,
       next: wantsReboot && beside === null ? 'reboot' : 'stay_down',
-      detail: beside === null ? tried : `${tried}; ${besideWords(beside)}`,
+      detail: beside === null ? tried : `${tried}; ${heldWords({ why: 'loopback_only', beside })}`,
     }),
   ];
 }
@@ -285,15 +265,17 @@ function askReboot(state: ResourceState, outage: OpenOutage, ctx: Context): Step
   const verdict = judgeReboot(ctx.policy.reboot, ctx.history, ctx.now, true);
   if (!verdict.allowed) {
     const { code, detail, retryAtMs } = verdict;
-    const held = { why: 'reboot_refused', reason: `no reboot: ${detail}` } as const;
-    const step = enterHeld(state, { ...outage, refusal: code }, held, ctx, retryAtMs);
-    if (outage.refusal === code) return step;
+    const held = { why: 'reboot_refused', code, detail } as const;
+    const step = enterHeld(state, { ...outage, givenUp: { refusal: code } }, held, ctx, retryAtMs);
+    if (outage.givenUp?.refusal === code) return step;
     const refused = record({ type: 'reboot_refused', reason, code, detail, outage: outage.id });
     return { state: step.state, effects: [refused, ...step.effects] };
   }
   const intent = intentId(ctx);
+  // Another refusal after it is news.
+  const allowed = { ...outage, givenUp: { refusal: null } };
   return {
-    state: { ...state, phase: { name: 'rebooting', sinceMs: ctx.now.bootMs, outage, intent } },
+    state: { ...state, phase: { name: 'rebooting', sinceMs: ctx.now.bootMs, outage: allowed, intent } },
     effects: [
       record({ type: 'reboot_intent', intent, reason, outage: outage.id }),
       { do: 'reboot', intent, level: 'command', command: ctx.policy.reboot.command, automatic: true },
@@ -309,7 +291,7 @@ export function intentId(ctx: Outside): string {
 export function enterHeld(
   state: ResourceState,
   outage: OpenOutage,
-  held: { readonly why: HeldFor; readonly reason: string },
+  held: Held,
   ctx: Context,
   retryAtMs: number | null = null,
 ): Step<ResourceState> {
@@ -320,7 +302,7 @@ export function enterHeld(
   const retries = retryAtMs === null ? againMs : [retryAtMs, ...againMs];
   const retry = retries.length === 0 ? null : Math.min(...retries);
   return {
-    state: { ...state, phase: { name: 'held', sinceMs: ctx.now.bootMs, outage, ...held, retryAtMs: retry } },
+    state: { ...state, phase: { name: 'held', sinceMs: ctx.now.bootMs, outage, held, retryAtMs: retry } },
     effects: [],
   };
 }
@@ -328,5 +310,5 @@ export function enterHeld(
 /** One more attempt, or the guard once more where there is no script. */
 export function retryHeld(state: ResourceState, outage: OpenOutage, ctx: Context): Step<ResourceState> {
   if (state.policy.steps.length === 0) return giveUp(state, outage, ctx);
-  return tryAttempt(state, outage, outage.failed ? 0 : outage.progress.step, ctx);
+  return tryAttempt(state, outage, outage.givenUp !== null ? 0 : outage.progress.step, ctx);
 }

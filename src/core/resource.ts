@@ -84,22 +84,22 @@ function judge(
       (wasUp || phase.outage.resumed);
     return allUp(state) && !isNoNews ? rise(state, input, ctx) : { state, effects: [] };
   }
-  const fallen = { ...state, risingMs: null };
   if (isStop(input) && isAlive(state)) return takenDown(state, input);
-  const outage = outageOf(state.phase);
-  if (outage !== null) {
-    const seenDown = withOutage(fallen, { ...outage, resumed: false });
+  const open = outageOf(state.phase);
+  if (open !== null) {
+    const outage = { ...open, resumed: false, risingMs: null };
+    const seenDown = withOutage(state, outage);
     // What went on serving was the only reason not to ask for the last resort.
-    const isLeft = phase.name === 'held' && phase.why === 'degraded' && servedBy(seenDown) === null;
-    if (isLeft) return giveUp(seenDown, { ...outage, resumed: false }, ctx);
-    if (isCutOff(seenDown, input, ctx)) return retryHeld(seenDown, { ...outage, resumed: false }, ctx);
+    const isLeft = phase.name === 'held' && phase.held.why === 'degraded' && servedBy(seenDown) === null;
+    if (isLeft) return giveUp(seenDown, outage, ctx);
+    if (isCutOff(seenDown, input, ctx)) return retryHeld(seenDown, outage, ctx);
     return input.cause === null
       ? { state: seenDown, effects: [] }
       : learnCause(seenDown, input.cause, sensor.name, input.atMs);
   }
-  if (input.state === 'down') return fall(fallen, sensor, input, ctx);
+  if (input.state === 'down') return fall(state, sensor, input, ctx);
   return state.expected
-    ? die(fallen, { cause: { kind: 'unseen' }, sensor: sensor.name, atMs: input.atMs, reflex: null }, ctx)
+    ? die(state, { cause: { kind: 'unseen' }, sensor: sensor.name, atMs: input.atMs, reflex: null }, ctx)
     : { state, effects: [] };
 }
 
@@ -152,8 +152,9 @@ function rise(state: ResourceState, input: SensorInput, ctx: Context): Step<Reso
   const { phase, policy } = state;
   const { atMs } = input;
   if (phase.name === 'suspect') return backInTime(state, phase, input, ctx);
-  if (policy.riseMs === 0 || outageOf(phase) === null) return recover(state, atMs, ctx);
-  return { state: { ...state, risingMs: state.risingMs ?? atMs }, effects: [] };
+  const outage = outageOf(phase);
+  if (policy.riseMs === 0 || outage === null) return recover(state, atMs, ctx);
+  return { state: withOutage(state, { ...outage, risingMs: outage.risingMs ?? atMs }), effects: [] };
 }
 
 /** A suspect has had its time. */
@@ -223,12 +224,7 @@ function firstStep(
 ): Step<ResourceState> {
   const { steps, rebootWhenFailed } = state.policy;
   if (steps.length === 0 && !rebootWhenFailed) {
-    return enterHeld(
-      state,
-      outage,
-      { why: 'no_script', reason: 'it has no restart script; sockmon only watches it' },
-      ctx,
-    );
+    return enterHeld(state, outage, { why: 'no_script' }, ctx);
   }
   if (steps.length === 0) return scheduleNext(state, outage, outage.beganMs);
   if (reflex !== null) return beginAttempt(state, outage, 'reflex', outage.beganMs);
@@ -250,7 +246,6 @@ export function recover(state: ResourceState, atMs: number, ctx: Context): Step<
   const up: ResourceState = {
     ...state,
     expected: false,
-    risingMs: null,
     phase: { name: 'up', sinceMs: atMs },
   };
   const detail = alive === '' ? {} : { detail: alive };
@@ -267,8 +262,7 @@ export function recover(state: ResourceState, atMs: number, ctx: Context): Step<
   const sighting = ctx.history.seen.get(policy.id);
   // That of before belongs to another boot or to other sensors, or was forgotten at a stop.
   if (sighting?.bootId !== ctx.now.bootId || sighting.sensors !== sensors) effects.push(seen);
-  const picture =
-    outage.reopenedMs === null ? collectFor(policy.id, outage, 'after') : [noteAlive(policy.id)];
+  const picture = outage.reopened === null ? collectFor(policy.id, outage, 'after') : [noteAlive(policy.id)];
   effects.push(...doneAnswer(policy.id, outage, atMs, ctx), ...picture);
   return { state: recovered, effects };
 }
@@ -296,7 +290,7 @@ export function learnCause(
   const outage = phaseOutage(state.phase);
   if (outage === null || !isBetterCause(outage, cause, diedMs)) return { state, effects: [] };
   // Of its end after it had been back: that is told with the reopening.
-  if (outage.reopenedMs !== null && diedMs >= outage.reopenedMs) return { state, effects: [] };
+  if (outage.reopened !== null && diedMs >= outage.reopened.atMs) return { state, effects: [] };
   const { id } = state.policy;
   const learned = isKernelLock(cause) ? kernelLockAfter(causeWords(outage.cause)) : cause;
   const known = { ...outage, cause: learned, sensor };

@@ -2,7 +2,7 @@
  * All resources in the order of the policy, and what is known about them as a whole: who is to be looked at again, when, and whose run a run is.
  * A change costs what it touches and not what there is: 10,000 resources may die at once.
  */
-import { outageOf, type ResourceState } from './state.js';
+import { atWork, outageOf, type ResourceState } from './state.js';
 import { wakeMs } from './wake.js';
 import { Wakes } from './wakes.js';
 
@@ -150,10 +150,7 @@ function downKey({ phase }: ResourceState): string {
 }
 
 function runsOf({ phase, leftovers }: ResourceState): string[] {
-  const runs = leftovers.map(({ run }) => run);
-  if (phase.name === 'restarting') runs.push(phase.running.run);
-  if (phase.name === 'verifying' && phase.run.kind === 'running') runs.push(phase.run.running.run);
-  return runs;
+  return [...atWork(phase), ...leftovers].map(({ run }) => run);
 }
 
 function dependantsOf(resources: ReadonlyMap<string, ResourceState>): Map<string, readonly string[]> {

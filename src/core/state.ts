@@ -43,6 +43,15 @@ export interface SensorState {
   readonly waiting: { readonly for: Cause; readonly sinceMs: number } | null;
 }
 
+export interface Reopened {
+  /** When it was last down again. */
+  readonly atMs: number;
+  /** For the first time. */
+  readonly isFirst: boolean;
+  /** How long it has been alive since the outage began, in all. */
+  readonly aliveMs: number;
+}
+
 export interface OpenOutage {
   readonly id: string;
   /** ms of CLOCK_BOOTTIME; of an outage of an earlier boot: counted back from now, by what is known to have passed. */
@@ -64,11 +73,9 @@ export interface OpenOutage {
   /** Taken over from the journal and not seen down since: it may have ended while nobody looked. */
   readonly resumed: boolean;
   /** Nobody saw it begin. */
-  readonly timeUncertain: boolean;
-  /** recovery_failed has been recorded. */
-  readonly failed: boolean;
-  /** Why the guard refused a reboot, if it did: the same refusal is recorded once. */
-  readonly refusal: RefusalCode | null;
+  readonly beganUnseen: boolean;
+  /** recovery_failed has been recorded; the guard has refused a reboot since, if it has: the same refusal is recorded once. */
+  readonly givenUp: { readonly refusal: RefusalCode | null } | null;
   /** Its restart budget has been used up: told once. */
   readonly overspent: boolean;
   /** The outage of something that it needs: this one is a part of that story. */
@@ -79,11 +86,10 @@ export interface OpenOutage {
   readonly drill: boolean;
   /** The command that asked for this restart and wants an answer. */
   readonly command: string | null;
-  /** When it was last down again after it had been back; how long it has been alive since it began, in all. */
-  readonly reopenedMs: number | null;
-  readonly aliveMs: number;
-  /** That was the only time. */
-  readonly isReopenedOnce: boolean;
+  /** It has been back, and down again. */
+  readonly reopened: Reopened | null;
+  /** Since when every sensor is up, while `riseMs` has not passed. */
+  readonly risingMs: number | null;
   /** The last run of ours that is taken to have stopped it: each does so once. */
   readonly blamedRun: string | null;
 }
@@ -108,18 +114,15 @@ export interface Running {
 }
 
 /** Why a resource is held: it is down, watched, and nothing is done about it for now. */
-export type HeldFor =
-  | 'no_script'
-  | 'used_up'
-  /** Used up as well, but something still serves. */
-  | 'degraded'
-  /** Loopback alone fails, while the network carries traffic. */
-  | 'loopback_only'
-  | 'vetoed'
-  | 'reboot_refused'
-  | 'reboot_failed'
-  | 'paused'
-  | 'restart_budget';
+export type Held =
+  | { readonly why: 'no_script' | 'used_up' | 'vetoed' | 'paused' }
+  /** Used up as well, but this still serves, in words. */
+  | { readonly why: 'degraded'; readonly server: string }
+  /** Loopback alone fails, while this carries the network's traffic. */
+  | { readonly why: 'loopback_only'; readonly beside: string }
+  | { readonly why: 'reboot_refused'; readonly code: RefusalCode; readonly detail: string }
+  | { readonly why: 'reboot_failed'; readonly error: string }
+  | { readonly why: 'restart_budget'; readonly detail: string };
 
 /** What is known of the last run of an outage that has come back. */
 export type LastRun =
@@ -185,8 +188,7 @@ export type Phase =
       readonly name: 'held';
       readonly sinceMs: number;
       readonly outage: OpenOutage;
-      readonly why: HeldFor;
-      readonly reason: string;
+      readonly held: Held;
       /** When one more attempt is made; null = never by itself. */
       readonly retryAtMs: number | null;
     };
@@ -208,8 +210,6 @@ export interface ResourceState {
   readonly recoveredMs: number | null;
   /** It keeps dying; that has been told, its single deaths are not. */
   readonly flapping: boolean;
-  /** In an outage: since when every sensor is up, while `riseMs` has not passed. */
-  readonly risingMs: number | null;
   /** The outage id that the monitor thread's reflex is armed for; null = disarmed. */
   readonly armed: string | null;
   /** When the wish to arm is to be looked at again; null = at the next event. */
@@ -270,6 +270,12 @@ export function outageOf(phase: Phase): OpenOutage | null {
 /** The outage that is being told, over or not. */
 export function phaseOutage(phase: Phase): OpenOutage | null {
   return phase.name === 'absent' || phase.name === 'up' || phase.name === 'suspect' ? null : phase.outage;
+}
+
+/** The run that is waited for, beside what is back as well. */
+export function atWork(phase: Phase): Running[] {
+  if (phase.name === 'restarting') return [phase.running];
+  return phase.name === 'verifying' && phase.run.kind === 'running' ? [phase.run.running] : [];
 }
 
 export function record(entry: JournalRecord): Effect {

@@ -83,7 +83,6 @@ export function stopped(state: ResourceState, { atMs, detail }: SensorInput): St
       ...state,
       phase: { name: 'absent', sinceMs: atMs },
       expected: false,
-      risingMs: null,
       drill: null,
     },
     effects: [record({ type: 'notice', resource, atMs, what: 'stopped', detail: words })],

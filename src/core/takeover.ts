@@ -7,6 +7,7 @@ import type { EarlierRun } from './ports.js';
 import type { RecordOf } from './records.js';
 import { attemptEnd, scheduleNext } from './recovery.js';
 import {
+  atWork,
   type Context,
   type MachineState,
   type OpenOutage,
@@ -176,10 +177,4 @@ export function attemptsAtWork(state: MachineState): NonNullable<RecordOf<'stop'
   return [...state.resources.values()].flatMap(({ phase, policy }) =>
     atWork(phase).map(({ attempt, run }) => ({ resource: policy.id, attempt, run })),
   );
-}
-
-/** The run that is waited for, beside what is back as well. */
-function atWork(phase: Phase): Running[] {
-  if (phase.name === 'restarting') return [phase.running];
-  return phase.name === 'verifying' && phase.run.kind === 'running' ? [phase.run.running] : [];
 }

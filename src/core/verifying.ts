@@ -34,7 +34,13 @@ export function afterBack({ phase, sensors }: ResourceState, outage: OpenOutage,
       ? { kind: 'running', running: phase.running, isService }
       : { kind: 'over', endedMs: outage.lastRunEndMs ?? atMs };
   // Its command has been answered.
-  return { name: 'verifying', sinceMs: atMs, outage: { ...outage, command: null }, run, dip: null };
+  return {
+    name: 'verifying',
+    sinceMs: atMs,
+    outage: { ...outage, command: null, risingMs: null },
+    run,
+    dip: null,
+  };
 }
 
 /** What of it stands in the record of the end, for a sockmon that begins in the middle of it. */
@@ -130,13 +136,16 @@ export function reopen(
   const { policy } = before;
   const blame = blamed(phase, cause, atMs, policy.settleMs);
   const state = blame === null ? { ...before, ...noteReopening(before, atMs) } : before;
+  const aliveMs = phase.outage.reopened?.aliveMs ?? 0;
   const outage: OpenOutage = {
     ...phase.outage,
     resumed: false,
     quiet: state.flapping,
-    reopenedMs: atMs,
-    aliveMs: phase.outage.aliveMs + Math.max(0, atMs - phase.sinceMs),
-    isReopenedOnce: phase.outage.reopenedMs === null,
+    reopened: {
+      atMs,
+      isFirst: phase.outage.reopened === null,
+      aliveMs: aliveMs + Math.max(0, atMs - phase.sinceMs),
+    },
     blamedRun: blame?.run ?? phase.outage.blamedRun,
   };
   const reopened = record({
@@ -147,12 +156,12 @@ export function reopen(
     cause,
     sensor,
     backMs: phase.sinceMs,
-    aliveMs: outage.aliveMs,
+    aliveMs: outage.reopened?.aliveMs ?? 0,
     ...blame,
     ...(outage.quiet && { quiet: true }),
   });
   const told = [reopened, ...flappingNotice(before, state, atMs), ...networkEffect(state.policy, 'lost')];
-  const fallen = { ...state, expected: false, risingMs: null };
+  const fallen = { ...state, expected: false };
   return { state: goOn(fallen, phase, outage, ctx), effects: told };
 }
 

@@ -3,7 +3,7 @@
  * would have to be mended at each reload, since most moments depend on the policy. Pure.
  */
 import { stillAtMs, wholeAfterCarrierMs } from './sensing.js';
-import type { ResourceState } from './state.js';
+import { outageOf, type ResourceState } from './state.js';
 import { verifyingDueMs } from './verifying.js';
 
 export interface Wake {
@@ -27,7 +27,8 @@ export interface Wake {
 }
 
 /** What its phase waits for; null: for news alone. */
-export function phaseWake({ phase, sensors, policy, risingMs }: ResourceState): Wake | null {
+export function phaseWake({ phase, sensors, policy }: ResourceState): Wake | null {
+  const risingMs = outageOf(phase)?.risingMs ?? null;
   // What is rising may be its own service, in the foreground: nothing else is done meanwhile.
   if (risingMs !== null) return { atMs: risingMs + policy.riseMs, why: 'risen' };
   switch (phase.name) {
@@ -49,7 +50,7 @@ export function phaseWake({ phase, sensors, policy, risingMs }: ResourceState): 
       return { atMs: phase.next.atMs, why: phase.next.kind };
     case 'held':
       // The end of a pause is a moment of its own, and may have been put off.
-      return phase.retryAtMs === null || phase.why === 'paused'
+      return phase.retryAtMs === null || phase.held.why === 'paused'
         ? null
         : { atMs: phase.retryAtMs, why: 'retry' };
     default:

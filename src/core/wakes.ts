@@ -10,6 +10,11 @@ export class Wakes {
   private heap: Entry[] = [];
   private readonly current = new Map<string, Entry>();
 
+  /** So much memory is used: also by what has been put off. */
+  get size(): number {
+    return this.heap.length;
+  }
+
   /** @param atMs Of CLOCK_BOOTTIME; null: never by itself. */
   set(id: string, atMs: number | null): void {
     if (atMs === (this.current.get(id)?.atMs ?? null)) return;

@@ -1,6 +1,7 @@
 /** Every journal entry as one sentence for a person: the log, `sockmon history` and the messages all say the same. */
 import { isHeldBack } from './ladder.js';
 import type { Cause, JournalEntry, RecordOf, RunResult } from './records.js';
+import type { Held } from './state.js';
 
 const linkWords = {
   interface_gone: 'disappeared',
@@ -275,4 +276,28 @@ function describeCommand(entry: EntryOf<'command'>): { level: Level; text: strin
     level: entry.status === 'rejected' || entry.status === 'failed' ? 'warn' : 'info',
     text: `${what} by ${entry.origin}: ${verdict}: ${entry.detail}`,
   };
+}
+
+/** Why nothing is done about what is down. */
+export function heldWords(held: Held): string {
+  switch (held.why) {
+    case 'no_script':
+      return 'it has no restart script; sockmon only watches it';
+    case 'used_up':
+      return 'its attempts are used up';
+    case 'vetoed':
+      return 'a script said: do not reboot';
+    case 'paused':
+      return 'recovery is paused';
+    case 'degraded':
+      return `degraded: its attempts are used up, and ${held.server} still serves`;
+    case 'loopback_only':
+      return `no reboot is asked for, since ${held.beside} carries traffic and loopback alone fails`;
+    case 'reboot_refused':
+      return `no reboot: ${held.detail}`;
+    case 'reboot_failed':
+      return `the reboot failed: ${held.error}`;
+    case 'restart_budget':
+      return held.detail;
+  }
 }

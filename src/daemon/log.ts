@@ -16,16 +16,16 @@ export interface LogTarget {
   readonly journal?: boolean;
 }
 
-/** Nothing secret is ever logged on purpose; this is for accidents. */
+/** Nothing secret is ever logged on purpose; this is for accidents. Without wildcards: they cost three times as much as the line itself. */
 const redact = {
-  paths: ['password', '*.password', '*.*.password', 'tls.key', '*.tls.key'],
+  paths: ['', 'mqtt.', 'settings.', 'config.mqtt.'].flatMap(at => [`${at}password`, `${at}tls.key`]),
   censor: '[secret]',
 };
 
 export function createLog(settings: Config['log'], target: LogTarget = {}): Log {
   const write = target.write ?? stdoutWriter(lines => log.warn({ lines }, lostWords));
   const color = target.color ?? (process.stdout.isTTY === true && !process.env.NO_COLOR);
-  const lineOf = (target.journal ?? leadsToJournal()) ? journalLine : (json: string) => textLine(json, color);
+  const lineOf = (target.journal ?? leadsToJournal()) ? journalLine : textLines(loadAddon().timeOfDay, color);
   const stream = {
     write: (line: string) => write(settings.format === 'json' ? line : lineOf(line)),
   };
@@ -68,12 +68,13 @@ function leadsToJournal(): boolean {
 }
 
 /** `07:03:12 warn  tcpip: the sentence (outage=3f2a-7)` */
-function textLine(json: string, color: boolean): string {
-  const { level, time, lines } = wordsOf(json);
-  const clock = new Date(time).toTimeString().slice(0, 8);
-  const shownLevel = color ? `${colors[level] ?? ''}${level.padEnd(5)}\x1b[0m` : level.padEnd(5);
-  // Further lines are indented: no text can look like a line of the log.
-  return `${clock} ${shownLevel} ${lines.join('\n               ')}\n`;
+function textLines(timeOfDay: (wallMs: number) => string, color: boolean): (json: string) => string {
+  return json => {
+    const { level, time, lines } = wordsOf(json);
+    const shownLevel = color ? `${colors[level] ?? ''}${level.padEnd(5)}\x1b[0m` : level.padEnd(5);
+    // Further lines are indented: no text can look like a line of the log.
+    return `${timeOfDay(time)} ${shownLevel} ${lines.join('\n               ')}\n`;
+  };
 }
 
 /** sd-daemon(3), SyslogLevelPrefix= of systemd.exec(5). */

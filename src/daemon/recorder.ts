@@ -4,10 +4,15 @@ import type { Journal, Log } from '../core/ports.js';
 import type { JournalEntry, JournalRecord } from '../core/records.js';
 import { describe } from '../core/words.js';
 
+/** A line costs about as much as a death. */
+const linesPerTurn = 100;
+
 export class Ledger {
   readonly history: History;
   /** In a sentence; null = the disk takes what it is given. */
   fault: string | null = null;
+  private untold: JournalEntry[] = [];
+  private turn: NodeJS.Immediate | null = null;
 
   constructor(
     readonly journal: Journal,
@@ -16,13 +21,37 @@ export class Ledger {
     this.history = new History(journal.entries);
   }
 
-  /** Known at once; on disk with the next commit. */
+  /** Known at once; on disk with the next commit; in the log with the next telling. */
   add(records: readonly JournalRecord[]): void {
     for (const entry of this.journal.add(records)) {
       this.history.apply(entry);
+      this.untold.push(entry);
+    }
+  }
+
+  /** Of very much the begin, and the rest in later turns: what dies meanwhile comes first. */
+  tell(): void {
+    if (this.turn === null) this.tellSome(linesPerTurn);
+  }
+
+  /** The log's last words. */
+  tellAll(): void {
+    if (this.turn !== null) clearImmediate(this.turn);
+    this.turn = null;
+    this.tellSome(this.untold.length);
+  }
+
+  private tellSome(lines: number): void {
+    for (const entry of this.untold.slice(0, lines)) {
       const { level, text } = describe(entry);
       this.log[level]({ seq: entry.seq, ...('outage' in entry && { outage: entry.outage }) }, text);
     }
+    this.untold = this.untold.slice(lines);
+    if (this.untold.length === 0) return;
+    this.turn = setImmediate(() => {
+      this.turn = null;
+      this.tellSome(linesPerTurn);
+    });
   }
 
   /** False when the disk refuses. Restarts go on then: a recovery that nobody remembers is better than none. */
@@ -42,7 +71,9 @@ export class Ledger {
 
   record(records: readonly JournalRecord[]): boolean {
     this.add(records);
-    return this.commit();
+    const saved = this.commit();
+    this.tell();
+    return saved;
   }
 
   /** Every entry with a greater number, oldest first. */

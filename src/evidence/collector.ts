@@ -48,6 +48,8 @@ class Collector implements EvidencePort {
   private readonly alive = new Map<string, Network>();
   /** At a start many resources are seen alive at once: one picture serves them all. */
   private latest: { readonly atMs: number; readonly network: Network } | null = null;
+  /** What was looked at in this turn of the loop is as it was: many recover at once too. */
+  private ofThisTurn: Network | null = null;
   /** Where the kernel's log stood at each resource's `before`. */
   private readonly marks = new Map<string, number>();
 
@@ -86,6 +88,7 @@ class Collector implements EvidencePort {
   }
 
   private network(maxAgeMs: number): Network {
+    if (this.ofThisTurn !== null) return this.ofThisTurn;
     const atMs = this.sources.nowMs();
     if (this.latest !== null && atMs - this.latest.atMs < maxAgeMs) return this.latest.network;
     const network = {
@@ -93,6 +96,10 @@ class Collector implements EvidencePort {
       routes: this.routes().slice(0, maxEntries),
     };
     this.latest = { atMs, network };
+    this.ofThisTurn = network;
+    setImmediate(() => {
+      this.ofThisTurn = null;
+    });
     return network;
   }
 

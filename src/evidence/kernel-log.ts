@@ -42,13 +42,19 @@ export class KernelLog {
   /** How many lines have been kept or forgotten so far. */
   private count = 0;
   private reading: Promise<void> = Promise.resolve();
+  private wanted: Promise<void> | null = null;
 
   constructor(private readonly path: string) {}
 
   /** Takes in what has come since the last time. One reader at a time: the position belongs to the file. */
-  async update(): Promise<void> {
-    this.reading = this.reading.then(() => this.readAll());
-    await this.reading;
+  update(): Promise<void> {
+    // One reading that has not begun serves everybody who asks meanwhile: 3,000 deaths at once are one look.
+    this.wanted ??= this.reading.then(() => {
+      this.wanted = null;
+      return this.readAll();
+    });
+    this.reading = this.wanted;
+    return this.wanted;
   }
 
   /** A place in the log: what comes later comes after it, whatever its clock says. */

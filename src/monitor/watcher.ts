@@ -4,17 +4,19 @@ import type {
   Fault,
   Monitor,
   NativeEvent,
-  Question,
   RunEnded,
   SensorReport,
+  WatchOutcome,
+  WatchRequest,
 } from '../../native/index.js';
 import { SockmonError } from '../base/errors.js';
 import type { Input } from '../core/input.js';
-import type { Nature, Sensor } from '../core/policy.js';
-import type { Advice, Adviser, EarlierRun, Log, NetworkCounters, Run, Watcher } from '../core/ports.js';
+import type { NativeSensor, Nature, Sensor } from '../core/policy.js';
+import type { Adviser, EarlierRun, Log, NetworkCounters, Run, Wanted, Watcher } from '../core/ports.js';
 import type { RunResult } from '../core/records.js';
 import { nativeSensor } from '../sensors/kinds.js';
 import type { Addon } from '../system/addon.js';
+import { Consultations } from './consultations.js';
 import type { Early } from './handed-over.js';
 import { inputOf, sensorInput } from './inputs.js';
 import { adoptedRun, type RunFile } from './run-files.cjs';
@@ -67,8 +69,7 @@ class NativeWatcher implements Watcher {
   /** What has failed and has not been done since: `WHAT RESOURCE`. */
   private readonly failed = new Set<string>();
   private readonly scripts = new RunScripts();
-  /** Ends the answering of a sensor's last question, by resource and index. */
-  private readonly consultations = new Map<string, (() => void)[]>();
+  private readonly consultations: Consultations;
 
   private readonly bootTimeMs: () => number;
 
@@ -78,6 +79,9 @@ class NativeWatcher implements Watcher {
   ) {
     this.bootTimeMs = addon.bootTimeMs;
     const { early } = options;
+    this.consultations = new Consultations(options.advisers, (resource, sensor, advice) =>
+      this.monitor.advise(resource, sensor, advice),
+    );
     if (early === null) {
       this.monitor = new addon.Monitor(events => this.deliver(events));
       return;
@@ -138,27 +142,45 @@ class NativeWatcher implements Watcher {
     return { ...run, startedMs, deadlineMs: startedMs + timeoutMs };
   }
 
-  watch(resource: string, sensors: readonly Sensor[]): void {
-    this.watched.set(resource, sensors);
-    this.give(this.reportsOf(resource, sensors));
+  watch(wanted: readonly Wanted[]): void {
+    const early = new Map<string, NativeEvent[]>();
+    const requests: WatchRequest[] = [];
+    for (const { resource, sensors } of wanted) {
+      this.watched.set(resource, sensors);
+      const native = sensors.map(nativeSensor);
+      const events = this.takeEarly(resource, native);
+      if (events === null) requests.push({ resource, sensors: native });
+      else early.set(resource, events);
+    }
+    const begun = this.watchAll(requests);
+    this.give(
+      wanted.flatMap(({ resource }) => begun.get(resource) ?? this.inputsOf(early.get(resource) ?? [])),
+    );
   }
 
-  /** How things are by now, in one: what a report of some time ago calls absent may be up. */
-  private reportsOf(resource: string, sensors: readonly Sensor[]): Input[] {
+  /** How things are by now, in one: what a report of some time ago calls absent may be up. null: it is to be watched anew. */
+  private takeEarly(resource: string, native: readonly NativeSensor[]): NativeEvent[] | null {
     const early = this.early.get(resource);
     this.early.delete(resource);
     const since = early === undefined ? [] : this.takeHeld(resource);
-    const native = sensors.map(nativeSensor);
-    if (early?.specs === JSON.stringify(native)) return this.inputsOf([...early.reports, ...since]);
+    if (early?.specs === JSON.stringify(native)) return [...early.reports, ...since];
     // What was given up after a time-out may have been carried out since.
     if (early !== undefined || this.failed.has(`watching ${resource}`)) this.monitor.unwatch(resource);
-    let reports: SensorReport[];
-    try {
-      reports = this.monitor.watch(resource, native);
-    } catch (error) {
-      return this.failure('watching', resource, `it cannot be watched: ${(error as Error).message}`);
-    }
-    return [...this.inputsOf(reports), ...this.success('watching', resource)];
+    return null;
+  }
+
+  private watchAll(requests: readonly WatchRequest[]): Map<string, Input[]> {
+    const outcomes = requests.length === 0 ? [] : this.monitor.watchAll(requests);
+    return new Map(
+      requests.map(({ resource }, i) => {
+        const { reports, error } = outcomes[i] as WatchOutcome;
+        const inputs =
+          error === null
+            ? [...this.inputsOf(reports), ...this.success('watching', resource)]
+            : this.failure('watching', resource, `it cannot be watched: ${error.message}`);
+        return [resource, inputs];
+      }),
+    );
   }
 
   private takeHeld(resource: string): NativeEvent[] {
@@ -173,7 +195,7 @@ class NativeWatcher implements Watcher {
     this.failed.delete(`watching ${resource}`);
     this.failed.delete(`reflex ${resource}`);
     this.scripts.arm(resource, null);
-    this.endConsultations(resource);
+    this.consultations.end(resource);
     this.monitor.unwatch(resource);
   }
 
@@ -246,35 +268,9 @@ class NativeWatcher implements Watcher {
   }
 
   close(): void {
-    for (const resource of this.consultations.keys()) this.endConsultations(resource);
+    this.consultations.endAll();
     this.monitor.close();
     this.options.runFolder.close();
-  }
-
-  /** A question is put anew by the sensor whenever something has happened: the last one counts. */
-  private consult({ resource, sensor, pid }: Question): void {
-    const { kind, fields } = this.watched.get(resource)?.[sensor] ?? {};
-    const adviser = kind === undefined ? undefined : this.options.advisers[kind];
-    if (adviser === undefined || fields === undefined) return;
-    const ends = this.consultations.get(resource) ?? [];
-    this.consultations.set(resource, ends);
-    ends[sensor]?.();
-    ends[sensor] = adviser.consult(fields, pid ?? null, advice => this.advise(resource, sensor, advice));
-  }
-
-  private advise(resource: string, sensor: number, advice: Advice): void {
-    try {
-      this.monitor.advise(resource, sensor, advice);
-    } catch (error) {
-      // A thread that has ended or hangs is told of by its own fault and by the heartbeat.
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'ENOENT' && code !== 'ESHUTDOWN' && code !== 'ETIMEDOUT') throw error;
-    }
-  }
-
-  private endConsultations(resource: string): void {
-    for (const end of this.consultations.get(resource) ?? []) end?.();
-    this.consultations.delete(resource);
   }
 
   private give(inputs: readonly Input[]): void {
@@ -285,7 +281,8 @@ class NativeWatcher implements Watcher {
   private inputsOf(events: readonly NativeEvent[]): Input[] {
     return events.flatMap(event => {
       if (event.type === 'question') {
-        this.consult(event);
+        const asking = this.watched.get(event.resource)?.[event.sensor];
+        if (asking !== undefined) this.consultations.consult(event, asking);
         return [];
       }
       if (event.type === 'run_ended') return [this.runEnded(event)];

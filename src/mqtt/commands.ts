@@ -13,6 +13,7 @@ import {
 } from '../base/shape.js';
 import type { ReceivedCommand } from '../core/ports.js';
 import { actions, idShape } from '../core/records.js';
+import { isoTime } from '../core/time.js';
 import { type SigningKey, signatureOf } from './signature.js';
 import type { Topics } from './topics.js';
 
@@ -59,7 +60,7 @@ function isTime(value: string): boolean {
   const time = /^\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
   const day = value.slice(0, 10);
   const read = new Date(day);
-  return time.test(value) && Number.isFinite(read.getTime()) && read.toISOString().startsWith(day);
+  return time.test(value) && Number.isFinite(read.getTime()) && isoTime(read.getTime()).startsWith(day);
 }
 
 type Common = Pick<

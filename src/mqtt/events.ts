@@ -1,9 +1,12 @@
 /** Journal entries as event messages. Pure: who asks brings the clock and the roles. */
 
+import { isCertain, timesOfEnd } from '../core/outage-times.js';
 import type { Role } from '../core/policy.js';
 import type { Cause, JournalEntry, RecordOf } from '../core/records.js';
-import { factWallMs, isoTime, momentOf, outageSpan, type Vantage, wallTime } from '../core/time.js';
+import { factWallMs, isoTime, momentOf, type Vantage, wallTime } from '../core/time.js';
 import { causeWords, reopenedWords } from '../core/words.js';
+import { viewDoubts } from '../report/outage-view.js';
+import type { UncertainView } from '../report/views.js';
 
 /** All that can stand in `event_type`. Home Assistant is told this list at discovery and ignores any other. */
 export const eventTypes = [
@@ -47,6 +50,8 @@ export interface EventMessage {
   readonly detail?: string;
   /** The clock was not known to be right, then or now. */
   readonly time_uncertain: boolean;
+  /** Of a recovery: which of its times are not certain, and why. */
+  readonly uncertain?: UncertainView;
   /** Told more than a minute after it happened. */
   readonly told_late: boolean;
 }
@@ -175,7 +180,7 @@ function downFact(entry: Entry<'outage_begin'>, context: TellingContext): Fact {
 }
 
 function recoveredFact(entry: Entry<'outage_end'>, context: TellingContext): Fact {
-  const { beganMs, endedMs, durationMs } = outageSpan(entry, context.now);
+  const { beganMs, endedMs, durationMs, doubts } = timesOfEnd(entry, context.now);
   return {
     event_type: context.role(entry.resource) === 'network' ? 'stack_recovered' : 'service_recovered',
     outage: entry.outage,
@@ -188,11 +193,12 @@ function recoveredFact(entry: Entry<'outage_end'>, context: TellingContext): Fac
     duration_s: seconds(durationMs),
     ...(entry.aliveMs !== undefined && { downtime_s: seconds(Math.max(0, durationMs - entry.aliveMs)) }),
     attempts: entry.attempts,
+    ...viewDoubts(doubts),
   };
 }
 
 function isTimeUncertain(entry: JournalEntry, now: Vantage): boolean {
-  if (entry.type === 'outage_end') return entry.timeUncertain || !outageSpan(entry, now).certain;
+  if (entry.type === 'outage_end') return !isCertain(timesOfEnd(entry, now).doubts);
   const isUnseen = entry.type === 'outage_begin' && entry.cause.kind === 'unseen';
   return isUnseen || !wallTime(momentOf(entry), now).certain;
 }

@@ -1,8 +1,8 @@
 /** Takes a node's retained messages away from the broker, and with them its device from Home Assistant. */
 import { SockmonError } from '../base/errors.js';
+import type { Announced } from '../core/memory.js';
 import type { MqttSettings } from '../core/policy.js';
 import type { Log } from '../core/ports.js';
-import type { Announced } from '../report/telling.js';
 import { Attempt } from './connection.js';
 import type { Ending } from './ending.js';
 import { endpointName, endpointOf } from './endpoint.js';

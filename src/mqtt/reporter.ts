@@ -12,6 +12,7 @@ import type { Attempt, AttemptTimes } from './connection.js';
 import { Link } from './connector.js';
 import { Conversation } from './conversation.js';
 import { isTellable } from './events.js';
+import { doWithoutNumberCache } from './number-cache.js';
 import { type Topics, topicsOf } from './topics.js';
 
 export interface ReporterOptions {
@@ -59,6 +60,7 @@ export class MqttReporter implements Reporter {
 
   /** @throws SockmonError CONFIG when the URL is no broker's. */
   constructor(options: ReporterOptions) {
+    doWithoutNumberCache();
     this.#options = options;
     const { settings, node, log } = options;
     this.topics = topicsOf(settings.base, node, settings.discoveryPrefix);

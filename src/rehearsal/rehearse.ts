@@ -6,8 +6,8 @@ import type { Effect, Input, SensorInput } from '../core/input.js';
 import { emptyState, next, nextWakeMs } from '../core/machine.js';
 import type { Policy, Proof } from '../core/policy.js';
 import type { Run } from '../core/ports.js';
-import type { Cause, JournalEntry, JournalRecord, RefusalCode, RunResult } from '../core/records.js';
-import type { HeldFor, MachineState } from '../core/state.js';
+import type { Cause, JournalEntry, JournalRecord, RunResult } from '../core/records.js';
+import type { Held, MachineState } from '../core/state.js';
 import type { Instant } from '../core/time.js';
 import { describe } from '../core/words.js';
 
@@ -159,11 +159,11 @@ class Rehearser {
   /** Nothing more will come by itself that has not been seen already. */
   private isOver(): boolean {
     return [...this.state.resources.values()].every(
-      ({ phase, risingMs }) =>
+      ({ phase }) =>
         phase.name === 'up' ||
         phase.name === 'absent' ||
-        (risingMs === null && phase.name === 'blocked') ||
-        (risingMs === null && phase.name === 'held' && !mayStillAct(phase.why, phase.outage.refusal)),
+        (phase.name === 'blocked' && phase.outage.risingMs === null) ||
+        (phase.name === 'held' && phase.outage.risingMs === null && !mayStillAct(phase.held)),
     );
   }
 
@@ -275,8 +275,8 @@ function isHit(cause: Cause | null, proves: Proof | undefined): boolean {
 }
 
 /** Held by a budget or a hold-off, which end by themselves. */
-function mayStillAct(why: HeldFor, refusal: RefusalCode | null): boolean {
-  return why === 'restart_budget' || (why === 'reboot_refused' && refusal !== 'not_allowed');
+function mayStillAct(held: Held): boolean {
+  return held.why === 'restart_budget' || (held.why === 'reboot_refused' && held.code !== 'not_allowed');
 }
 
 /** A recording without attempts: sockmon only watched. A script that does nothing, quickly. */

@@ -1,7 +1,8 @@
 /** The counters of the snapshot: how many outages, and the share of the time without one. One walk through the history. Pure. */
 
 import type { History } from '../core/history.js';
-import { isCounted, type OutageHistory, timesOf } from '../core/outage-history.js';
+import { isCounted, type OutageHistory } from '../core/outage-history.js';
+import { timesOf } from '../core/outage-times.js';
 import { type Instant, type Vantage, wallTime } from '../core/time.js';
 
 const dayMs = 86_400_000;

@@ -1,9 +1,10 @@
 /** One outage, and what was found about it, as it is published. Pure. */
-import { type OutageHistory, timesOf } from '../core/outage-history.js';
+import type { OutageHistory } from '../core/outage-history.js';
+import { type Doubts, isCertain, timesOf } from '../core/outage-times.js';
 import type { Role } from '../core/policy.js';
 import { isoTime, type Vantage } from '../core/time.js';
 import { causeWords } from '../core/words.js';
-import { type EvidenceView, type OutageView, viewRole } from './views.js';
+import { type EvidenceView, type OutageView, type UncertainView, viewRole } from './views.js';
 
 /** With these the longest view is below 4 KiB, also when every character of the kernel's has to be escaped. */
 const toldEntries = 5;
@@ -23,8 +24,21 @@ export function viewEvidence({ evidence: { before, after } }: OutageHistory): Ev
     routes_after: short(after?.routes),
   };
 }
+
+/** What is not certain of the times, by the names that they are told by; nothing where everything is. */
+export function viewDoubts({ began, ended, duration }: Doubts): { readonly uncertain?: UncertainView } {
+  if (began === undefined && ended === undefined && duration === undefined) return {};
+  return {
+    uncertain: {
+      ...(began !== undefined && { began_at: began }),
+      ...(ended !== undefined && { ended_at: ended }),
+      ...(duration !== undefined && { duration_s: duration }),
+    },
+  };
+}
+
 export function viewOutage(outage: OutageHistory, from: Vantage, role: Role): OutageView {
-  const { beganMs, endedMs, durationMs, certain } = timesOf(outage, from);
+  const { beganMs, endedMs, durationMs, doubts } = timesOf(outage, from);
   return {
     id: outage.id,
     seq: outage.end?.seq ?? outage.begin.seq,
@@ -39,7 +53,8 @@ export function viewOutage(outage: OutageHistory, from: Vantage, role: Role): Ou
     cause_detail: outage.cause,
     attempts: outage.end?.attempts ?? outage.attempts,
     outcome: outage.end?.outcome ?? 'open',
-    time_uncertain: !certain,
+    time_uncertain: !isCertain(doubts),
+    ...viewDoubts(doubts),
     root: outage.root,
     ...(outage.begin.drill === true && { drill: true }),
     evidence: viewEvidence(outage),

@@ -4,7 +4,7 @@ import type { ResourcePolicy } from '../core/policy.js';
 import { phaseOutage, type ResourceState } from '../core/state.js';
 import { type Instant, isoTime, wallMsAt } from '../core/time.js';
 import { type Verifying, verifiedAtMs } from '../core/verifying.js';
-import { causeWords, durationWords, resultWords } from '../core/words.js';
+import { causeWords, durationWords, heldWords, resultWords } from '../core/words.js';
 import { type ResourceStateName, type ResourceView, viewRole } from './views.js';
 
 /** It is, while that is being verified; what may still come is said by the reason. */
@@ -80,7 +80,7 @@ export function reasonWords(resource: ResourceState, now: Instant): string {
     case 'rebooting':
       return `${causeWords(phase.outage.cause)}; the machine reboots`;
     case 'held':
-      return `${causeWords(phase.outage.cause)}; ${phase.reason}`;
+      return `${causeWords(phase.outage.cause)}; ${heldWords(phase.held)}`;
   }
 }
 

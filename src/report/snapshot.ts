@@ -40,8 +40,8 @@ export interface Seen {
   readonly info: SnapshotInfo;
 }
 
-export function snapshot(state: MachineState, history: History, now: Instant, info: SnapshotInfo): Snapshot {
-  const seen = { state, history, now, info };
+export function snapshot(seen: Seen): Snapshot {
+  const { state, history, now, info } = seen;
   const role = roleIn(info.policy);
   const { last, ...figures } = figuresOf(history, now, resource => role(resource) === 'network');
   return {
@@ -121,7 +121,7 @@ function recoveryOf(resources: readonly ResourceState[], history: History, now: 
     resources.map(({ phase }) =>
       phase.name === 'up'
         ? 'watching'
-        : phase.name === 'held' && phase.why === 'paused'
+        : phase.name === 'held' && phase.held.why === 'paused'
           ? 'paused'
           : phase.name,
     ),
@@ -130,7 +130,7 @@ function recoveryOf(resources: readonly ResourceState[], history: History, now: 
 }
 
 function isHeld({ phase }: ResourceState): boolean {
-  return phase.name === 'held' && phase.why !== 'paused';
+  return phase.name === 'held' && phase.held.why !== 'paused';
 }
 
 /** Held for a pause is what somebody wanted; held for anything else is nothing to sleep on. */

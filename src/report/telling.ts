@@ -1,18 +1,9 @@
+import type { Announced } from '../core/memory.js';
 import type { Role } from '../core/policy.js';
 import type { CommandAnswer, ReceivedCommand } from '../core/ports.js';
 import type { JournalEntry } from '../core/records.js';
 import type { Vantage } from '../core/time.js';
 import type { ConnectionView, Origin, OutageView, Overview, ResourceView, WatchedView } from './views.js';
-
-/** What the journal knows of the retained topics of each thing. */
-export interface Announced {
-  /** Home Assistant's entities, as `key platform`. */
-  readonly entities: readonly string[];
-  /** Each on a topic of its own, where the broker takes no message for the whole device. */
-  readonly each: boolean;
-  /** Resources that have a topic. */
-  readonly resources: readonly string[];
-}
 
 /** What the broker is told of now, in parts. */
 export interface Told {

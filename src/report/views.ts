@@ -1,5 +1,6 @@
 /** What is told of now, keys as published: whole on the control socket and in `sockmon status`, in parts on retained topics of the broker. */
 
+import type { TimeDoubt } from '../core/outage-times.js';
 import type { Role } from '../core/policy.js';
 import type { Cause } from '../core/records.js';
 
@@ -75,6 +76,15 @@ export interface EvidenceView {
   readonly routes_after: readonly string[];
 }
 
+/** What is not certain, and why. What is certain is left out. */
+export interface UncertainView {
+  /** unseen: earlier than told, since nobody looked then. unset_clock: by a clock that was not known to be right. */
+  readonly began_at?: TimeDoubt;
+  readonly ended_at?: TimeDoubt;
+  /** The true duration is at least, at most, or about the one that is told. */
+  readonly duration_s?: 'at_least' | 'at_most' | 'about';
+}
+
 export interface OutageView {
   readonly id: string;
   /** Journal sequence number of the entry that closed it (or opened it, while open). */
@@ -91,7 +101,9 @@ export interface OutageView {
   readonly cause_detail: Cause;
   readonly attempts: number;
   readonly outcome: 'open' | 'recovered' | 'forgotten';
+  /** began_at or ended_at is not certain. */
   readonly time_uncertain: boolean;
+  readonly uncertain?: UncertainView;
   /** The outage that this one was a part of. */
   readonly root: string | null;
   /** It was killed on purpose. */

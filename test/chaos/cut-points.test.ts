@@ -8,7 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { History } from '../../src/core/history.js';
-import { timesOf } from '../../src/core/outage-history.js';
+import { isCertain, timesOf } from '../../src/core/outage-times.js';
 import type { JournalEntry, RefusalCode } from '../../src/core/records.js';
 import type { Instant } from '../../src/core/time.js';
 import { policy, resource, sensor, step } from '../core/world.js';
@@ -184,10 +184,10 @@ const tales: readonly Tale[] = [
       const history = new History(entries);
       const [outage] = history.outages;
       assert.ok(outage);
-      const { beganMs, endedMs, certain } = timesOf(outage, history.seenFrom(now));
+      const { beganMs, endedMs, doubts } = timesOf(outage, history.seenFrom(now));
       // Nobody was there when it began, or ended: it is told so, with the time at which sockmon was back.
       const lateMs = [beganMs - (trueTimes.beganMs ?? 0), (endedMs ?? 0) - (trueTimes.endedMs ?? 0)];
-      const mayBeLateMs = certain || kills === 0 ? 0 : longestAwayMs;
+      const mayBeLateMs = isCertain(doubts) || kills === 0 ? 0 : longestAwayMs;
       for (const late of lateMs)
         assert.ok(late >= 0 && late <= mayBeLateMs, `begin and end are ${lateMs.join(' and ')} ms late`);
     },

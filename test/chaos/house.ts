@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import type { TestContext } from 'node:test';
 import type { Policy } from '../../src/core/policy.js';
-import type { CommandAnswer, EarlierRun, Evidence, Journal, Run } from '../../src/core/ports.js';
+import type { CommandAnswer, EarlierRun, Evidence, Journal, Run, Wanted } from '../../src/core/ports.js';
 import type { JournalEntry, JournalRecord } from '../../src/core/records.js';
 import type { Instant } from '../../src/core/time.js';
 import { Supervisor } from '../../src/daemon/supervisor.js';
@@ -130,7 +130,8 @@ export class House {
     if (this.startsAtMs !== null && this.upMs >= this.startsAtMs) this.start();
     this.world();
     this.t.mock.timers.tick(secondMs);
-    await new Promise(resolve => setImmediate(resolve));
+    // A tick, what it sets off and what is found out about that each take a turn of the loop.
+    for (let turn = 0; turn < 3; turn++) await new Promise(resolve => setImmediate(resolve));
     this.publish();
     if (this.life?.killed) this.bury();
   }
@@ -295,7 +296,8 @@ export class House {
     return {
       watcher: {
         takeOver: () => this.takeOver(life),
-        watch: (id: string) => effect(`watch ${id}`),
+        watch: (wanted: readonly Wanted[]) =>
+          effect(`watch ${wanted.map(({ resource }) => resource).join(' ')}`),
         unwatch: (id: string) => effect(`unwatch ${id}`),
         armReflex: (id: string, run: Run | null) => effect('arm', () => this.armed.set(id, run)),
         run: (run: Run) =>

@@ -28,7 +28,7 @@ describe('what is down and still served by a worker', () => {
     assert.equal(world.of('attempt').length, 2);
     assert.equal(world.of('recovery_failed')[0]?.next, 'stay_down');
     const phase = world.phase('web');
-    assert.deepEqual([phase.name, phase.name === 'held' && phase.why], ['held', 'degraded']);
+    assert.deepEqual([phase.name, phase.name === 'held' && phase.held.why], ['held', 'degraded']);
     assert.match(
       world.look().problems[0] ?? '',
       /^web is down and left alone: .*; degraded: its attempts are used up, and pid 12 .* still serves$/,

@@ -223,7 +223,7 @@ describe('a reboot for loopback', () => {
     drops(world);
     givenUp(world);
     const phase = world.phase();
-    assert.deepEqual([phase.name, phase.name === 'held' && phase.why], ['held', 'loopback_only']);
+    assert.deepEqual([phase.name, phase.name === 'held' && phase.held.why], ['held', 'loopback_only']);
     const reason = 'no reboot is asked for, since eth0 carries traffic and loopback alone fails';
     assert.ok(world.look().problems[0]?.endsWith(reason), world.look().problems[0]);
     const [failed] = world.of('recovery_failed');

@@ -1,6 +1,8 @@
 /** What a careful person tries before arming it: each of these once ended in a reboot that nobody wanted, or in none that was needed. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { OutageHistory } from '../../src/core/outage-history.js';
+import { viewOutage } from '../../src/report/outage-view.js';
 import { policy, resource, sensor, step, World } from './world.js';
 
 const minuteMs = 60_000;
@@ -207,6 +209,60 @@ describe('attempts that a shutdown has held back', () => {
   });
 });
 
+describe('an outage that ends with the reboot of its ladder, both boots by a clock that is right', () => {
+  const rebooted = (): World => {
+    const world = new World(policy([resource('tcpip', { steps: [step('restart', { attempts: 1 })] })]));
+    world.up();
+    world.die();
+    world.fails(world.bootMs + hourMs);
+    assert.equal(world.phase().name, 'rebooting');
+    world.advance(minuteMs);
+    world.restart('another-boot');
+    return world;
+  };
+
+  it('is uncertain in its end alone, where it is back at the first look: nobody looked while the machine was booting', () => {
+    const world = rebooted();
+    world.up();
+    assert.deepEqual(world.look().last_outage?.uncertain, { ended_at: 'unseen', duration_s: 'at_most' });
+  });
+
+  it('is certain, where it is seen to come back', () => {
+    const world = rebooted();
+    world.sensor('tcpip', 'absent');
+    world.advance(10_000);
+    world.up();
+    assert.equal(world.look().last_outage?.uncertain, undefined);
+    assert.equal(world.look().last_outage?.time_uncertain, false);
+  });
+});
+
+describe('an outage that nobody saw begin', () => {
+  it('is uncertain in its begin, and lasted at least so long; also in its end, where nobody saw that either', () => {
+    const world = new World(policy());
+    world.up();
+    world.advance(minuteMs);
+    world.restart();
+    world.sensor('tcpip', 'absent');
+    assert.deepEqual(world.of('outage_begin')[0]?.cause, { kind: 'unseen' });
+    const story = () =>
+      viewOutage(world.history.outages[0] as OutageHistory, world.history.seenFrom(world.now()), 'network');
+    assert.deepEqual(story().uncertain, { began_at: 'unseen' });
+    const seen = { began_at: 'unseen', duration_s: 'at_least' };
+    const both = { began_at: 'unseen', ended_at: 'unseen', duration_s: 'about' };
+    world.advance(minuteMs);
+    world.restart();
+    world.up();
+    assert.deepEqual(story().uncertain, both);
+    const again = new World(policy());
+    again.up();
+    again.restart();
+    again.sensor('tcpip', 'absent');
+    again.up();
+    assert.deepEqual(again.look().last_outage?.uncertain, seen);
+  });
+});
+
 describe('an outage over a reboot of a gateway without a clock chip', () => {
   for (const [name, behindMs] of [
     ['1970', Number.POSITIVE_INFINITY],
@@ -231,6 +287,7 @@ describe('an outage over a reboot of a gateway without a clock chip', () => {
       world.up();
       const view = world.look().last_outage;
       assert.equal(view?.time_uncertain, true);
+      assert.deepEqual(view?.uncertain, { ended_at: 'unset_clock', duration_s: 'at_least' });
       assert.ok((view?.duration_s ?? -1) >= 30, `at least what has passed for certain: ${view?.duration_s}`);
 
       world.advance(5000);
@@ -238,6 +295,7 @@ describe('an outage over a reboot of a gateway without a clock chip', () => {
       world.synced = true;
       const set = world.look().last_outage;
       assert.equal(set?.time_uncertain, false);
+      assert.equal(set?.uncertain, undefined);
       assert.equal(set?.began_at, new Date(beganMs).toISOString());
       assert.equal(set?.ended_at, new Date(trueMs + 10_000).toISOString());
       assert.equal(set?.duration_s, (tookMs + minuteMs + 10_000) / 1000);

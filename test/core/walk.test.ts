@@ -316,8 +316,8 @@ describe('the machine on a random walk', () => {
     fc.assert(
       fc.property(walks, moves => {
         const world = walk(moves);
-        const isWaiting = ({ phase, risingMs }: ResourceState) =>
-          phase.name === 'settling' || phase.name === 'restarting' || risingMs !== null;
+        const isWaiting = ({ phase }: ResourceState) =>
+          phase.name === 'settling' || phase.name === 'restarting' || outageOf(phase)?.risingMs != null;
         const waiting = [...world.state.resources.values()].some(isWaiting);
         if (waiting) assert.notEqual(nextWakeMs(world.state), null);
       }),
@@ -334,13 +334,13 @@ describe('the machine on a random walk', () => {
             const { phase } = world.state.resources.get(id) ?? {};
             const outage = phase === undefined ? null : outageOf(phase);
             const { name } = world.phase(id);
-            const { quiet, reopenedMs, aliveMs, isReopenedOnce, blamedRun } = outage ?? {};
-            const again = [quiet, reopenedMs, aliveMs, isReopenedOnce, blamedRun];
+            const { quiet, reopened, blamedRun } = outage ?? {};
+            const again = [quiet, reopened, blamedRun];
             return [
               outage?.id,
               outage?.attempts,
               outage?.vetoed,
-              outage?.failed,
+              outage?.givenUp,
               name === 'rebooting',
               again,
             ];

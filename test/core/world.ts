@@ -98,7 +98,8 @@ export class World {
     return [...inputs, { kind: 'review' } as const].flatMap(input => this.step(input));
   }
 
-  private step(input: Input): readonly Effect[] {
+  /** One input, and no look at what depends on it. */
+  step(input: Input): readonly Effect[] {
     const step = next(this.state, input, { now: this.now(), policy: this.policy, history: this.history });
     this.state = step.state;
     for (const effect of step.effects) if (effect.do === 'journal') this.append(effect.record);
@@ -281,7 +282,7 @@ export class World {
       journalFault,
       lastBoot,
     };
-    return snapshot(this.state, this.history, this.now(), info);
+    return snapshot({ state: this.state, history: this.history, now: this.now(), info });
   }
 
   phase(id = 'tcpip'): Phase {

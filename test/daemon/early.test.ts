@@ -1,7 +1,7 @@
 /** What was watched before the rest of the program was loaded, handed over: how things are by then, not how they were. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { NativeEvent, SensorReport } from '../../native/index.js';
+import type { NativeEvent, SensorReport, WatchRequest } from '../../native/index.js';
 import type { Input } from '../../src/core/input.js';
 import type { Sensor } from '../../src/core/policy.js';
 import type { Log, Watcher } from '../../src/core/ports.js';
@@ -31,7 +31,8 @@ function handedOver(held: NativeEvent[]): { watcher: Watcher; batches: string[][
   const batches: string[][] = [];
   const unwatched: string[] = [];
   const monitor = {
-    watch: (resource: string) => [report(resource, 'up', 9)],
+    watchAll: (requests: readonly WatchRequest[]) =>
+      requests.map(({ resource }) => ({ reports: [report(resource, 'up', 9)], error: null })),
     unwatch: (resource: string) => void unwatched.push(resource),
   };
   const words = (input: Input): string =>
@@ -63,8 +64,8 @@ const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 describe('the hand-over from arm.cjs', () => {
   it('gives each resource its first report and what has come since in one', async () => {
     const { watcher, batches } = handedOver([report('nap', 'up', 3), report('dns', 'up', 4)]);
-    watcher.watch('nap', [pidfile]);
-    watcher.watch('dns', [pidfile]);
+    watcher.watch([{ resource: 'nap', sensors: [pidfile] }]);
+    watcher.watch([{ resource: 'dns', sensors: [pidfile] }]);
     await turn();
     assert.deepEqual(batches, [
       ['nap absent 1', 'nap up 2'],
@@ -74,7 +75,7 @@ describe('the hand-over from arm.cjs', () => {
 
   it('forgets what other sensors have seen', async () => {
     const { watcher, batches, unwatched } = handedOver([report('nap', 'down', 3)]);
-    watcher.watch('nap', [byPidfile('/run/other.pid')]);
+    watcher.watch([{ resource: 'nap', sensors: [byPidfile('/run/other.pid')] }]);
     await turn();
     assert.deepEqual([batches, unwatched], [[['nap up 8']], ['nap']]);
   });

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
-import type { Policy, Sensor } from '../../src/core/policy.js';
+import type { Policy } from '../../src/core/policy.js';
 import type {
   CommandAnswer,
   EarlierRun,
@@ -13,6 +13,7 @@ import type {
   NetworkCounters,
   RebootPort,
   Run,
+  Wanted,
   Watcher,
 } from '../../src/core/ports.js';
 import type { Clock, Instant } from '../../src/core/time.js';
@@ -63,8 +64,9 @@ export class FakeWatcher implements Watcher {
     this.recorded = recorded;
     return this.living;
   }
-  watch(resource: string, sensors: readonly Sensor[]): void {
-    this.calls.push(`watch ${resource} ${sensors.map(sensor => sensor.kind).join('+')}`);
+  watch(wanted: readonly Wanted[]): void {
+    for (const { resource, sensors } of wanted)
+      this.calls.push(`watch ${resource} ${sensors.map(sensor => sensor.kind).join('+')}`);
   }
   unwatch(resource: string): void {
     this.calls.push(`unwatch ${resource}`);

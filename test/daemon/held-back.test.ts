@@ -41,7 +41,9 @@ it('a run over what is alive ends at once with `not_needed`; over what is dead i
   });
   context.after(() => watcher.close());
   const first = service();
-  watcher.watch('r', [{ kind: 'process', name: 'process r', canKill: true, fields: { pidfile } }]);
+  watcher.watch([
+    { resource: 'r', sensors: [{ kind: 'process', name: 'process r', canKill: true, fields: { pidfile } }] },
+  ]);
   const argv = ['/bin/sh', '-c', `echo >${trace}`];
   const purpose = { resource: 'r', outage: 'r-1', attempt: 1, step: 's', script: 's', by: 'ladder' } as const;
   const run: Run = {

@@ -22,6 +22,29 @@ const press: ReceivedCommand = {
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 
+const many = (count: number) => Array.from({ length: count }, (_, i) => resource(`r${i}`));
+
+/** As they come in one batch: of the first sensor each, or of both where all is up. */
+function reports(bench: Bench, count: number, state: 'up' | 'down'): SensorInput[] {
+  return many(count).flatMap(({ id }) =>
+    (state === 'up' ? [0, 1] : [0]).map(sensor => ({
+      kind: 'sensor' as const,
+      resource: id,
+      sensor,
+      state,
+      atMs: bench.clock.instant.bootMs,
+      cause: null,
+      nature: null,
+      detail: '',
+      carrier: null,
+      interface: null,
+      ownRun: false,
+      reflex: null,
+      replaced: null,
+    })),
+  );
+}
+
 describe('the supervisor', () => {
   it('watches, arms, and does not run again what the reflex has started', t => {
     const bench = new Bench(t, policy());
@@ -74,30 +97,48 @@ describe('the supervisor', () => {
     assert.match(onDisk, /"type":"attempt"/);
   });
 
-  it('commits what comes at once with one write to the disk', t => {
-    const many = Array.from({ length: 20 }, (_, i) => resource(`r${i}`));
-    const bench = new Bench(t, policy(many));
-    const report = (id: string, sensor: number, state: 'up' | 'down'): SensorInput => ({
-      kind: 'sensor',
-      resource: id,
-      sensor,
-      state,
-      atMs: bench.clock.instant.bootMs,
-      cause: null,
-      nature: null,
-      detail: '',
-      carrier: null,
-      interface: null,
-      ownRun: false,
-      reflex: null,
-      replaced: null,
-    });
-    bench.supervisor.dispatch(...many.flatMap(({ id }) => [report(id, 0, 'up'), report(id, 1, 'up')]));
+  it('watches together what begins together', t => {
+    const bench = new Bench(t, policy([resource('a'), resource('b')]));
+    const calls: string[][] = [];
+    bench.watcher.watch = wanted => void calls.push(wanted.map(({ resource }) => resource));
+    bench.supervisor.reconfigure(policy(['c', 'd', 'e'].map(id => resource(id))));
+    assert.deepEqual(calls, [['c', 'd', 'e']]);
+  });
+
+  it('commits what comes at once with one write to the disk, and what was found about it with another', async t => {
+    const bench = new Bench(t, policy(many(20)));
+    bench.supervisor.dispatch(...reports(bench, 20, 'up'));
+    await turn();
+    bench.evidence.found = { kernel: ['eth0: Link is Down'], addresses: [], routes: [] };
     const syncs = t.mock.method(fs, 'fdatasyncSync');
-    bench.supervisor.dispatch(...many.map(({ id }) => report(id, 0, 'down')));
+    bench.supervisor.dispatch(...reports(bench, 20, 'down'));
     assert.equal(bench.types().filter(type => type === 'outage_begin').length, 20);
     assert.equal(bench.watcher.runs.length, 20);
     assert.equal(syncs.mock.callCount(), 1);
+    while (!bench.types().includes('evidence')) await turn();
+    assert.equal(bench.types().filter(type => type === 'evidence').length, 20);
+    assert.equal(syncs.mock.callCount(), 2);
+  });
+
+  it('lets deaths go before the lines of a long log, which come in order and are all said at the end', async t => {
+    const bench = new Bench(t, policy(many(300)));
+    const died = () => bench.log.lines.filter(line => line.includes(' died')).map(line => line.split(' ')[1]);
+    bench.supervisor.dispatch(...reports(bench, 300, 'up'));
+    await turn();
+    bench.supervisor.dispatch(...reports(bench, 300, 'down'));
+    assert.equal(bench.watcher.runs.length, 300);
+    assert.ok(died().length < 300, `${died().length} lines before the next turn`);
+    while (died().length < 200) await turn();
+    assert.deepEqual(
+      died(),
+      many(died().length).map(({ id }) => id),
+    );
+    bench.supervisor.stop('the test is over');
+    assert.deepEqual(
+      died(),
+      many(300).map(({ id }) => id),
+    );
+    assert.match(bench.log.lines.at(-1) ?? '', /the test is over/);
   });
 
   it('says every record once, as a sentence, at its level', t => {

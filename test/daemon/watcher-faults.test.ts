@@ -69,22 +69,22 @@ describe('a fault of the watcher', () => {
   it('in watching ends when watching succeeds, once', async context => {
     const { watcher, take } = watching(context);
     await withoutDescriptors(context, () => {
-      watcher.watch('r', sensors);
-      watcher.watch('r', sensors);
+      watcher.watch([{ resource: 'r', sensors }]);
+      watcher.watch([{ resource: 'r', sensors }]);
     });
     assert.deepEqual(take(), ['watching r begins', 'watching r begins']);
-    watcher.watch('r', sensors);
+    watcher.watch([{ resource: 'r', sensors }]);
     assert.deepEqual(take(), ['r absent', 'watching r is over']);
     watcher.unwatch('r');
-    watcher.watch('r', sensors);
+    watcher.watch([{ resource: 'r', sensors }]);
     assert.deepEqual(take(), ['r absent']);
   });
 
   it('in watching is no fault of what is watched next by that name', async context => {
     const { watcher, take } = watching(context);
-    await withoutDescriptors(context, () => watcher.watch('r', sensors));
+    await withoutDescriptors(context, () => watcher.watch([{ resource: 'r', sensors }]));
     watcher.unwatch('r');
-    watcher.watch('r', sensors);
+    watcher.watch([{ resource: 'r', sensors }]);
     assert.deepEqual(take(), ['watching r begins', 'r absent']);
   });
 
@@ -92,7 +92,7 @@ describe('a fault of the watcher', () => {
     const { watcher, take } = watching(context);
     // A sensor that looks for its process meanwhile has a fault of its own.
     const ofReflex = () => take().filter(words => words.startsWith('reflex'));
-    watcher.watch('r', sensors);
+    watcher.watch([{ resource: 'r', sensors }]);
     take();
     await withoutDescriptors(context, () => watcher.armReflex('r', run, ['exited']));
     assert.deepEqual(ofReflex(), ['reflex r begins']);
@@ -121,7 +121,9 @@ describe('a fault that the monitor reports', () => {
     const told: string[] = [];
     const hears = (words: string) => until(words, () => told.push(...take()) > 0 && told.includes(words));
     const fields = { to, connectTimeoutMs: 30_000, silentAfterMs: 30_000 };
-    watcher.watch('r', [{ kind: 'connection', name: `connection ${to}`, canKill: false, fields }]);
+    watcher.watch([
+      { resource: 'r', sensors: [{ kind: 'connection', name: `connection ${to}`, canKill: false, fields }] },
+    ]);
     await hears('r up');
     await until('the server to have it', () => sockets.size > 0);
     await withoutDescriptors(context, async () => {

@@ -91,6 +91,28 @@ describe('evidence', () => {
     assert.deepEqual((await collector.collect('r99', 'before')).addresses, alive.addresses);
   });
 
+  it('of many that die or are back at once is one look each time', async t => {
+    const place = new Place(t);
+    let looks = 0;
+    const { addresses } = place.sources();
+    const counted = () => {
+      looks++;
+      return addresses();
+    };
+    const collector = evidenceCollector(place.sources({ addresses: counted }));
+    const opened = t.mock.method(fs, 'readSync');
+    const ofAll = (when: 'before' | 'after') =>
+      Promise.all(Array.from({ length: 300 }, (_, n) => collector.collect(`r${n}`, when)));
+    place.say('eth0: Link is Down');
+    const before = await ofAll('before');
+    assert.deepEqual(new Set(before.map(({ kernel }) => kernel.join())), new Set(['eth0: Link is Down']));
+    place.say('eth0: Link is Up');
+    const after = await ofAll('after');
+    assert.deepEqual(new Set(after.map(({ kernel }) => kernel.join())), new Set(['eth0: Link is Up']));
+    assert.equal(looks, 1);
+    assert.ok(opened.mock.callCount() < 50, `${opened.mock.callCount()} reads for 600 pictures`);
+  });
+
   it('of a resource that was never seen alive has no network before', async t => {
     const collector = evidenceCollector(new Place(t).sources());
     assert.deepEqual(await collector.collect('tcpip', 'before'), { kernel: [], addresses: [], routes: [] });

@@ -191,11 +191,24 @@ describe('events from entries', () => {
       assert.equal(told?.began_at, new Date(trueMs - 30 * minute).toISOString());
       assert.equal(told?.duration_s, 120);
       assert.equal(told?.time_uncertain, true);
+      assert.deepEqual(told?.uncertain, { began_at: 'unset_clock', duration_s: 'at_least' });
     });
   });
 
   it('says that a time is uncertain when nobody saw the begin or the end', () => {
-    assert.equal(eventOf(end({ timeUncertain: true }), context)?.time_uncertain, true);
+    const told = (more: object) => eventOf(end({ timeUncertain: true, ...more }), context);
+    assert.equal(told({})?.time_uncertain, true);
+    assert.deepEqual(told({ unseen: 'began' })?.uncertain, { began_at: 'unseen', duration_s: 'at_least' });
+    assert.deepEqual(
+      told({})?.uncertain,
+      { ended_at: 'unseen', duration_s: 'at_most' },
+      'of an older version',
+    );
+    assert.deepEqual(told({ cause: { kind: 'unseen' } })?.uncertain, {
+      began_at: 'unseen',
+      duration_s: 'at_least',
+    });
+    assert.equal(eventOf(end({}), context)?.uncertain, undefined);
     const unseen = { ...begin('tcpip'), cause: { kind: 'unseen' } } as JournalEntry;
     assert.equal(eventOf(unseen, context)?.time_uncertain, true);
   });

@@ -1,10 +1,11 @@
 /** A supervisor in memory: a journal with its cursor, a snapshot, commands that are written down. Only this and the clock are fakes here. */
 import { isDeepStrictEqual } from 'node:util';
+import type { Announced } from '../../src/core/memory.js';
 import type { MqttSettings, Role } from '../../src/core/policy.js';
 import type { CommandAnswer, Log, ReceivedCommand } from '../../src/core/ports.js';
 import type { JournalEntry, JournalRecord } from '../../src/core/records.js';
 import type { Vantage } from '../../src/core/time.js';
-import type { Announced, Telling, Told } from '../../src/report/telling.js';
+import type { Telling, Told } from '../../src/report/telling.js';
 import type {
   Origin,
   OutageView,

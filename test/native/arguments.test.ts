@@ -31,6 +31,9 @@ const wrongArguments: [string, unknown[], RegExp][] = [
   ],
   ['watch', ['r', [{ kind: 'stack', everyMs: 0 }]], /everyMs: expected milliseconds, at least 1/],
   ['watch', ['r', [{ kind: 'stack', everyMs: Number.NaN }]], /everyMs: expected milliseconds/],
+  ['watchAll', ['r'], /requests: expected an array/],
+  ['watchAll', [[1]], /requests\[0\]: expected an object/],
+  ['watchAll', [[{ resource: 'r', sensors: [] }]], /at least one sensor/],
   ['run', [], /run: expected an object/],
   ['run', [{ ...run, id: undefined }], /run\.id: expected a string/],
   ['run', [{ ...run, argv: [] }], /run\.argv: expected an array/],
@@ -86,6 +89,23 @@ it('an id in use, and one that is not, have their codes', test => {
   monitor.unwatch('s');
 });
 
+it('of many that are watched at once each has an outcome of its own, in order', test => {
+  const { monitor } = openMonitor(test);
+  monitor.watch('r7', [{ kind: 'stack' }]);
+  const outcomes = monitor.watchAll(
+    Array.from({ length: 250 }, (_, i) => ({
+      resource: `r${i}`,
+      sensors: [{ kind: 'process', pidfile: `/run/nothing${i}.pid` }],
+    })),
+  );
+  assert.deepEqual(
+    outcomes.map(({ reports, error }) => error?.code ?? `${reports?.[0]?.resource} ${reports?.[0]?.state}`),
+    outcomes.map((_, i) => (i === 7 ? 'EEXIST' : `r${i} absent`)),
+  );
+  assert.equal(monitor.snapshot('r249')[0]?.state, 'absent');
+  assert.deepEqual(monitor.watchAll([]), []);
+});
+
 it('a watch near the limit of descriptors is refused, and Node can still open files', () => {
   const program = `const addon = require(${JSON.stringify(addonFile)}); const fs = require('fs');
     const held = []; for (let i = 0; i < 60; i++) held.push(fs.openSync('/dev/null'));
@@ -130,4 +150,27 @@ describe('the small functions', () => {
     assert.throws(() => addon.lockFile(-1), { code: 'ERR_SOCKMON_ARGUMENT' });
     assert.throws(() => addon.lockFile(1.5), { code: 'ERR_SOCKMON_ARGUMENT' });
   });
+});
+
+it('the time of day is that of the zone, on both sides of a change of clocks', () => {
+  const moments = [0, 1_700_000_000_123, Date.UTC(2026, 2, 29, 0, 59, 59), Date.UTC(2026, 2, 29, 1), -1];
+  const program = `const { timeOfDay } = require(${JSON.stringify(addonFile)});
+    for (const ms of ${JSON.stringify(moments)}) console.log(timeOfDay(ms), new Date(ms).toTimeString().slice(0, 8));`;
+  for (const TZ of ['UTC', 'Europe/Berlin', 'America/St_Johns', 'Pacific/Chatham', 'XYZ-5:30']) {
+    const { stdout, stderr } = spawnSync(process.execPath, ['-e', program], {
+      env: { ...process.env, TZ },
+      encoding: 'utf8',
+    });
+    const lines = stdout.trim().split('\n');
+    assert.equal(lines.length, moments.length, stderr);
+    // ICU does not know the zones of POSIX, which a router without a table of zones has.
+    const expected = TZ.startsWith('XYZ')
+      ? ['05:30:00', '03:43:20', '06:29:59', '06:30:00', '05:29:59']
+      : null;
+    for (const [i, line] of lines.entries())
+      assert.equal(line.split(' ')[0], expected?.[i] ?? line.split(' ')[1], `${TZ}: ${line}`);
+  }
+  assert.equal(addon.timeOfDay(Number.NaN), '');
+  assert.equal(addon.timeOfDay(1e300), '');
+  assert.throws(() => addon.timeOfDay('x' as never), { code: 'ERR_SOCKMON_ARGUMENT' });
 });

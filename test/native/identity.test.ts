@@ -448,17 +448,21 @@ while not os.path.exists('${go}'): time.sleep(0.01)
 if os.fork(): os._exit(0)
 os.setsid()
 if os.fork(): os._exit(0)
+with open('${folder}/pid.new', 'w') as f: f.write(str(os.getpid()))
+os.rename('${folder}/pid.new', '${folder}/pid')
 time.sleep(1000)
 `;
     const first = await start(ns, script(folder, name, text));
     const up = await alive(ns, { kind: 'process', name });
     assert.equal(up.pid, first);
     await ns.sh(`touch ${go}`);
-    await until(() => ns.recorder.all('sensor').some(({ pid }) => pid !== first), 'the background');
+    await until(() => existsSync(`${folder}/pid`), 'the background');
+    const last = Number(readFileSync(`${folder}/pid`, 'utf8'));
+    // The child in between is another one for a moment.
+    await until(() => ns.recorder.all('sensor').some(({ pid }) => pid === last), 'the last of the three');
     assert.ok(!states(ns).includes('down') && !states(ns).includes('replaced'), states(ns).join());
-    const last = (await ns.snapshot('r'))[0];
-    assert.equal(last?.state, 'up');
-    kill(last?.pid ?? 0);
+    assert.equal((await ns.snapshot('r'))[0]?.state, 'up');
+    kill(last);
     await ns.recorder.state('down');
   });
 });
