@@ -3,8 +3,10 @@
 import { SockmonError } from '../base/errors.js';
 import { loadConfig } from '../config/load.js';
 import { ask } from '../control/client.js';
+import { wholeHistory } from '../core/history.js';
 import type { Config, MqttSettings } from '../core/policy.js';
 import { discoveryOf } from '../homeassistant/discovery.js';
+import { readJournal } from '../journal/file.js';
 import { press } from '../mqtt/commands.js';
 import { eventTypes } from '../mqtt/events.js';
 import { topicsOf } from '../mqtt/topics.js';
@@ -52,14 +54,17 @@ function print({ node, policy }: Config, mqtt: MqttSettings, io: Io): number {
   return 0;
 }
 
-async function remove({ node, stateDir }: Config, mqtt: MqttSettings, io: Io): Promise<number> {
+async function remove({ node, stateDir, policy }: Config, mqtt: MqttSettings, io: Io): Promise<number> {
   if (await isRunning(stateDir)) {
     const words =
       'sockmon is running and would announce the device again. Stop it first: systemctl stop sockmon';
     throw new SockmonError('USAGE', words);
   }
   const { erase } = await import('../mqtt/remove-device.js');
-  await erase(mqtt, topicsOf(mqtt.base, node, mqtt.discoveryPrefix));
+  const { announced } = wholeHistory(readJournal(stateDir));
+  const resources = new Set([...announced.resources, ...policy.resources.map(({ id }) => id)]);
+  const told = { entities: announced.entities, each: announced.each, resources: [...resources] };
+  await erase(mqtt, topicsOf(mqtt.base, node, mqtt.discoveryPrefix), told);
   io.out(`The device ${node} is gone from the broker and from Home Assistant. The journal stays.\n`);
   return 0;
 }

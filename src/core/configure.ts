@@ -68,10 +68,11 @@ export function configure(
 
 /** An intent of another boot: the reboot has come, and whoever commanded it gets his answer. */
 function closePastReboot(ctx: Context): Effect[] {
-  const { pendingIntent: pending, untoldReboot: untold } = ctx.history;
+  const { pendingIntent: pending, lastReboot: last, publishedSeq } = ctx.history;
   if (pending === null || pending.bootId === ctx.now.bootId) {
-    // sockmon was started again before the broker had taken what the first one told.
-    return untold === null || untold.bootId !== ctx.now.bootId ? [] : rebootDone(untold, ctx);
+    // sockmon was started again before the broker had taken the event that tells of it.
+    const isUntold = last !== null && last.bootId === ctx.now.bootId && last.seq > publishedSeq;
+    return isUntold ? rebootDone(last, ctx) : [];
   }
   const tookMs = ctx.now.synced && pending.synced ? Math.max(0, ctx.now.wallMs - pending.wallMs) : null;
   const { intent, reason, command } = pending;

@@ -226,3 +226,19 @@ export class Attempts {
     return [...this.open.values()].flatMap(({ bootId: of, ...run }) => (of === bootId ? [run] : []));
   }
 }
+
+/** What stays at the broker until it is taken away. */
+export interface Announced {
+  /** Home Assistant's entities, as `key platform`. */
+  readonly entities: readonly string[];
+  /** Each on a topic of its own, where the broker takes no message for the whole device. */
+  readonly each: boolean;
+  /** Resources that have a topic. */
+  readonly resources: readonly string[];
+}
+
+export const nothingAnnounced: Announced = { entities: [], each: false, resources: [] };
+
+export function announcedIn({ entities, each = false, resources = [] }: RecordOf<'announced'>): Announced {
+  return { entities, each, resources };
+}

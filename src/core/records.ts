@@ -309,8 +309,11 @@ export const recordShape = tagged('type', {
     reason: string,
     tookMs: nullable(number),
   },
-  /** What Home Assistant has been told of, as `key platform`: leaving an entity out of a later discovery does not remove it. */
-  announced: { entities: array(string) },
+  /**
+   * What stays at the broker until it is taken away. Of Home Assistant's entities, as `key platform`: leaving one out of a later discovery does
+   * not remove it. `each`: they have a discovery message each. And the resources that have a topic of their own.
+   */
+  announced: { entities: array(string), each: optional(boolean), resources: optional(array(string)) },
   /** Everything up to and including `upTo` has been acknowledged by the broker. */
   published: { upTo: number },
   /** What has left the journal at its compaction: so many outages that counted. What is older than this entry is not complete any more. */

@@ -5,6 +5,7 @@ import { withJournal } from '../core/attempt.js';
 import { mayRebootUnrecorded, unrecordedWords } from '../core/guard.js';
 import type { Effect, Input } from '../core/input.js';
 import { emptyState, next, nextWakeMs } from '../core/machine.js';
+import type { Announced } from '../core/memory.js';
 import type { Policy, Role } from '../core/policy.js';
 import type {
   CommandAnswer,
@@ -22,7 +23,8 @@ import type { JournalEntry, RecordOf } from '../core/records.js';
 import { attemptsAtWork } from '../core/takeover.js';
 import { type Clock, type Instant, isoTime, type Vantage } from '../core/time.js';
 import { type LastBoot, lastBootOf } from '../report/last-boot.js';
-import { snapshot } from '../report/snapshot.js';
+import { Picture } from '../report/picture.js';
+import { type Seen, snapshot } from '../report/snapshot.js';
 import type { Reporter, Telling } from '../report/telling.js';
 import type { Snapshot } from '../report/views.js';
 import { Ledger } from './recorder.js';
@@ -51,6 +53,7 @@ export class Supervisor implements Telling {
   private policy: Policy;
   private readonly ledger: Ledger;
   private readonly started: Instant;
+  readonly told = new Picture(() => this.seen());
   private lastBoot: LastBoot | null = null;
   private watcher: Watcher | null = null;
   private timer: NodeJS.Timeout | null = null;
@@ -150,31 +153,26 @@ export class Supervisor implements Telling {
     if (upTo > this.ledger.history.publishedSeq) this.ledger.record([{ type: 'published', upTo }]);
   }
 
-  announced(): readonly string[] {
+  announced(): Announced {
     return this.ledger.history.announced;
   }
 
-  noteAnnounced(entities: readonly string[]): void {
-    this.ledger.record([{ type: 'announced', entities: [...entities] }]);
+  noteAnnounced({ entities, each, resources }: Announced): void {
+    this.ledger.record([{ type: 'announced', entities: [...entities], each, resources: [...resources] }]);
   }
 
   snapshot(): Snapshot {
-    const { node, version, clock } = this.options;
-    return snapshot(this.state, this.ledger.history, clock.now(), {
-      node,
-      version,
-      started: this.started,
-      policy: this.policy,
-      journalFault: this.ledger.fault,
-      lastBoot: this.lastBootNow(),
-    });
+    return snapshot(this.seen());
   }
 
-  /** Looked up once: it does not change. */
-  private lastBootNow(): LastBoot {
-    const { journal, clock } = this.options;
-    this.lastBoot ??= lastBootOf(journal.entries, clock.now());
-    return this.lastBoot;
+  private seen(): Seen {
+    const { state, policy, started, ledger } = this;
+    const { node, version, clock, journal } = this.options;
+    const now = clock.now();
+    // Looked up once: it does not change.
+    this.lastBoot ??= lastBootOf(journal.entries, now);
+    const info = { node, version, started, policy, journalFault: ledger.fault, lastBoot: this.lastBoot };
+    return { state, history: ledger.history, now, info };
   }
 
   role(resource: string): Role {

@@ -1,18 +1,16 @@
 /** What an entity is, and what the table's parts share. Pure. */
-import type { RoleView } from '../report/views.js';
-
-export type Platform = 'binary_sensor' | 'sensor' | 'event' | 'button' | 'switch' | 'number';
+import type { WatchedView } from '../report/views.js';
 
 /** What the table is made from. */
-export interface Watched {
-  readonly id: string;
-  readonly role: RoleView;
-  readonly restartable: boolean;
-}
+export type Watched = WatchedView;
+
+export type Platform = 'binary_sensor' | 'sensor' | 'event' | 'button' | 'switch' | 'number';
 
 export interface EntityTopics {
   readonly status: string;
   readonly state: string;
+  readonly about: string;
+  resource(id: string): string;
   readonly event: string;
   readonly lastOutage: string;
   readonly reboot: string;
@@ -50,9 +48,9 @@ export function shortText(field: string): string {
   return `{{ ${field}[:${maxStateChars}] if ${field} else none }}`;
 }
 
-/** A sensor that reads one field of the state. */
-export function stateSensor(
-  topics: EntityTopics,
+/** A sensor that reads one field of a topic. */
+export function fieldSensor(
+  topic: string,
   key: string,
   name: string,
   about: string,
@@ -60,7 +58,7 @@ export function stateSensor(
   options: Entity['options'],
   needsNode = true,
 ): Entity {
-  const common = { state_topic: topics.state, value_template: template };
+  const common = { state_topic: topic, value_template: template };
   return { key, platform: 'sensor', name, about, needsNode, options: { ...common, ...options } };
 }
 

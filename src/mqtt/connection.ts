@@ -8,12 +8,11 @@ import { takeEveryAcknowledgement } from './acknowledgement-codes.js';
 import type { Credentials } from './credentials.js';
 import { dial, streamOver, type Way } from './dial.js';
 import { type Ending, endingOf, type Facts } from './ending.js';
-import { acknowledgementOf } from './failure-words.js';
 import { leave } from './good-bye.js';
-import type { LeftOut } from './left-out.js';
 import type { Message, Settled } from './outbox.js';
-import { packetBytes, propertiesOf, willOf } from './packets.js';
-import { overdueMs, Unacknowledged } from './unacknowledged.js';
+import { willOf } from './packets.js';
+import { type Rules, Sender, type Subscribed } from './sender.js';
+import { overdueMs } from './unacknowledged.js';
 import type { Protocol } from './version.js';
 
 takeEveryAcknowledgement();
@@ -27,15 +26,13 @@ export interface AttemptTimes {
 
 export const attemptTimes: AttemptTimes = { answerMs: 20_000, overdueMs };
 
-export interface AttemptOptions extends Way {
+export interface AttemptOptions extends Way, Rules {
   readonly settings: MqttSettings;
   /** Asked once TCP stands. Never rejects. */
   readonly credentials: () => Promise<Credentials>;
   readonly protocol: Protocol;
   /** null: none, to find out whether it is the will that is refused. */
   readonly will: Message | null;
-  /** What is not sent. */
-  readonly leftOut: Pick<LeftOut, 'has'>;
   readonly log: Log;
   readonly times?: AttemptTimes;
 }
@@ -63,17 +60,14 @@ export class Attempt {
   address: string | null = null;
   /** QoS 1 messages that the broker takes unacknowledged. */
   receiveMaximum = 65_535;
-  /** Bytes of a packet that the broker takes. */
-  #brokerMaximum = Number.POSITIVE_INFINITY;
+  readonly sender: Sender;
   /** That the broker does not acknowledge, which is why the connection was given up. */
   passedOver: string | null = null;
   readonly #options: AttemptOptions;
   readonly #times: AttemptTimes;
   readonly #handlers: AttemptHandlers;
   readonly #dialling = new AbortController();
-  readonly #unacknowledged: Unacknowledged;
   #client: MqttClient | null = null;
-  #askTimer: NodeJS.Timeout | undefined;
   #answerTimer: NodeJS.Timeout | undefined;
   #over = false;
   #facts: Facts;
@@ -82,8 +76,13 @@ export class Attempt {
     this.#options = options;
     this.#handlers = handlers;
     this.#times = options.times ?? attemptTimes;
-    this.#unacknowledged = new Unacknowledged(this.#times.overdueMs);
     this.protocol = options.protocol;
+    this.sender = new Sender({
+      ...options,
+      overdueMs: this.#times.overdueMs,
+      client: () => (this.#over ? null : this.#client),
+      passedOver: topic => this.#giveUp(topic),
+    });
     this.#facts = {
       protocol: options.protocol,
       endpoint: options.endpoint,
@@ -105,34 +104,17 @@ export class Attempt {
     return this.#facts.isEstablished;
   }
 
-  publish(message: Message, settled: Settled): void {
-    if (packetBytes(message) > this.#brokerMaximum) {
-      // It would end the connection.
-      setImmediate(() => settled(new Error(`larger than the ${this.#brokerMaximum} bytes that it takes`)));
-      return;
-    }
-    const { topic, payload, retain } = message;
-    if (this.#options.leftOut.has(topic)) {
-      setImmediate(() => settled(new Error('left out for a time: it acknowledged none of these')));
-      return;
-    }
-    const properties = propertiesOf(message, this.protocol);
-    const acknowledged = this.#unacknowledged.sent(topic, performance.now());
-    this.#askInTime();
-    this.#client?.publish(topic, payload, { qos: 1 as const, retain, ...properties }, error => {
-      const outcome = acknowledgementOf(error);
-      if (this.#over || outcome === 'unknown') return;
-      acknowledged();
-      settled(outcome);
-    });
+  /** Of a DISCONNECT; 0 = none. */
+  get disconnectCode(): number {
+    return this.#facts.disconnectCode;
   }
 
-  /** @param answered At the SUBACK; with words where the broker refuses one of them. */
-  subscribe(filters: ISubscriptionMap, answered: (refusal: string | null) => void): void {
-    this.#client?.subscribe(filters, error => {
-      const outcome = acknowledgementOf(error);
-      if (outcome !== 'unknown' && !this.#over) answered(outcome === null ? null : outcome.message);
-    });
+  publish(message: Message, settled: Settled): void {
+    this.sender.publish(message, settled);
+  }
+
+  subscribe(filters: ISubscriptionMap, answered: Subscribed): void {
+    this.sender.subscribe(filters, answered);
   }
 
   /** Asks for a sign of life; it counts among the packets received. */
@@ -144,7 +126,7 @@ export class Attempt {
   close(): void {
     this.#over = true;
     this.#dialling.abort();
-    clearTimeout(this.#askTimer);
+    this.sender.close();
     clearTimeout(this.#answerTimer);
     const client = this.#client;
     // end() on a client that never got a stream throws; on one that is ending already it does nothing.
@@ -244,7 +226,7 @@ export class Attempt {
   #listen(client: MqttClient): void {
     client.on('packetreceive', packet => {
       this.packets += 1;
-      if (packet.cmd === 'pingresp') this.#answered();
+      if (packet.cmd === 'pingresp') this.sender.answered();
       if (packet.cmd !== 'connack') return;
       clearTimeout(this.#answerTimer);
       this.#facts.connackCode = packet.reasonCode ?? packet.returnCode ?? 0;
@@ -254,7 +236,8 @@ export class Attempt {
       if (this.#over) return;
       this.#facts.isConnected = true;
       this.receiveMaximum = connack.properties?.receiveMaximum ?? this.receiveMaximum;
-      this.#brokerMaximum = connack.properties?.maximumPacketSize ?? this.#brokerMaximum;
+      const announced = connack.properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY;
+      this.sender.takesAtMost(announced);
       this.#guarded(() => this.#handlers.connected(this));
     });
     client.on('disconnect', packet => {
@@ -281,35 +264,6 @@ export class Attempt {
     } catch (error) {
       this.#options.log.error({ err: error }, 'A fault in sockmon while it talked to the broker.');
     }
-  }
-
-  /** The keepalive asks too, but only when nothing else is said, and after up to 18 hours. */
-  #askInTime(): void {
-    const inMs = this.#unacknowledged.askInMs(performance.now());
-    if (inMs === null || this.#over) return;
-    clearTimeout(this.#askTimer);
-    this.#askTimer = setTimeout(() => {
-      // What was sent meanwhile may be younger.
-      if (this.#unacknowledged.askInMs(performance.now()) !== 0) {
-        this.#askInTime();
-        return;
-      }
-      this.#ask();
-    }, inMs);
-    this.#askTimer.unref();
-  }
-
-  #ask(): void {
-    this.#unacknowledged.asked();
-    this.#client?.sendPing();
-  }
-
-  #answered(): void {
-    const verdict = this.#unacknowledged.answered(performance.now());
-    if (this.#over) return;
-    if (verdict === 'ask again') this.#ask();
-    else if (verdict === 'in order') this.#askInTime();
-    else this.#giveUp(verdict.topic);
   }
 
   #giveUp(topic: string | null): void {

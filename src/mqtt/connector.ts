@@ -5,6 +5,7 @@ import type { Log } from '../core/ports.js';
 import { Refusals, refusalIsShortMs, retryDelayMs, type Trouble } from './backoff.js';
 import { Attempt, type AttemptTimes } from './connection.js';
 import { CredentialFiles } from './credentials.js';
+import { Culprits, lastWordsOf } from './culprits.js';
 import { Doubt } from './doubt.js';
 import { type End, type Ending, isRefused, ownWords, sentenceOf, signOf } from './ending.js';
 import { type Endpoint, endpointName, endpointOf } from './endpoint.js';
@@ -69,6 +70,7 @@ export class Link {
   readonly #resolver = new Resolver();
   readonly #files: CredentialFiles;
   readonly #leftOut: LeftOut;
+  readonly #culprits: Culprits;
   readonly #willProbe = new WillProbe();
   /** Looks at the port, after a connection was closed without a word. */
   #looking: AbortController | null = null;
@@ -95,9 +97,16 @@ export class Link {
     };
     this.#rivalry = new Rivalry(this.#rivalryTimes);
     this.#refusals = new Refusals(refusalIsShortMs * pace);
-    this.#leftOut = new LeftOut(leaveOutMs * pace, () => {
+    const { unacknowledged, hung_up } = leaveOutMs;
+    this.#leftOut = new LeftOut({ unacknowledged: unacknowledged * pace, hung_up: hung_up * pace }, () => {
       options.handlers.problemChanged();
       options.handlers.tellAgain();
+    });
+    this.#culprits = new Culprits({
+      broker: this.broker,
+      leftOut: this.#leftOut,
+      log: options.log,
+      calmMs: stableMs * pace,
     });
   }
 
@@ -173,7 +182,7 @@ export class Link {
         log,
         credentials: () => this.#files.read(),
         will: isProbe ? null : will,
-        leftOut: this.#leftOut,
+        ...this.#culprits.rules,
         endpoint: this.#endpoint,
         resolver: this.#resolver,
         address: this.#byAddress ? this.#address : null,
@@ -202,6 +211,7 @@ export class Link {
     this.#version.connected();
     this.#refusals.connected();
     this.#willProbe.connected();
+    this.#culprits.connected(attempt);
     this.#kicked = false;
     this.#port.connected();
     this.connects += 1;
@@ -220,6 +230,7 @@ export class Link {
     const connectedAtMs = this.#connectedAtMs;
     this.#attempt = null;
     this.#connectedAtMs = null;
+    this.#culprits.ended();
     if (connectedAtMs !== null) this.#options.handlers.disconnected();
     if (this.#stopped) return;
     // That is an answer after a loss of the network, too.
@@ -248,7 +259,9 @@ export class Link {
       this.#dial();
       return;
     }
-    const end: End = { ending, words, livedMs: doubt === 'shaken' ? null : livedMs, passedOver };
+    const wasShaken = doubt === 'shaken';
+    const lastWords = attempt === null || wasShaken ? null : lastWordsOf(attempt);
+    const end: End = { ending, words, livedMs: wasShaken ? null : livedMs, passedOver, lastWords };
     void this.#lookThenRetry(end, attempt?.address ?? this.#address);
   }
 
@@ -286,8 +299,14 @@ export class Link {
   }
 
   /** @returns what it is, and how many failures of the kind were before it. */
-  #troubleOf({ ending, livedMs, passedOver }: End): readonly [Trouble, number] {
+  #troubleOf({ ending, livedMs, passedOver, lastWords }: End): readonly [Trouble, number] {
     const nowMs = performance.now();
+    const isClosed = ending === 'hung_up' ? livedMs !== null : ending === 'lost' && lastWords?.code !== 0;
+    const isFought = this.#rivalry.known(nowMs) !== null;
+    if (isClosed && !isFought && lastWords !== null && this.#culprits.judge(lastWords)) {
+      this.#options.handlers.problemChanged();
+      return ['kicked', this.#failures];
+    }
     const isRival =
       ending === 'taken_over'
         ? this.#rivalry.proven(nowMs)

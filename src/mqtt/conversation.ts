@@ -32,6 +32,8 @@ export interface ConversationOptions {
   readonly responsePrefix: string | null;
   readonly random: () => number;
   readonly times?: ConversationTimes;
+  /** Waits for Home Assistant are multiplied by this; for tests. */
+  readonly pace: number;
 }
 
 interface Span {
@@ -75,12 +77,13 @@ export class Conversation {
 
   constructor(options: ConversationOptions) {
     this.#options = options;
-    const { connection, telling, topics, announcer, log, connectionView } = options;
+    const { connection, telling, topics, announcer, log, connectionView, pace } = options;
     this.#connectedMs = telling.now().bootMs;
     this.#times = options.times ?? conversationTimes;
     const limit = inFlightLimit(connection.protocol, connection.receiveMaximum);
+    const maximumBytes = () => connection.sender.maximumBytes;
     const outbox = new Outbox((message, settled) => connection.publish(message, settled), limit);
-    const replay = new Replay(telling, outbox, topics.event, log);
+    const replay = new Replay({ telling, outbox, topic: topics.event, log, maximumBytes });
     this.#outbox = outbox;
     this.#replay = replay;
     this.#retained = new Retained({
@@ -90,6 +93,8 @@ export class Conversation {
       announcer,
       log,
       connectionView: () => connectionView(replay.unsent),
+      maximumBytes,
+      pace,
     });
     const refused = this.#retained.settledAs('the status', topics.status);
     this.#presence = new Presence({
@@ -99,16 +104,14 @@ export class Conversation {
   }
 
   /**
-   * Status, discovery, facts, the last outage, the state: all at once in this order, none waits for the other's acknowledgement. The status is
-   * the first: discovery may be larger than the broker takes, and end the connection.
+   * The status, facts, the last outage, the state, each resource, discovery: all at once in this order, none waits for the other's
+   * acknowledgement. What a broker may take for too large comes last, so that all else has been told before.
    */
   begin(): void {
-    const snapshot = this.#options.telling.snapshot();
-    this.#presence.tell(snapshot.status);
-    this.#retained.tellDiscovery(snapshot);
+    this.#tellPresence();
     this.#subscribe();
     this.#replay.sync();
-    this.#retained.tellFacts(snapshot);
+    this.#retained.tellFacts();
     this.#retellDaily();
   }
 
@@ -128,10 +131,8 @@ export class Conversation {
     setImmediate(() => {
       this.#refreshQueued = false;
       if (this.#ending) return;
-      const snapshot = this.#options.telling.snapshot();
-      this.#presence.tell(snapshot.status);
-      this.#retained.tellDiscovery(snapshot);
-      this.#retained.tellFacts(snapshot);
+      this.#tellPresence();
+      this.#retained.changed();
     });
   }
 
@@ -185,12 +186,12 @@ export class Conversation {
 
   /** Says `offline`; resolves when the broker has it and, before it, all that was in flight. Never rejects. */
   goodbye(): Promise<void> {
+    this.#retained.flush();
     this.#end();
-    this.#outbox.clear();
     return new Promise(resolve =>
       this.#outbox.addUrgent(
         () => this.#statusOf('offline'),
-        () => resolve(),
+        () => this.#outbox.drain(resolve),
       ),
     );
   }
@@ -198,8 +199,13 @@ export class Conversation {
   /** After it nothing is said, and no acknowledgement is believed. */
   close(): void {
     this.#end();
+    this.#retained.close();
     this.#outbox.close();
     this.#replay.save();
+  }
+
+  #tellPresence(): void {
+    this.#presence.tell(this.#options.telling.told.overview().status);
   }
 
   #statusOf(payload: string): Message {
@@ -223,11 +229,11 @@ export class Conversation {
       ...(topics.birth === null ? {} : { [topics.birth]: { qos: 1, rh: 2 } }),
     };
     this.#stored.subscribed(telling.now());
-    connection.subscribe(filters, refusal => {
-      this.#stored.acknowledged(telling.now());
+    connection.subscribe(filters, (answered, refusal) => {
+      if (answered.includes(topics.commands)) this.#stored.acknowledged(telling.now());
       if (refusal === null) return;
       log.warn(
-        { topics: Object.keys(filters), error: refusal },
+        { topics: answered, error: refusal },
         `The broker refuses a subscription (${refusal}). Let this user read ${topics.commands}, or no command will arrive.`,
       );
     });
@@ -251,7 +257,8 @@ export class Conversation {
 
   /** Events are never told again: Home Assistant would take them for new ones. */
   #announceLater(): void {
-    this.#after('birth', this.#jittered(this.#times.birthMs), () => this.#retell('birth'));
+    const { pace } = this.#options;
+    this.#after('birth', this.#jittered(this.#times.birthMs) * pace, () => this.#retell('birth'));
   }
 
   #retellDaily(): void {
@@ -267,7 +274,7 @@ export class Conversation {
       this.#presence.again();
       this.#retained.factsAgain();
     };
-    if (why === 'birth') this.#after('birth', this.#times.factsAfterDiscoveryMs, facts);
+    if (why === 'birth') this.#after('birth', this.#times.factsAfterDiscoveryMs * this.#options.pace, facts);
     else facts();
   }
 

@@ -46,6 +46,7 @@ export class Outbox {
   #window: number;
   #inFlight = 0;
   #closed = false;
+  #drained: (() => void) | null = null;
 
   /** @param limit How many unacknowledged messages the broker and we can stand; one of them is kept for what is urgent. */
   constructor(publish: (message: Message, settled: Settled) => void, limit: number) {
@@ -74,9 +75,11 @@ export class Outbox {
     this.#pump();
   }
 
-  /** Forgets what waits. What is urgent may still be added. */
-  clear(): void {
+  /** Forgets what waits. @param done Called when the broker has answered what is under way. */
+  drain(done: () => void): void {
     this.#queue.length = 0;
+    this.#drained = done;
+    if (this.#inFlight === 0) done();
   }
 
   /** Forgets everything: after a new connection all of it is derived anew. */
@@ -106,6 +109,7 @@ export class Outbox {
       this.#window = this.#fullWindow;
       settled(error);
       this.#pump();
+      if (this.#inFlight === 0) this.#drained?.();
     });
   }
 }

@@ -1,9 +1,7 @@
-/** Messages as MQTT.js wants them, and as long as they will be. Pure. */
+/** Messages as MQTT.js wants them. Pure. */
 import type { Message } from './outbox.js';
 import type { Protocol } from './version.js';
 
-/** At most: the fixed header, the lengths, the packet id and the heads of the properties that we send. */
-const headerBytes = 20;
 /** The user property of status and will: docs/MQTT.md. */
 const sessionName = 'session';
 
@@ -12,9 +10,9 @@ export function willOf(will: Message, protocol: Protocol) {
   return { topic, payload: Buffer.from(payload), qos: 1 as const, retain, ...propertiesOf(will, protocol) };
 }
 
-export function packetBytes({ topic, payload, correlationData, session }: Message): number {
-  const sessionBytes = session === undefined ? 0 : sessionName.length + session.length;
-  return Buffer.byteLength(topic + payload) + (correlationData?.length ?? 0) + sessionBytes + headerBytes;
+/** Bytes of the properties, but for their heads. */
+export function propertyBytes({ correlationData, session }: Message): number {
+  return (correlationData?.length ?? 0) + (session === undefined ? 0 : sessionName.length + session.length);
 }
 
 export function propertiesOf({ expiryS, correlationData, session }: Message, protocol: Protocol) {

@@ -3,7 +3,7 @@ import type { IPublishPacket } from 'mqtt';
 import { SockmonError } from '../base/errors.js';
 import type { MqttSettings } from '../core/policy.js';
 import type { CommandAnswer, Log, ReceivedCommand } from '../core/ports.js';
-import { isoTime } from '../core/time.js';
+import { isoTime, wallMsAt } from '../core/time.js';
 import type { Reporter, Telling } from '../report/telling.js';
 import type { ConnectionView } from '../report/views.js';
 import { Announcer } from './announcer.js';
@@ -57,7 +57,8 @@ export class MqttReporter implements Reporter {
   readonly #replies = new Map<string, ReplyTo>();
   #telling: Telling | null = null;
   #conversation: Conversation | null = null;
-  #since: string | null = null;
+  /** In ms of CLOCK_BOOTTIME; null = not connected. */
+  #sinceMs: number | null = null;
   #onDisconnected: () => void = () => {};
 
   /** @throws SockmonError CONFIG when the URL is no broker's. */
@@ -85,7 +86,7 @@ export class MqttReporter implements Reporter {
 
   start(telling: Telling): void {
     const { node, settings } = this.#options;
-    const known = telling.announced();
+    const { entities: known } = telling.announced();
     this.#announcer = new Announcer({ node, topics: this.topics, area: settings.suggestedArea, known });
     this.#telling = telling;
     this.#link.start();
@@ -140,7 +141,7 @@ export class MqttReporter implements Reporter {
     if (telling === null || announcer === null) return;
     const { log, node, settings } = this.#options;
     const { key, responsePrefix } = settings.commands;
-    this.#since = isoTime(telling.now().wallMs);
+    this.#sinceMs = telling.now().bootMs;
     const conversation = new Conversation({
       connection,
       telling,
@@ -153,6 +154,7 @@ export class MqttReporter implements Reporter {
       responsePrefix,
       random: this.#options.random ?? Math.random,
       ...(this.#options.conversationTimes !== undefined && { times: this.#options.conversationTimes }),
+      pace: this.#options.pace ?? 1,
     });
     this.#conversation = conversation;
     conversation.begin();
@@ -177,7 +179,7 @@ export class MqttReporter implements Reporter {
   #disconnected(): void {
     this.#conversation?.close();
     this.#conversation = null;
-    this.#since = null;
+    this.#sinceMs = null;
     this.#onDisconnected();
   }
 
@@ -213,11 +215,14 @@ export class MqttReporter implements Reporter {
 
   #view(pending: number): ConnectionView {
     const { connection, broker, connects, lastError, problem } = this.#link;
+    const sinceMs = this.#sinceMs;
+    const now = this.#telling?.now();
+    const since = sinceMs === null || now === undefined ? undefined : wallMsAt(sinceMs, now);
     return {
       state: connection === null ? 'connecting' : 'connected',
       broker,
       protocol: connection === null ? null : connection.protocol === 5 ? '5' : '3.1.1',
-      since: this.#since,
+      since: since === undefined ? null : isoTime(since),
       connects,
       last_error: lastError,
       problem,

@@ -21,13 +21,13 @@ async function answer(recorder: Recorder, count: number): Promise<Answer> {
   return JSON.parse(results()[count - 1]?.payload ?? '{}');
 }
 
-/** A press is refused for ten seconds after the connection was made: wait until the daemon's own state says that it is older. */
+/** A press is refused for ten seconds after the connection was made: wait until the daemon itself says that it is older. */
 async function quietTimeOver(daemon: Daemon, recorder: Recorder): Promise<void> {
-  const state = await recorder.until(
-    'a state with a connection',
-    ({ topic, payload }) => topic === 'sockmon/lab/state' && JSON.parse(payload).connection?.since,
+  const about = await recorder.until(
+    'a connection',
+    ({ topic, payload }) => topic === 'sockmon/lab/about' && JSON.parse(payload).connection?.since,
   );
-  const connectedMs = Date.parse(JSON.parse(state.payload).connection.since);
+  const connectedMs = Date.parse(JSON.parse(about.payload).connection.since);
   await daemon.until('ten seconds since the connection', () => Date.now() - connectedMs > 10_500);
 }
 

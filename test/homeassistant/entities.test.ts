@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { it } from 'node:test';
+import { entityIdOf } from '../../src/homeassistant/discovery.js';
 import { entitiesOf } from '../../src/homeassistant/entities.js';
 import type { Entity, Watched } from '../../src/homeassistant/entity.js';
 import { press } from '../../src/mqtt/commands.js';
@@ -31,17 +32,19 @@ function kindOf({ platform, options }: Entity): string {
 function rowOf(entity: Entity): string {
   const category = entity.options.entity_category ?? '';
   const stays = entity.needsNode ? '' : 'yes';
-  return `| ${entity.name} | ${kindOf(entity)} | ${category} | ${stays} | ${entity.about} |`;
+  const id = entityIdOf(entity, '').split('.')[1]?.replace('resource', 'RESOURCE');
+  return `| ${entity.name} | \`${id}\` | ${kindOf(entity)} | ${category} | ${stays} | ${entity.about} |`;
 }
 
 const text = `# The entities in Home Assistant
 
-One device per gateway. Ids are made of the gateway's name and the entity's: \`binary_sensor.NODE_stack_alive\`. RESOURCE stands for each
-resource of the configuration; those that are taken out of it disappear. "Stays": keeps its value while nobody hears of the gateway;
-the others are unavailable then. This page is made from the table in \`src/homeassistant\`, as discovery is.
+One device per gateway. An id is made of the kind, the gateway's name and the word in the second column, which is not always the entity's name:
+\`binary_sensor.NODE_stack_alive\`, \`binary_sensor.NODE_problem\`. It stays, since automations and the history hang on it. RESOURCE stands
+for each resource of the configuration; those that are taken out of it disappear. "Stays": keeps its value while nobody hears of the
+gateway; the others are unavailable then. This page is made from the table in \`src/homeassistant\`, as discovery is.
 
-| name | kind | category | stays | what |
-|---|---|---|---|---|
+| name | id | kind | category | stays | what |
+|---|---|---|---|---|---|
 ${entities.map(rowOf).join('\n')}
 `;
 

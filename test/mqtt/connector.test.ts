@@ -13,6 +13,7 @@ import { Aedes } from 'aedes';
 import type { MqttSettings } from '../../src/core/policy.js';
 import { startEmbeddedBroker } from '../../src/mqtt/embedded-broker.js';
 import { MqttReporter } from '../../src/mqtt/reporter.js';
+import { topicsOf } from '../../src/mqtt/topics.js';
 import { clientCertificateLines, makeCertificates } from './certificates.js';
 import { eventually } from './eventually.js';
 import { Gate } from './gate.js';
@@ -462,13 +463,22 @@ describe('a broker with limits', { skip: skipWithoutMosquitto }, () => {
   it('is not sent what it cannot take, and hears of the rest', async t => {
     const broker = await startMosquitto({ lines: ['allow_anonymous true', 'max_packet_size 800'] });
     t.after(() => broker.stop('SIGKILL'));
+    const listener = await Listener.on(broker);
+    t.after(() => listener.close());
     const log = new MemoryLog();
     const telling = new FakeTelling();
     telling.outage();
     const reporter = started(t, settingsFor(broker.port), log, telling);
     await eventually('told', () => reporter.connection().pending === 0);
+    const topics = topicsOf('sockmon', 'gw1', 'homeassistant');
+    await eventually('smaller entities are told', () => listener.last(topics.entity('sensor', 'connects')));
     assert.equal(reporter.connection().connects, 1);
-    assert.ok(log.find(/refused discovery \(larger than the 800 bytes that it takes\)/));
+    assert.equal(listener.last(topics.discovery ?? ''), undefined);
+    // Its command template does not fit.
+    assert.equal(listener.last(topics.entity('number', 'pause_time')), undefined);
+    const refused =
+      /refused discovery \(with \d+ bytes it is larger than the 800 that the broker takes\)\. Let the broker/;
+    assert.equal(log.lines.filter(({ sentence }) => refused.test(sentence)).length, 1);
   });
 
   it('is asked as often whether it lives as it wants to be', async t => {

@@ -14,6 +14,13 @@ interface Codec {
 // That of MQTT.js itself.
 const codec = createRequire(createRequire(import.meta.url).resolve('mqtt'))('mqtt-packet') as Codec;
 
+export interface Sent {
+  /** Of a subscription: its filters. */
+  readonly topics: readonly string[];
+  readonly isSubscription: boolean;
+  readonly bytes: number;
+}
+
 export interface Behaviour {
   /** The code of the CONNACK; null = none, and the connection stays open. */
   accept?(packet: IConnectPacket, index: number): number | null;
@@ -27,6 +34,13 @@ export interface Behaviour {
   told?(packet: IPublishPacket, give: Give, socket: Socket): void;
   /** Whether it closes a connection after the DISCONNECT; as a broker should, by default. */
   closes?: boolean;
+  /**
+   * At a publish or a subscription that it does not take: `fin` and `reset` close the connection without a word; a number is the code that is
+   * said first, by PUBACK and DISCONNECT.
+   */
+  hangsUpAt?(packet: Sent): 'fin' | 'reset' | number | null;
+  /** Properties of its CONNACK. */
+  readonly announces?: { readonly maximumPacketSize?: number };
 }
 
 /** Sends a publish of QoS 1 to the client. */
@@ -130,11 +144,14 @@ export class StandIn {
       }
       this.#sessions.set(packet.clientId, session);
     }
-    this.#send(session, { cmd: 'connack', sessionPresent: false, returnCode: code, reasonCode: code });
+    const properties = this.#behaviour.announces ?? {};
+    const codes = { returnCode: code, reasonCode: code };
+    this.#send(session, { cmd: 'connack', sessionPresent: false, ...codes, properties });
     if (code !== 0) session.socket.end();
   }
 
   #answer(packet: Packet, connection: number, session: { socket: Socket; version: number }): void {
+    if (session.socket.destroyed || session.socket.writableEnded || this.#hasHungUp(packet, session)) return;
     const give: Give = (topic, payload, retain) => {
       this.#given += 1;
       const fresh = { dup: false, qos: 1, messageId: this.#given };
@@ -161,8 +178,29 @@ export class StandIn {
     }
   }
 
+  #hasHungUp(packet: Packet, session: { socket: Socket; version: number }): boolean {
+    const sent = sentIn(packet);
+    const how = sent === null ? null : (this.#behaviour.hangsUpAt?.(sent) ?? null);
+    if (how === null) return false;
+    if (typeof how === 'number') {
+      if (packet.cmd === 'publish')
+        this.#send(session, { cmd: 'puback', messageId: packet.messageId, reasonCode: how });
+      this.#send(session, { cmd: 'disconnect', reasonCode: how });
+    }
+    if (how === 'reset') session.socket.resetAndDestroy();
+    else session.socket.end();
+    return true;
+  }
+
   #send({ socket, version }: { socket: Socket; version: number }, packet: object): void {
     if (socket.destroyed || !socket.writable) return;
     socket.write(codec.generate(packet, { protocolVersion: version }));
   }
+}
+
+function sentIn(packet: Packet): Sent | null {
+  const bytes = packet.length ?? 0;
+  if (packet.cmd === 'publish') return { topics: [packet.topic], isSubscription: false, bytes };
+  if (packet.cmd !== 'subscribe') return null;
+  return { topics: packet.subscriptions.map(({ topic }) => topic), isSubscription: true, bytes };
 }
