@@ -223,14 +223,16 @@ export class Conversation {
     const { connection, topics, log, telling } = this.#options;
     // rh 0: what lies there is seen, refused and taken away; unseen it would stay for ever. rap: a live message keeps its retain flag, so that it
     // can be refused. nl: not our own; but our own status is to be heard.
+    const toCommands = { qos: 1, rap: true, rh: 0, nl: true } as const;
     const filters: ISubscriptionMap = {
       [topics.status]: { qos: 1 },
-      [topics.commands]: { qos: 1, rap: true, rh: 0, nl: true },
+      [topics.reboot]: toCommands,
+      [topics.run]: toCommands,
       ...(topics.birth === null ? {} : { [topics.birth]: { qos: 1, rh: 2 } }),
     };
     this.#stored.subscribed(telling.now());
     connection.subscribe(filters, (answered, refusal) => {
-      if (answered.includes(topics.commands)) this.#stored.acknowledged(telling.now());
+      if (answered.includes(topics.run)) this.#stored.acknowledged(telling.now());
       if (refusal === null) return;
       log.warn(
         { topics: answered, error: refusal },

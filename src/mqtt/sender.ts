@@ -89,17 +89,16 @@ export class Sender {
   subscribe(filters: ISubscriptionMap, answered: Subscribed): void {
     const { leftOut, client, onAcknowledged } = this.#options;
     const wanted = Object.keys(filters).filter(filter => !leftOut.has(subscriptionTo(filter)));
-    const packets = this.isCareful ? wanted.map(one => [one]) : wanted.length === 0 ? [] : [wanted];
-    for (const packet of packets) {
-      const topic = packet.map(subscriptionTo).join(', ');
+    for (const packet of this.isCareful ? apart(wanted) : wanted.length === 0 ? [] : [wanted]) {
+      const topics = [...new Set(packet.map(subscriptionTo))];
+      const topic = topics.join(', ');
       const map: ISubscriptionMap = {};
       for (const filter of packet) map[filter] = filters[filter] ?? { qos: 1 };
       this.#line.send({ topic, bytes: 0 }, arrived => {
         client()?.subscribe(map, error => {
           const outcome = acknowledgementOf(error);
           if (outcome === 'unknown' || client() === null) return;
-          for (const filter of [topic, ...packet.map(subscriptionTo)])
-            onAcknowledged?.({ topic: filter, bytes: 0 });
+          for (const one of [topic, ...topics]) onAcknowledged?.({ topic: one, bytes: 0 });
           arrived();
           answered(packet, outcome === null ? null : outcome.message);
         });
@@ -153,4 +152,13 @@ export class Sender {
     this.#unacknowledged.asked();
     this.#options.client()?.sendPing();
   }
+}
+
+function apart(filters: readonly string[]): readonly string[][] {
+  const groups = new Map<string, string[]>();
+  for (const filter of filters) {
+    const group = groups.get(subscriptionTo(filter)) ?? [];
+    groups.set(subscriptionTo(filter), [...group, filter]);
+  }
+  return [...groups.values()];
 }
