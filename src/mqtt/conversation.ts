@@ -99,6 +99,11 @@ export class Conversation {
     const refused = this.#retained.settledAs('the status', topics.status);
     this.#presence = new Presence({
       say: word => outbox.addUrgent(() => this.#statusOf(word), refused),
+      gaveIn: word =>
+        log.warn(
+          { topic: topics.status, word },
+          `Somebody else says ${word} on ${topics.status} again and again. Is there a second sockmon of this name? Give each machine its own node name.`,
+        ),
       times: this.#times.presence,
     });
   }

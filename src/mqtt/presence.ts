@@ -29,6 +29,8 @@ const argumentsAtMost = 6;
 export interface PresenceOptions {
   /** Publishes the word, before all that waits. */
   readonly say: (word: string) => void;
+  /** Somebody else goes on saying another word, and is not argued with any more. */
+  readonly gaveIn?: (word: string) => void;
   readonly times?: PresenceTimes;
   /** Monotonic, in ms. */
   readonly nowMs?: () => number;
@@ -36,6 +38,7 @@ export interface PresenceOptions {
 
 export class Presence {
   readonly #say: (word: string) => void;
+  readonly #gaveIn: (word: string) => void;
   readonly #times: PresenceTimes;
   readonly #nowMs: () => number;
   #word = '';
@@ -49,8 +52,14 @@ export class Presence {
   #isHealing = false;
   #isOver = false;
 
-  constructor({ say, times = presenceTimes, nowMs = () => performance.now() }: PresenceOptions) {
+  constructor({
+    say,
+    gaveIn = () => {},
+    times = presenceTimes,
+    nowMs = () => performance.now(),
+  }: PresenceOptions) {
     this.#say = say;
+    this.#gaveIn = gaveIn;
     this.#times = times;
     this.#nowMs = nowMs;
   }
@@ -77,6 +86,7 @@ export class Presence {
     this.#calmSinceMs = null;
     if (word !== 'offline' && this.#heals >= argumentsAtMost) {
       this.#clear();
+      this.#gaveIn(word);
       return;
     }
     if (this.#isHealing) return;

@@ -31,6 +31,7 @@ class Clock {
 class Broker {
   retained = '';
   said = 0;
+  gaveIn = 0;
   readonly #ears = new Set<{ hear(word: string): void; readonly wayMs: number }>();
 
   publish(word: string): void {
@@ -45,6 +46,9 @@ class Broker {
         this.said += 1;
         // What is under way when the connection ends may be read all the same.
         setTimeout(() => this.publish(one), wayMs);
+      },
+      gaveIn: () => {
+        this.gaveIn += 1;
       },
       nowMs: () => clock.nowMs,
     });
@@ -155,6 +159,7 @@ describe('the word on the status topic', () => {
       const other = broker.connect(clock, 'recovering', 7);
       clock.advance(3_600_000);
       assert.ok(broker.said <= 20, `${broker.said} words`);
+      assert.ok(broker.gaveIn >= 1 && broker.gaveIn <= 2, 'which is told');
       const before = broker.said;
       clock.advance(3_600_000);
       assert.equal(broker.said, before);
