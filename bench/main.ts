@@ -15,6 +15,7 @@ import { table } from './report.js';
 import { stackRows } from './stack.js';
 import { startupRows } from './startup.js';
 import type { Row } from './stats.js';
+import { toldBytesRows } from './told-bytes.js';
 
 const names = {
   seen: 'kill -> seen in the native monitor, beside C on a pidfd',
@@ -27,6 +28,7 @@ const names = {
   absent: '20 absent names beside 400 processes: CPU, first and later, and when they come then',
   network: 'a network that changes: CPU, beside ip monitor and keepalived',
   stack: 'the lab: kill of slirp4netns -> script -> TCP works, beside C on rtnetlink and on a pidfd',
+  bytes: 'one death among 1,000 resources: what the broker is sent, and CPU; beside --rival',
   told: 'network back -> outage acknowledged by the broker',
   start: 'exec -> watching, beside node -e 0',
   idle: '30 s with nothing to do: CPU and context switches',
@@ -34,7 +36,7 @@ const names = {
 } as const;
 type Name = keyof typeof names;
 
-const usage = `usage: npm run bench [-- [--json] [--rounds N] [NAME…]]
+const usage = `usage: npm run bench [-- [--json] [--rounds N] [--rival PATH] [NAME…]]
 
 Without a NAME it measures everything, in some eleven minutes:
 ${Object.entries(names)
@@ -42,6 +44,7 @@ ${Object.entries(names)
   .join('\n')}
 
   --rounds N   how often each thing is measured (default: 300 deaths, 20 deaths of the stack, 20 starts)
+  --rival PATH a built clone of another commit, measured in the same run where that is possible (bytes)
   --json       print one JSON object
 `;
 
@@ -51,7 +54,7 @@ interface Rounds {
   readonly start: number;
 }
 
-async function measure(wanted: ReadonlySet<Name>, rounds: Rounds): Promise<Row[]> {
+async function measure(wanted: ReadonlySet<Name>, rounds: Rounds, rival: string | null): Promise<Row[]> {
   const has = (name: Name) => wanted.has(name);
   const say = (line: string) => process.stderr.write(`bench: ${line} …\n`);
   const rows: Row[] = [];
@@ -92,6 +95,10 @@ async function measure(wanted: ReadonlySet<Name>, rounds: Rounds): Promise<Row[]
     say('deaths of the stack');
     rows.push(...(await stackRows(rounds.stack, { stack: has('stack'), told: has('told') })));
   }
+  if (has('bytes')) {
+    say('one death among many');
+    rows.push(...(await toldBytesRows(Math.min(rounds.stack, 5), rival)));
+  }
   if (has('start')) {
     say('starts');
     rows.push(...(await startupRows(rounds.start)));
@@ -112,6 +119,7 @@ function parse() {
   const options = {
     json: { type: 'boolean' },
     rounds: { type: 'string' },
+    rival: { type: 'string' },
     help: { type: 'boolean' },
   } as const;
   try {
@@ -145,7 +153,11 @@ async function main(): Promise<number> {
   const wanted = new Set(
     positionals.length === 0 ? (Object.keys(names) as Name[]) : positionals.filter(isName),
   );
-  const rows = await measure(wanted, { death: given || 300, stack: given || 20, start: given || 20 });
+  const rows = await measure(
+    wanted,
+    { death: given || 300, stack: given || 20, start: given || 20 },
+    values.rival ?? null,
+  );
   const machine = { node: process.version, kernel: release(), cpus: cpus().map(({ model }) => model) };
   // `npm run bench --json`, without the `--`, gives the option to npm.
   const isJson = values.json ?? process.env.npm_config_json === 'true';

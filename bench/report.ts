@@ -1,7 +1,7 @@
 /** The rows as a table for people. Pure. */
 import type { Figures, Goal, Row } from './stats.js';
 
-const digits: Record<Row['unit'], number> = { ms: 2, MB: 1, count: 0 };
+const digits: Record<Row['unit'], number> = { ms: 2, MB: 1, KB: 1, count: 0 };
 
 export function table(rows: readonly Row[]): string {
   const cells = rows.map(row => [
@@ -22,7 +22,7 @@ export function table(rows: readonly Row[]): string {
       .join('  ')
       .trimEnd(),
   );
-  return `${text.join('\n')}\n\nms and MB: p50 / p90; ratio and goal are of p50.\n`;
+  return `${text.join('\n')}\n\nms, MB and KB: p50 / p90; ratio and goal are of p50.\n`;
 }
 
 function shown(figures: Figures, unit: Row['unit']): string {

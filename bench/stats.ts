@@ -23,7 +23,7 @@ export type Goal = { readonly kind: 'ratio' | 'value'; readonly atMost: number }
 
 export interface Row {
   readonly name: string;
-  readonly unit: 'ms' | 'MB' | 'count';
+  readonly unit: 'ms' | 'MB' | 'KB' | 'count';
   readonly sockmon: Figures;
   /** What it is compared with, measured in the same run. */
   readonly rival: { readonly name: string; readonly figures: Figures } | null;

@@ -3,8 +3,10 @@
 import { SockmonError } from '../base/errors.js';
 import { loadConfig } from '../config/load.js';
 import { ask } from '../control/client.js';
+import { wholeHistory } from '../core/history.js';
 import type { Config, MqttSettings } from '../core/policy.js';
 import { discoveryOf } from '../homeassistant/discovery.js';
+import { readJournal } from '../journal/file.js';
 import { press } from '../mqtt/commands.js';
 import { eventTypes } from '../mqtt/events.js';
 import { topicsOf } from '../mqtt/topics.js';
@@ -74,7 +76,12 @@ async function remove(config: Config, mqtt: MqttSettings, former: string | null,
     throw new SockmonError('USAGE', words);
   }
   const { erase } = await import('../mqtt/remove-device.js');
-  await erase(mqtt, topicsOf(mqtt.base, node, mqtt.discoveryPrefix));
+  const { announced } = wholeHistory(readJournal(config.stateDir));
+  const resources = new Set([...announced.resources, ...config.policy.resources.map(({ id }) => id)]);
+  await erase(mqtt, topicsOf(mqtt.base, node, mqtt.discoveryPrefix), {
+    ...announced,
+    resources: [...resources],
+  });
   io.out(`The device ${node} is gone from the broker and from Home Assistant. The journal stays.\n`);
   return 0;
 }

@@ -27,10 +27,10 @@ export interface LastKnown {
 }
 
 export function lastKnown(stateDir: string): LastKnown {
-  const entries = readJournal(stateDir);
+  const { entries, now } = readEntries(stateDir);
   const history = wholeHistory(entries);
   const outage = history.outages.findLast(isCounted);
-  const from = history.seenFrom(systemClock(loadAddon()).now());
+  const from = history.seenFrom(now);
   const last = entries.at(-1);
   return {
     running: false,
@@ -42,8 +42,13 @@ export function lastKnown(stateDir: string): LastKnown {
   };
 }
 
+/** With the clock by which the daemon tells times: one outage has one time, wherever it is told. */
 export function readEntries(stateDir: string): { readonly entries: JournalEntry[]; readonly now: Instant } {
-  return { entries: readJournal(stateDir), now: systemClock(loadAddon()).now() };
+  const entries = readJournal(stateDir);
+  const clock = systemClock(loadAddon());
+  const { bootId } = clock.now();
+  clock.goOnFrom(entries.findLast(entry => entry.bootId === bootId));
+  return { entries, now: clock.now() };
 }
 
 /** Oldest first. */

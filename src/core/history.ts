@@ -1,7 +1,8 @@
 /** What the journal says, folded: outages, reboots, commands, the cursor. Rebuilt at every start, so nothing of it can be reset by one. */
 
+import { offsetMsOf } from '../base/clock-offset.js';
 import { isHeldBack } from './ladder.js';
-import { Attempts, rememberedCommands, rememberedIntents } from './memory.js';
+import { Attempts, announcedIn, nothingAnnounced, rememberedCommands, rememberedIntents } from './memory.js';
 import {
   addToOutage,
   begunOutage,
@@ -28,6 +29,8 @@ export interface Acted extends Instant {
   readonly witnessedMs: number;
 }
 
+type DoneReboot = JournalEntry & RecordOf<'rebooted'> & { readonly command: string | undefined };
+
 /** The number at the end of an id counts, not the entries: old ones leave the journal. */
 function numbered(id: string, counted: number): number {
   const number = Number(id.slice(id.lastIndexOf('-') + 1));
@@ -48,10 +51,7 @@ export class History {
   /** The disk takes nothing: what is decided now is not remembered. Set by whoever writes. */
   isUnwritten = false;
   publishedSeq = 0;
-  /** See the record of this name. */
-  announced: readonly string[] = [];
-  /** Where; null = not known. */
-  announcedOn: string | null = null;
+  announced = nothingAnnounced;
   firstWallMs: number | null = null;
   private readonly kept: Outages;
   /** Resources known to be alive, with the boot they were seen in. A clean stop empties it: what dies later is nobody's business. */
@@ -64,6 +64,8 @@ export class History {
   private readonly pauses = new Map<string, { bootId: string; untilMs: number }>();
   /** How many records have changed them. */
   pauseChanges = 0;
+  /** How many records have changed the outages. */
+  outageChanges = 0;
   /** How many reboots have been intended, ever: numbers their ids. */
   intended = 0;
   pauseTimeMs = usualPauseMs;
@@ -71,6 +73,8 @@ export class History {
   pendingLevel: 'command' | 'force' | 'kernel' = 'command';
   /** The intent whose fate is not known yet. */
   pendingIntent: (JournalEntry & RecordOf<'reboot_intent'>) | null = null;
+  /** That has come. */
+  lastReboot: DoneReboot | null = null;
   private readonly clocks = new Map<string, number>();
   private readonly commandIds = new Set<string>();
   private readonly begun = new Map<string, number>();
@@ -88,7 +92,7 @@ export class History {
     this.lastSeq = entry.seq;
     this.elapsed = elapsedWith(this.elapsed, entry);
     this.firstWallMs ??= entry.wallMs;
-    if (entry.synced) this.clocks.set(entry.bootId, entry.wallMs - entry.bootMs);
+    if (entry.synced) this.clocks.set(entry.bootId, offsetMsOf(entry));
     switch (entry.type) {
       case 'seen':
         this.seen.set(entry.resource, {
@@ -162,11 +166,11 @@ export class History {
         if (entry.cancelled) this.takeBack(entry.intent);
         return;
       case 'rebooted':
+        this.lastReboot = { ...entry, command: this.pendingIntent?.command };
         this.pendingIntent = null;
         return;
       case 'announced':
-        this.announced = entry.entities;
-        this.announcedOn = entry.topic ?? null;
+        this.announced = announcedIn(entry);
         return;
       case 'published':
         this.publishedSeq = Math.max(this.publishedSeq, entry.upTo);
@@ -183,6 +187,7 @@ export class History {
   private begin(entry: JournalEntry & RecordOf<'outage_begin'>): void {
     this.begun.set(entry.resource, numbered(entry.outage, this.outagesOf(entry.resource) + 1));
     this.kept.add(begunOutage(entry, this.elapsedMsAt(entry)));
+    this.outageChanges++;
   }
 
   /** Open ones and the latest of the others, in the order of their begins; what is left of older ones is in `past`. */
@@ -220,6 +225,7 @@ export class History {
       });
     const outage = this.outage(entry.outage);
     if (outage !== undefined) addToOutage(outage, entry);
+    this.outageChanges++;
   }
 
   private noteCarrier({ resource, carrier }: RecordOf<'notice'>): void {

@@ -21,6 +21,8 @@ export class Resources implements Iterable<[string, ResourceState]> {
   private readonly wakes = new Wakes();
   private readonly touched = new Set<string>();
   private readonly changed = new Map<string, ResourceState>();
+  /** Changed since somebody asked. */
+  private readonly news = new Set<string>();
   readonly before: ResourcesBefore = {
     get: id => this.changed.get(id) ?? this.byId.get(id),
     values: () => this.valuesBefore(),
@@ -58,6 +60,7 @@ export class Resources implements Iterable<[string, ResourceState]> {
     this.byId.set(id, state);
     this.index(id, old, state);
     this.touch(id);
+    this.news.add(id);
     if (downKey(old) !== downKey(state)) this.touchDependants(id);
   }
 
@@ -66,12 +69,23 @@ export class Resources implements Iterable<[string, ResourceState]> {
     for (const [id, old] of this.byId) {
       if (!this.changed.has(id)) this.changed.set(id, old);
       this.index(id, old, null);
+      this.news.add(id);
     }
     this.byId = new Map(resources);
     this.order = new Map([...resources.keys()].map((id, i) => [id, i]));
     this.dependants = dependantsOf(resources);
-    for (const [id, state] of resources) this.index(id, null, state);
+    for (const [id, state] of resources) {
+      this.index(id, null, state);
+      this.news.add(id);
+    }
     this.touchAll();
+  }
+
+  /** Those that have changed, have come or are gone since the last call: for whoever tells of them. */
+  takeChanged(): string[] {
+    const ids = [...this.news];
+    this.news.clear();
+    return ids;
   }
 
   touch(id: string): void {

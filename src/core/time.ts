@@ -1,4 +1,5 @@
 /** Instants, wall times worked out afterwards, and the time that has passed for certain. Pure. */
+import { offsetMsOf } from '../base/clock-offset.js';
 import type { JournalEntry, RecordOf } from './records.js';
 
 /**
@@ -18,9 +19,14 @@ export interface Clock {
   now(): Instant;
 }
 
+/** A begin that is known directly and the same one as an end less a duration differ by less than a microsecond: that must not make two times. */
+function wholeMs(bootMs: number): number {
+  return Math.floor(Math.round(bootMs * 1000) / 1000);
+}
+
 /** The wall time of another moment of the same boot, judged by the clock as it is now. */
-export function wallMsAt(bootMs: number, now: Instant): number {
-  return Math.round(now.wallMs - (now.bootMs - bootMs));
+export function wallMsAt(bootMs: number, now: Pick<Instant, 'wallMs' | 'bootMs'>): number {
+  return offsetMsOf(now) + wholeMs(bootMs);
 }
 
 /**
@@ -44,7 +50,7 @@ export function isoTime(wallMs: number): string {
  * times of all others of its boot.
  */
 export interface Vantage extends Instant {
-  /** By boot id: wallMs - bootMs while the clock was synchronised, as of the latest such entry. */
+  /** By boot id: offsetMsOf while the clock was synchronised, as of the latest such entry. */
   readonly clocks: ReadonlyMap<string, number>;
 }
 
@@ -66,7 +72,7 @@ export function wallTime({ bootId, atMs, wallMs }: Moment, from: Vantage): WallT
   const isThisBoot = bootId === from.bootId;
   if (isThisBoot && from.synced) return { ms: wallMsAt(atMs, from), certain: true };
   const offsetMs = from.clocks.get(bootId);
-  if (offsetMs !== undefined) return { ms: Math.round(offsetMs + atMs), certain: true };
+  if (offsetMs !== undefined) return { ms: offsetMs + wholeMs(atMs), certain: true };
   return { ms: isThisBoot ? wallMsAt(atMs, from) : Math.round(wallMs), certain: false };
 }
 

@@ -87,6 +87,7 @@ class Daemon {
     const boot = thisBoot();
     const clock = systemClock(addon, boot);
     const journal = openJournal(config.stateDir, clock, addon.lockFile);
+    clock.goOnFrom(journal.entries.findLast(entry => entry.bootId === boot.id));
     if (journal.repaired !== null) log.warn({}, journal.repaired);
     if (journal.unknownLines > 0) {
       log.warn(
@@ -112,9 +113,7 @@ class Daemon {
       reporter,
       evidence: evidenceCollector(systemSources(() => watcher.addresses())),
       log,
-      onChange: () => {
-        if (manager.listens) manager.status(statusSentence(supervisor.snapshot()));
-      },
+      onChange: () => manager.status(() => statusSentence(supervisor.told)),
     });
     const environment = scriptEnvironment(process.env);
     const watcher = startWatcher(addon, {

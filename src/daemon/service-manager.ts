@@ -1,5 +1,5 @@
 /** Words to the service manager, by sd_notify(3): what systemd shows and acts on. Without one nobody listens, and nothing is sent. */
-import type { Snapshot } from '../report/views.js';
+import type { Told } from '../report/telling.js';
 
 /** The environment that systemd gives to a service of Type=notify with WatchdogSec. */
 type Environment = Readonly<Partial<Record<'NOTIFY_SOCKET' | 'WATCHDOG_USEC' | 'WATCHDOG_PID', string>>>;
@@ -17,7 +17,7 @@ export class ServiceManager {
   /** It ends a service that has been silent for so long; null = it does not watch. */
   readonly watchdogMs: number | null;
   private said = '';
-  private next: string | null = null;
+  private next: (() => string) | null = null;
 
   constructor(private readonly options: ServiceManagerOptions) {
     const { environment, pid } = options;
@@ -42,8 +42,8 @@ export class ServiceManager {
     this.say('WATCHDOG=1');
   }
 
-  /** One line for `systemctl status`. Of several within a turn of the event loop the last one counts. */
-  status(sentence: string): void {
+  /** One line for `systemctl status`, made at the end of the turn. Of several within a turn of the event loop the last one counts. */
+  status(sentence: () => string): void {
     if (!this.listens) return;
     const isWaiting = this.next !== null;
     this.next = sentence;
@@ -56,7 +56,7 @@ export class ServiceManager {
   }
 
   private sayStatus(): void {
-    const sentence = (this.next ?? '').replace(/\s+/g, ' ');
+    const sentence = (this.next?.() ?? '').replace(/\s+/g, ' ');
     this.next = null;
     if (sentence === this.said) return;
     // What was not taken is said again with the next change.
@@ -77,12 +77,13 @@ function watchdogMs({ WATCHDOG_USEC, WATCHDOG_PID }: Environment, pid: number): 
 }
 
 /** `3 resources are up`, `dns is restarting; 2 others are up`. */
-export function statusSentence({ resources }: Pick<Snapshot, 'resources'>): string {
-  const all = Object.entries(resources);
-  const others = all.filter(([, { state }]) => state !== 'up').map(([id, { state }]) => `${id} is ${state}`);
-  const up = all.length - others.length;
+export function statusSentence(told: Pick<Told, 'overview' | 'watched'>): string {
+  const { watched, up, not_up } = told.overview().resources;
+  const named = Object.entries(not_up).map(([id, state]) => `${id} is ${state}`);
+  const unnamed = watched - up - named.length;
+  const others = unnamed > 0 ? [...named, `${unnamed} more are not up`] : named;
   const are = up === 1 ? 'is' : 'are';
-  if (others.length === 0) return up === 1 ? `${all[0]?.[0]} is up` : `${up} resources are up`;
+  if (others.length === 0) return watched === 1 ? `${told.watched()[0]?.id} is up` : `${up} resources are up`;
   return up === 0
     ? others.join(', ')
     : `${others.join(', ')}; ${up} ${up === 1 ? 'other' : 'others'} ${are} up`;

@@ -5,6 +5,7 @@ import { withJournal } from '../core/attempt.js';
 import { mayRebootUnrecorded, unrecordedWords } from '../core/guard.js';
 import type { Effect, Input } from '../core/input.js';
 import { emptyState, next, nextWakeMs } from '../core/machine.js';
+import type { Announced } from '../core/memory.js';
 import type { Policy, Role } from '../core/policy.js';
 import type {
   CommandAnswer,
@@ -21,7 +22,8 @@ import type { JournalEntry, RecordOf } from '../core/records.js';
 import { attemptsAtWork } from '../core/takeover.js';
 import { type Clock, type Instant, isoTime, type Vantage } from '../core/time.js';
 import { type LastBoot, lastBootOf } from '../report/last-boot.js';
-import { snapshot } from '../report/snapshot.js';
+import { Picture } from '../report/picture.js';
+import { type Seen, snapshot } from '../report/snapshot.js';
 import type { Reporter, Telling } from '../report/telling.js';
 import type { Snapshot } from '../report/views.js';
 import { EvidenceQueue } from './evidence-queue.js';
@@ -52,6 +54,7 @@ export class Supervisor implements Telling {
   private readonly ledger: Ledger;
   private readonly evidence: EvidenceQueue;
   private readonly started: Instant;
+  readonly told = new Picture(() => this.seen());
   private lastBoot: LastBoot | null = null;
   private watcher: Watcher | null = null;
   private timer: NodeJS.Timeout | null = null;
@@ -150,35 +153,27 @@ export class Supervisor implements Telling {
     if (upTo > this.ledger.history.publishedSeq) this.ledger.record([{ type: 'published', upTo }]);
   }
 
-  announced(): readonly string[] {
+  announced(): Announced {
     return this.ledger.history.announced;
   }
 
-  announcedOn(): string | null {
-    return this.ledger.history.announcedOn;
-  }
-
-  noteAnnounced(entities: readonly string[], topic: string): void {
-    this.ledger.record([{ type: 'announced', entities: [...entities], topic }]);
+  noteAnnounced({ entities, each, resources, topic }: Announced): void {
+    const known = { entities: [...entities], each, resources: [...resources] };
+    this.ledger.record([{ type: 'announced', ...known, ...(topic !== null && { topic }) }]);
   }
 
   snapshot(): Snapshot {
-    const { node, version, clock } = this.options;
-    return snapshot(this.state, this.ledger.history, clock.now(), {
-      node,
-      version,
-      started: this.started,
-      policy: this.policy,
-      journalFault: this.ledger.fault,
-      lastBoot: this.lastBootNow(),
-    });
+    return snapshot(this.seen());
   }
 
-  /** Looked up once: it does not change. */
-  private lastBootNow(): LastBoot {
-    const { journal, clock } = this.options;
-    this.lastBoot ??= lastBootOf(journal.entries, clock.now());
-    return this.lastBoot;
+  private seen(): Seen {
+    const { state, policy, started, ledger } = this;
+    const { node, version, clock, journal } = this.options;
+    const now = clock.now();
+    // Looked up once: it does not change.
+    this.lastBoot ??= lastBootOf(journal.entries, now);
+    const info = { node, version, started, policy, journalFault: ledger.fault, lastBoot: this.lastBoot };
+    return { state, history: ledger.history, now, info };
   }
 
   role(resource: string): Role {

@@ -1,4 +1,7 @@
-/** Home Assistant's device discovery: one retained message for all entities of a node (Home Assistant 2025.10 or newer). Pure. */
+/**
+ * Home Assistant's discovery (2025.10 or newer): one retained message for all entities of a node or, where a broker takes no message of that
+ * size, one for each. To Home Assistant an entity is the same in both: the node and its key are its discovery id. Pure.
+ */
 
 import { entitiesOf } from './entities.js';
 import type { Entity, EntityContext, Platform, Watched } from './entity.js';
@@ -26,20 +29,50 @@ export function discoveryOf(input: DiscoveryInput): Discovery {
   const entities = entitiesOf(input.watched, input);
   const removals = [...(input.gone ?? [])].map(([key, platform]) => [key, { platform }] as const);
   return {
-    device: {
-      identifiers: [`sockmon_${input.node}`],
-      name: input.node,
-      manufacturer: 'sockmon',
-      model: 'Linux gateway',
-      sw_version: input.version,
-      ...(input.area ? { suggested_area: input.area } : {}),
-    },
-    origin: { name: 'sockmon', sw_version: input.version },
+    device: deviceOf(input),
+    origin: originOf(input),
     components: Object.fromEntries([
       ...removals,
-      ...entities.map(entity => [entity.key, componentOf(entity, input)] as const),
+      ...entities.map(entity => {
+        const { key, platform } = entity;
+        return [key, { platform, ...componentOf(entity, input) }] as const;
+      }),
     ]),
   };
+}
+
+export interface EntityDiscovery {
+  readonly key: string;
+  readonly platform: Platform;
+  readonly payload: Component;
+}
+
+/** For topics `PREFIX/PLATFORM/sockmon_NODE/KEY/config`. What is gone is taken away by an empty message there. */
+export function* entityDiscoveryOf(input: DiscoveryInput): Iterable<EntityDiscovery> {
+  const device = deviceOf(input);
+  const origin = originOf(input);
+  for (const entity of entitiesOf(input.watched, input)) {
+    const { key, platform } = entity;
+    yield { key, platform, payload: { ...componentOf(entity, input), device, origin } };
+  }
+}
+
+/** Lets an entity go to another discovery topic with its history: Home Assistant unloads it, and waits for the other one. */
+export const migration = JSON.stringify({ migrate_discovery: true });
+
+function deviceOf({ node, version, area }: DiscoveryInput): Component {
+  return {
+    identifiers: [`sockmon_${node}`],
+    name: node,
+    manufacturer: 'sockmon',
+    model: 'Linux gateway',
+    sw_version: version,
+    ...(area ? { suggested_area: area } : {}),
+  };
+}
+
+function originOf({ version }: DiscoveryInput): Component {
+  return { name: 'sockmon', sw_version: version };
 }
 
 /** The entities of a table by key: what a later discovery must remove if it has them no more. */
@@ -49,9 +82,8 @@ export function platformsOf(watched: readonly Watched[], context: EntityContext)
 
 function componentOf(entity: Entity, { node, topics }: DiscoveryInput): Component {
   return {
-    platform: entity.platform,
     unique_id: `sockmon_${node}_${entity.key}`,
-    default_entity_id: `${entity.platform}.${slug(`${node}_${idKey(entity)}`)}`,
+    default_entity_id: entityIdOf(entity, node),
     name: entity.name,
     ...entity.options,
     ...(entity.needsNode ? { availability: availabilityOf(topics.status) } : {}),
@@ -70,6 +102,11 @@ function availabilityOf(statusTopic: string): readonly Component[] {
       payload_not_available: 'offline',
     },
   ];
+}
+
+/** As it is before its owner changes it. */
+export function entityIdOf(entity: Entity, node: string): string {
+  return `${entity.platform}.${slug(`${node}_${idKey(entity)}`)}`;
 }
 
 function idKey({ key }: Entity): string {

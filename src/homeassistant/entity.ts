@@ -1,19 +1,17 @@
 /** What an entity is, and what the table's parts share. Pure. */
-import type { RoleView } from '../report/views.js';
+import type { WatchedView } from '../report/views.js';
 
 export const platforms = ['binary_sensor', 'sensor', 'event', 'button', 'switch', 'number'] as const;
 export type Platform = (typeof platforms)[number];
 
 /** What the table is made from. */
-export interface Watched {
-  readonly id: string;
-  readonly role: RoleView;
-  readonly restartable: boolean;
-}
+export type Watched = WatchedView;
 
 export interface EntityTopics {
   readonly status: string;
   readonly state: string;
+  readonly about: string;
+  resource(id: string): string;
   readonly event: string;
   readonly lastOutage: string;
   readonly reboot: string;
@@ -51,9 +49,9 @@ export function shortText(field: string): string {
   return `{{ ${field}[:${maxStateChars}] if ${field} else none }}`;
 }
 
-/** A sensor that reads one field of the state. */
-export function stateSensor(
-  topics: EntityTopics,
+/** A sensor that reads one field of a topic. */
+export function fieldSensor(
+  topic: string,
   key: string,
   name: string,
   about: string,
@@ -61,7 +59,7 @@ export function stateSensor(
   options: Entity['options'],
   needsNode = true,
 ): Entity {
-  const common = { state_topic: topics.state, value_template: template };
+  const common = { state_topic: topic, value_template: template };
   return { key, platform: 'sensor', name, about, needsNode, options: { ...common, ...options } };
 }
 

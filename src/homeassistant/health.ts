@@ -1,6 +1,6 @@
 /** How the node is now: alive, in need of a person, what recovery does, how much it may still do. Pure. */
 import { recoveryStates } from '../report/views.js';
-import { type Entity, type EntityContext, shortText, stateSensor, type Watched } from './entity.js';
+import { type Entity, type EntityContext, fieldSensor, shortText, type Watched } from './entity.js';
 
 export function alive({ topics }: EntityContext): Entity {
   return {
@@ -33,10 +33,11 @@ export function running({ id }: Watched, { topics }: EntityContext): Entity {
     needsNode: true,
     options: {
       device_class: 'running',
-      state_topic: topics.state,
-      value_template: `{{ 'ON' if value_json.resources.get('${id}', {}).get('state') == 'up' else 'OFF' }}`,
-      json_attributes_topic: topics.state,
-      json_attributes_template: `{{ value_json.resources.get('${id}', {}) | tojson }}`,
+      state_topic: topics.resource(id),
+      value_template: "{{ 'ON' if value_json.state == 'up' else 'OFF' }}",
+      json_attributes_topic: topics.resource(id),
+      // Home Assistant lets no attribute be called `state`.
+      json_attributes_template: '{{ dict(value_json, resource_state=value_json.state) | tojson }}',
     },
   };
 }
@@ -59,8 +60,8 @@ export function health(context: EntityContext): Entity[] {
       'held',
       context,
     ),
-    stateSensor(
-      topics,
+    fieldSensor(
+      topics.state,
       'recovery',
       'Recovery',
       'What sockmon is doing: of all resources the one that is worst off',
@@ -70,11 +71,13 @@ export function health(context: EntityContext): Entity[] {
         options: [...recoveryStates],
         icon: 'mdi:shield-sync-outline',
         json_attributes_topic: topics.state,
-        json_attributes_template: "{{ {'resources': value_json.resources} | tojson }}",
+        // What RESOURCE running has among its attributes is left out here: the recorder takes 16 KiB of them.
+        json_attributes_template:
+          "{{ {'resources': value_json.resources.network, 'not_up': value_json.resources.not_up} | tojson }}",
       },
     ),
-    stateSensor(
-      topics,
+    fieldSensor(
+      topics.state,
       'reboots_left',
       'Reboots left',
       'How many reboots the budget still has; 0 while rebooting is not allowed',
@@ -87,8 +90,8 @@ export function health(context: EntityContext): Entity[] {
         json_attributes_template: '{{ value_json.reboot | tojson }}',
       },
     ),
-    stateSensor(
-      topics,
+    fieldSensor(
+      topics.state,
       'detection',
       'Detection',
       'Degraded while a sensor cannot work as it should; which and why among the attributes',
@@ -132,11 +135,19 @@ function problem(
 /** A boot is a fact about the past, however long nobody has heard of the node. */
 export function lastBoot({ topics }: EntityContext): Entity[] {
   const sensor = (key: string, name: string, about: string, template: string, options: Entity['options']) =>
-    stateSensor(topics, key, name, about, template, { entity_category: 'diagnostic', ...options }, false);
+    fieldSensor(
+      topics.about,
+      key,
+      name,
+      about,
+      template,
+      { entity_category: 'diagnostic', ...options },
+      false,
+    );
   return [
     sensor('last_boot', 'Last boot', 'When the machine was booted', '{{ value_json.boot.at }}', {
       device_class: 'timestamp',
-      json_attributes_topic: topics.state,
+      json_attributes_topic: topics.about,
       json_attributes_template: "{{ {'reason': value_json.boot.reason, 'by': value_json.boot.by} | tojson }}",
     }),
     sensor(
@@ -153,7 +164,7 @@ export function lastBoot({ topics }: EntityContext): Entity[] {
 
 export function connection({ topics }: EntityContext): Entity[] {
   const sensor = (key: string, name: string, about: string, field: string, options: Entity['options']) =>
-    stateSensor(topics, key, name, about, `{{ value_json.connection.${field} }}`, {
+    fieldSensor(topics.about, key, name, about, `{{ value_json.connection.${field} }}`, {
       entity_category: 'diagnostic',
       ...options,
     });

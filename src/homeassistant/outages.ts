@@ -1,5 +1,5 @@
 /** What has happened: the last outage, the counters, the event. Facts about the past stay true while nobody hears of the node. Pure. */
-import { type Entity, type EntityContext, shortText, stateSensor } from './entity.js';
+import { type Entity, type EntityContext, fieldSensor, shortText } from './entity.js';
 
 export function lastOutage({ topics }: EntityContext): Entity[] {
   const sensor = (
@@ -53,6 +53,7 @@ export function lastOutage({ topics }: EntityContext): Entity[] {
       'How often a script ran for it',
       '{{ value_json.attempts }}',
       {
+        entity_category: 'diagnostic',
         icon: 'mdi:counter',
       },
     ),
@@ -62,6 +63,7 @@ export function lastOutage({ topics }: EntityContext): Entity[] {
       'Whether it recovered, or its resource was taken out of the configuration meanwhile',
       '{{ value_json.outcome }}',
       {
+        entity_category: 'diagnostic',
         device_class: 'enum',
         // forgotten: its resource was taken out of the configuration meanwhile.
         options: ['recovered', 'forgotten'],
@@ -73,15 +75,15 @@ export function lastOutage({ topics }: EntityContext): Entity[] {
 
 export function counters({ topics }: EntityContext): Entity[] {
   const uptime = (key: string, name: string, about: string, field: string) =>
-    stateSensor(topics, key, name, about, `{{ value_json.${field} }}`, {
+    fieldSensor(topics.state, key, name, about, `{{ value_json.${field} }}`, {
       state_class: 'measurement',
       unit_of_measurement: '%',
       suggested_display_precision: 2,
       icon: 'mdi:timeline-check-outline',
     });
   return [
-    stateSensor(
-      topics,
+    fieldSensor(
+      topics.state,
       'outages_24h',
       'Outages in 24 h',
       'Of anything that is watched',
@@ -89,13 +91,13 @@ export function counters({ topics }: EntityContext): Entity[] {
       { state_class: 'measurement', icon: 'mdi:lan-disconnect' },
       false,
     ),
-    stateSensor(
-      topics,
+    fieldSensor(
+      topics.state,
       'outages_total',
       'Outages',
       'Of anything that is watched, since the beginning of the journal',
       '{{ value_json.outages_total }}',
-      { state_class: 'total_increasing', icon: 'mdi:lan-disconnect' },
+      { entity_category: 'diagnostic', state_class: 'total_increasing', icon: 'mdi:lan-disconnect' },
       false,
     ),
     uptime(

@@ -1,16 +1,21 @@
 /** One connection to the broker, from dialling to its end: one MqttClient, never used again. MQTT.js's own reconnect() is not safe. */
+import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type IPublishPacket, type ISubscriptionMap, MqttClient } from 'mqtt';
 import type { MqttSettings } from '../core/policy.js';
 import type { Log } from '../core/ports.js';
+import { takeEveryAcknowledgement } from './acknowledgement-codes.js';
 import type { Credentials } from './credentials.js';
 import { dial, streamOver, type Way } from './dial.js';
 import { type Ending, endingOf, type Facts } from './ending.js';
-import { acknowledgementOf } from './failure-words.js';
-import type { LeftOut } from './left-out.js';
+import { leave } from './good-bye.js';
 import type { Message, Settled } from './outbox.js';
-import { overdueMs, Unacknowledged } from './unacknowledged.js';
+import { willOf } from './packets.js';
+import { type Rules, Sender, type Subscribed } from './sender.js';
+import { overdueMs } from './unacknowledged.js';
 import type { Protocol } from './version.js';
+
+takeEveryAcknowledgement();
 
 export interface AttemptTimes {
   /** From the standing connection to CONNACK, TLS included. Long: after an outage a whole fleet stands before the broker. */
@@ -21,15 +26,13 @@ export interface AttemptTimes {
 
 export const attemptTimes: AttemptTimes = { answerMs: 20_000, overdueMs };
 
-export interface AttemptOptions extends Way {
+export interface AttemptOptions extends Way, Rules {
   readonly settings: MqttSettings;
   /** Asked once TCP stands. Never rejects. */
   readonly credentials: () => Promise<Credentials>;
   readonly protocol: Protocol;
   /** null: none, to find out whether it is the will that is refused. */
   readonly will: Message | null;
-  /** What is not sent. */
-  readonly leftOut: Pick<LeftOut, 'has'>;
   readonly log: Log;
   readonly times?: AttemptTimes;
 }
@@ -44,10 +47,6 @@ export interface AttemptHandlers {
 
 /** Commands have at most 2 KiB; what the broker may send us (MQTT 5 only). */
 const maximumPacketSize = 65_536;
-/** At most: the fixed header, the lengths, the packet id and the heads of the properties that we send. */
-const headerBytes = 20;
-/** DISCONNECT of either version (MQTT 5, 3.14: without reason and properties it is normal): no will. */
-const goodBye = Buffer.from([0xe0, 0]);
 /** For the broker to close after it. */
 const goodByeMs = 1000;
 
@@ -55,21 +54,20 @@ export class Attempt {
   readonly protocol: Protocol;
   /** Packets received: proof of life. */
   packets = 0;
+  /** Names this connection, to readers of status and will. */
+  readonly session = randomUUID();
   /** The broker's address, once TCP stands. */
   address: string | null = null;
   /** QoS 1 messages that the broker takes unacknowledged. */
   receiveMaximum = 65_535;
-  /** Bytes of a packet that the broker takes. */
-  #brokerMaximum = Number.POSITIVE_INFINITY;
+  readonly sender: Sender;
   /** That the broker does not acknowledge, which is why the connection was given up. */
   passedOver: string | null = null;
   readonly #options: AttemptOptions;
   readonly #times: AttemptTimes;
   readonly #handlers: AttemptHandlers;
   readonly #dialling = new AbortController();
-  readonly #unacknowledged: Unacknowledged;
   #client: MqttClient | null = null;
-  #askTimer: NodeJS.Timeout | undefined;
   #answerTimer: NodeJS.Timeout | undefined;
   #over = false;
   #facts: Facts;
@@ -78,8 +76,13 @@ export class Attempt {
     this.#options = options;
     this.#handlers = handlers;
     this.#times = options.times ?? attemptTimes;
-    this.#unacknowledged = new Unacknowledged(this.#times.overdueMs);
     this.protocol = options.protocol;
+    this.sender = new Sender({
+      ...options,
+      overdueMs: this.#times.overdueMs,
+      client: () => (this.#over ? null : this.#client),
+      passedOver: topic => this.#giveUp(topic),
+    });
     this.#facts = {
       protocol: options.protocol,
       endpoint: options.endpoint,
@@ -101,40 +104,29 @@ export class Attempt {
     return this.#facts.isEstablished;
   }
 
-  publish(message: Message, settled: Settled): void {
-    if (packetBytes(message) > this.#brokerMaximum) {
-      // It would end the connection.
-      setImmediate(() => settled(new Error(`larger than the ${this.#brokerMaximum} bytes that it takes`)));
-      return;
-    }
-    const { topic, payload, retain } = message;
-    if (this.#options.leftOut.has(topic)) {
-      setImmediate(() => settled(new Error('left out for a time: it acknowledged none of these')));
-      return;
-    }
-    const properties = this.protocol === 4 ? {} : { properties: propertiesOf(message) };
-    const acknowledged = this.#unacknowledged.sent(topic, performance.now());
-    this.#askInTime();
-    this.#client?.publish(topic, payload, { qos: 1 as const, retain, ...properties }, error => {
-      const outcome = acknowledgementOf(error);
-      if (this.#over || outcome === 'unknown') return;
-      acknowledged();
-      settled(outcome);
-    });
+  /** Of a DISCONNECT; 0 = none. */
+  get disconnectCode(): number {
+    return this.#facts.disconnectCode;
   }
 
-  subscribe(filters: ISubscriptionMap, settled: Settled): void {
-    this.#client?.subscribe(filters, error => {
-      const outcome = acknowledgementOf(error);
-      if (outcome !== 'unknown' && !this.#over) settled(outcome);
-    });
+  publish(message: Message, settled: Settled): void {
+    this.sender.publish(message, settled);
+  }
+
+  subscribe(filters: ISubscriptionMap, answered: Subscribed): void {
+    this.sender.subscribe(filters, answered);
+  }
+
+  /** Asks for a sign of life; it counts among the packets received. */
+  ping(): void {
+    this.#client?.sendPing();
   }
 
   /** Drops the connection, dead or alive. No handler is called afterwards. */
   close(): void {
     this.#over = true;
     this.#dialling.abort();
-    clearTimeout(this.#askTimer);
+    this.sender.close();
     clearTimeout(this.#answerTimer);
     const client = this.#client;
     // end() on a client that never got a stream throws; on one that is ending already it does nothing.
@@ -143,21 +135,17 @@ export class Attempt {
     client.stream.destroy();
   }
 
-  /** Says good-bye, so that the broker does not send the will, and closes within the time given. */
+  /**
+   * Says good-bye, so that the broker does not send the will, and leaves the closing to it: Artemis sends the will all the same when we close
+   * right behind the good-bye (15 of 75).
+   * @param withinMs How long it is waited for.
+   */
   async disconnect(withinMs: number): Promise<void> {
     const client = this.#client;
-    // end() without force waits for every PUBACK, for ever.
-    const idle = this.#facts.isConnected && client !== null && Object.keys(client.outgoing).length === 0;
+    // What is not acknowledged may not have been read either: then the will is to say it.
+    const isIdle = this.#facts.isConnected && client !== null && Object.keys(client.outgoing).length === 0;
     this.#over = true;
-    if (idle) {
-      await new Promise<void>(resolve => {
-        const timer = setTimeout(resolve, withinMs);
-        client.end(false, {}, () => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
-    }
+    if (isIdle) await leave(client, withinMs);
     this.close();
   }
 
@@ -229,7 +217,7 @@ export class Attempt {
       ...(protocol === 5 ? { properties: { sessionExpiryInterval: 0, maximumPacketSize } } : {}),
       ...(settings.username === null ? {} : { username: settings.username }),
       ...(password === null ? {} : { password }),
-      ...(will === null ? {} : { will: willOf(will) }),
+      ...(will === null ? {} : { will: willOf({ ...will, session: this.session }, protocol) }),
       // Its debug log holds the password.
       log: () => {},
     };
@@ -238,7 +226,7 @@ export class Attempt {
   #listen(client: MqttClient): void {
     client.on('packetreceive', packet => {
       this.packets += 1;
-      if (packet.cmd === 'pingresp') this.#answered();
+      if (packet.cmd === 'pingresp') this.sender.answered();
       if (packet.cmd !== 'connack') return;
       clearTimeout(this.#answerTimer);
       this.#facts.connackCode = packet.reasonCode ?? packet.returnCode ?? 0;
@@ -248,7 +236,8 @@ export class Attempt {
       if (this.#over) return;
       this.#facts.isConnected = true;
       this.receiveMaximum = connack.properties?.receiveMaximum ?? this.receiveMaximum;
-      this.#brokerMaximum = connack.properties?.maximumPacketSize ?? this.#brokerMaximum;
+      const announced = connack.properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY;
+      this.sender.takesAtMost(announced);
       this.#guarded(() => this.#handlers.connected(this));
     });
     client.on('disconnect', packet => {
@@ -277,42 +266,10 @@ export class Attempt {
     }
   }
 
-  /** The keepalive asks too, but only when nothing else is said, and after up to 18 hours. */
-  #askInTime(): void {
-    const inMs = this.#unacknowledged.askInMs(performance.now());
-    if (inMs === null || this.#over) return;
-    clearTimeout(this.#askTimer);
-    this.#askTimer = setTimeout(() => {
-      // What was sent meanwhile may be younger.
-      if (this.#unacknowledged.askInMs(performance.now()) !== 0) {
-        this.#askInTime();
-        return;
-      }
-      this.#ask();
-    }, inMs);
-    this.#askTimer.unref();
-  }
-
-  #ask(): void {
-    this.#unacknowledged.asked();
-    this.#client?.sendPing();
-  }
-
-  #answered(): void {
-    const verdict = this.#unacknowledged.answered(performance.now());
-    if (this.#over) return;
-    if (verdict === 'ask again') this.#ask();
-    else if (verdict === 'in order') this.#askInTime();
-    else this.#giveUp(verdict.topic);
-  }
-
   #giveUp(topic: string | null): void {
     this.#facts.isPassedOver = true;
     this.passedOver = topic;
-    const { stream } = this.#client as MqttClient;
-    stream.end(goodBye);
-    const timer = setTimeout(() => stream.destroy(), goodByeMs);
-    stream.once('close', () => clearTimeout(timer));
+    void leave(this.#client as MqttClient, goodByeMs);
   }
 
   #end(): void {
@@ -321,19 +278,4 @@ export class Attempt {
     this.close();
     this.#handlers.ended(ending, words);
   }
-}
-
-function willOf({ topic, payload, retain }: Message) {
-  return { topic, payload: Buffer.from(payload), qos: 1 as const, retain };
-}
-
-function packetBytes({ topic, payload, correlationData }: Message): number {
-  return Buffer.byteLength(topic + payload) + (correlationData?.length ?? 0) + headerBytes;
-}
-
-function propertiesOf({ expiryS, correlationData }: Message) {
-  return {
-    ...(expiryS !== undefined && { messageExpiryInterval: expiryS }),
-    ...(correlationData !== undefined && { correlationData }),
-  };
 }

@@ -5,6 +5,8 @@ import type { Log } from '../core/ports.js';
 import { Refusals, refusalIsShortMs, retryDelayMs, type Trouble } from './backoff.js';
 import { Attempt, type AttemptTimes } from './connection.js';
 import { CredentialFiles } from './credentials.js';
+import { Culprits, lastWordsOf } from './culprits.js';
+import { Doubt } from './doubt.js';
 import { type End, type Ending, isRefused, ownWords, sentenceOf, signOf } from './ending.js';
 import { type Endpoint, endpointName, endpointOf } from './endpoint.js';
 import { LeftOut, leaveOutMs } from './left-out.js';
@@ -68,6 +70,7 @@ export class Link {
   readonly #resolver = new Resolver();
   readonly #files: CredentialFiles;
   readonly #leftOut: LeftOut;
+  readonly #culprits: Culprits;
   readonly #willProbe = new WillProbe();
   /** Looks at the port, after a connection was closed without a word. */
   #looking: AbortController | null = null;
@@ -77,11 +80,7 @@ export class Link {
   /** Last address that answered, and whether the next attempt dials it. */
   #address: string | null = null;
   #byAddress = false;
-  /** The connection and its count of packets when the network died. */
-  #doubted: { readonly attempt: Attempt | null; readonly packets: number } | null = null;
-
-  /** The connection that has been through the death of its own network: how it ends accuses nobody. */
-  #shaken: Attempt | null = null;
+  readonly #doubt = new Doubt<Attempt>(() => this.kick());
 
   /** @throws SockmonError CONFIG for a URL that is no broker's. */
   constructor(options: LinkOptions) {
@@ -98,9 +97,16 @@ export class Link {
     };
     this.#rivalry = new Rivalry(this.#rivalryTimes);
     this.#refusals = new Refusals(refusalIsShortMs * pace);
-    this.#leftOut = new LeftOut(leaveOutMs * pace, () => {
+    const { unacknowledged, hung_up } = leaveOutMs;
+    this.#leftOut = new LeftOut({ unacknowledged: unacknowledged * pace, hung_up: hung_up * pace }, () => {
       options.handlers.problemChanged();
       options.handlers.tellAgain();
+    });
+    this.#culprits = new Culprits({
+      broker: this.broker,
+      leftOut: this.#leftOut,
+      log: options.log,
+      calmMs: stableMs * pace,
     });
   }
 
@@ -136,23 +142,17 @@ export class Link {
   }
 
   networkLost(): void {
-    this.#doubted = { attempt: this.#attempt, packets: this.#attempt?.packets ?? 0 };
-    this.#shaken = this.#attempt;
+    this.#doubt.lost(this.#attempt, performance.now());
   }
 
   networkBack(): void {
-    const doubted = this.#doubted;
-    this.#doubted = null;
-    const connection = this.connection;
-    const proven =
-      connection !== null &&
-      (doubted === null || doubted.attempt !== connection || connection.packets > doubted.packets);
-    if (!proven) this.kick();
+    this.#doubt.back(this.connection, performance.now());
   }
 
   /** @param withinMs For the good-bye; a connection that does not take it is dropped. */
   async stop(withinMs: number): Promise<void> {
     this.#stopped = true;
+    this.#doubt.stop();
     clearTimeout(this.#timer);
     clearTimeout(this.#rivalryTimer);
     this.#leftOut.stop();
@@ -182,7 +182,7 @@ export class Link {
         log,
         credentials: () => this.#files.read(),
         will: isProbe ? null : will,
-        leftOut: this.#leftOut,
+        ...this.#culprits.rules,
         endpoint: this.#endpoint,
         resolver: this.#resolver,
         address: this.#byAddress ? this.#address : null,
@@ -211,6 +211,7 @@ export class Link {
     this.#version.connected();
     this.#refusals.connected();
     this.#willProbe.connected();
+    this.#culprits.connected(attempt);
     this.#kicked = false;
     this.#port.connected();
     this.connects += 1;
@@ -227,12 +228,14 @@ export class Link {
   #ended(told: Ending, words: string): void {
     const attempt = this.#attempt;
     const connectedAtMs = this.#connectedAtMs;
-    const wasShaken = attempt !== null && attempt === this.#shaken;
     this.#attempt = null;
-    this.#shaken = null;
     this.#connectedAtMs = null;
+    this.#culprits.ended();
     if (connectedAtMs !== null) this.#options.handlers.disconnected();
     if (this.#stopped) return;
+    // That is an answer after a loss of the network, too.
+    const doubt = this.#doubt.ended(attempt);
+    if (doubt === 'asked') return;
     const nowMs = performance.now();
     const livedMs = connectedAtMs === null ? null : nowMs - connectedAtMs;
     if (livedMs !== null && livedMs >= stableMs * this.#pace) this.#failures = 0;
@@ -256,7 +259,9 @@ export class Link {
       this.#dial();
       return;
     }
-    const end: End = { ending, words, livedMs: wasShaken ? null : livedMs, passedOver };
+    const wasShaken = doubt === 'shaken';
+    const lastWords = attempt === null || wasShaken ? null : lastWordsOf(attempt);
+    const end: End = { ending, words, livedMs: wasShaken ? null : livedMs, passedOver, lastWords };
     void this.#lookThenRetry(end, attempt?.address ?? this.#address);
   }
 
@@ -294,8 +299,14 @@ export class Link {
   }
 
   /** @returns what it is, and how many failures of the kind were before it. */
-  #troubleOf({ ending, livedMs, passedOver }: End): readonly [Trouble, number] {
+  #troubleOf({ ending, livedMs, passedOver, lastWords }: End): readonly [Trouble, number] {
     const nowMs = performance.now();
+    const isClosed = ending === 'hung_up' ? livedMs !== null : ending === 'lost' && lastWords?.code !== 0;
+    const isFought = this.#rivalry.known(nowMs) !== null;
+    if (isClosed && !isFought && lastWords !== null && this.#culprits.judge(lastWords)) {
+      this.#options.handlers.problemChanged();
+      return ['kicked', this.#failures];
+    }
     const isRival =
       ending === 'taken_over'
         ? this.#rivalry.proven(nowMs)

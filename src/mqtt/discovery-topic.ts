@@ -21,6 +21,7 @@ export class DiscoveryTopic {
   #isDeleted = false;
   #unanswered = 0;
   #isRead = false;
+  #isEmptied = false;
 
   /** Deleted since this start: it is not announced until the next one. */
   get isDeleted(): boolean {
@@ -47,10 +48,15 @@ export class DiscoveryTopic {
     this.#isRead = true;
   }
 
+  /** By ourselves: each entity has a topic of its own now. 3.1.1 lets everybody hear what he says. */
+  willBeEmptied(): void {
+    this.#isEmptied = true;
+  }
+
   /** @param stored The broker had it before the subscription. */
   heard(payload: string, stored: boolean): Heard {
     if (payload === '') {
-      if (this.#isDeleted) return nothing;
+      if (this.#isDeleted || this.#isEmptied) return nothing;
       this.#isDeleted = true;
       return { what: 'deleted' };
     }

@@ -1,4 +1,6 @@
 /** How an attempt ended, from the facts about it, and in a sentence for a person. Pure. */
+
+import type { LastWords } from './culprits.js';
 import {
   type Circumstances,
   failureWords,
@@ -36,6 +38,8 @@ export interface End {
   readonly livedMs: number | null;
   /** The topic that was not acknowledged. */
   readonly passedOver: string | null;
+  /** null: what was on its way has nothing to do with it. */
+  readonly lastWords: LastWords | null;
 }
 
 export interface Facts {

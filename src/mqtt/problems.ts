@@ -1,5 +1,5 @@
 /** What the owner has to mend at the broker, in sentences: the state and Home Assistant show them as long as they last. Pure. */
-import type { LeftOut } from './left-out.js';
+import { type LeftOut, leftOutWords } from './left-out.js';
 import type { Rivalry } from './rivalry.js';
 
 export function rivalProblem(
@@ -17,7 +17,15 @@ export function rivalProblem(
   }
 }
 
-export function leftOutProblem({ topics }: LeftOut, broker: string): string | null {
-  if (topics.length === 0) return null;
-  return `${broker} does not acknowledge what is told on ${topics.join(', ')}, which is left out for an hour: let this user write to it, and see the broker's log`;
+export function leftOutProblem(leftOut: LeftOut, broker: string): string | null {
+  const passedOver = leftOut.topics('unacknowledged');
+  const hungUpAt = leftOut.topics('hung_up');
+  const words = [
+    ...(passedOver.length === 0
+      ? []
+      : [`does not acknowledge ${leftOutWords(passedOver)}, which is left out for an hour`]),
+    ...(hungUpAt.length === 0 ? [] : [`hangs up at ${leftOutWords(hungUpAt)}, which is left out for a day`]),
+  ];
+  if (words.length === 0) return null;
+  return `${broker} ${words.join('; it ')}: give this user the right to it, and see the broker's log`;
 }

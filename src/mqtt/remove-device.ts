@@ -1,5 +1,6 @@
 /** Takes a node's retained messages away from the broker, and with them its device from Home Assistant. */
 import { SockmonError } from '../base/errors.js';
+import type { Announced } from '../core/memory.js';
 import type { MqttSettings } from '../core/policy.js';
 import type { Log } from '../core/ports.js';
 import { Attempt } from './connection.js';
@@ -15,13 +16,17 @@ type Outcome =
   | { readonly done: true }
   | { readonly done: false; readonly ending: Ending; readonly words: string };
 
-/** @throws SockmonError BROKER when the broker cannot be reached or does not take it. */
-export async function erase(settings: MqttSettings, topics: Topics): Promise<void> {
+/**
+ * @param told What has a topic of its own, as far as the journal and the configuration know.
+ * @throws SockmonError BROKER when the broker cannot be reached or does not take it.
+ */
+export async function erase(settings: MqttSettings, topics: Topics, told: Announced): Promise<void> {
+  const retained = retainedBy(topics, told);
   const protocols: readonly Protocol[] =
     settings.protocol === 'auto' ? [5, 4] : [settings.protocol === '5' ? 5 : 4];
   let words = '';
   for (const protocol of protocols) {
-    const outcome = await eraseBy(protocol, settings, topics);
+    const outcome = await eraseBy(protocol, settings, topics, retained);
     if (outcome.done) return;
     words = outcome.words;
     if (!['unsupported', 'closed_early', 'silent'].includes(outcome.ending)) break;
@@ -33,10 +38,24 @@ export async function erase(settings: MqttSettings, topics: Topics): Promise<voi
   );
 }
 
-function eraseBy(protocol: Protocol, settings: MqttSettings, topics: Topics): Promise<Outcome> {
-  const retained = [topics.discovery, topics.status, topics.state, topics.lastOutage].filter(
-    topic => topic !== null,
-  );
+function retainedBy(topics: Topics, { entities, each, resources }: Announced): readonly string[] {
+  const singles = entities.map(entity => {
+    const [key = '', platform = ''] = entity.split(' ');
+    return topics.entity(platform, key);
+  });
+  return [
+    ...(topics.discovery === null ? [] : [topics.discovery, ...(each ? singles : [])]),
+    ...resources.map(topics.resource),
+    ...[topics.status, topics.state, topics.about, topics.lastOutage],
+  ];
+}
+
+function eraseBy(
+  protocol: Protocol,
+  settings: MqttSettings,
+  topics: Topics,
+  retained: readonly string[],
+): Promise<Outcome> {
   return new Promise(resolve => {
     const fail = (ending: Ending, words: string) => resolve({ done: false, ending, words });
     const clear = (connection: Attempt): void => {

@@ -4,18 +4,26 @@ import type { Log } from '../core/ports.js';
 import type { Cause, JournalEntry } from '../core/records.js';
 import type { Telling } from '../report/telling.js';
 import { eventOf, isTellable } from './events.js';
+import { eventForms, fitting } from './fitting.js';
 import type { Message, Outbox } from './outbox.js';
+import { TooLarge } from './too-large.js';
 
 interface Told {
   readonly seq: number;
   acked: boolean;
 }
 
+export interface ReplayOptions {
+  readonly telling: Telling;
+  readonly outbox: Outbox;
+  readonly topic: string;
+  readonly log: Log;
+  maximumBytes(): number;
+}
+
 export class Replay {
+  readonly #options: ReplayOptions;
   readonly #telling: Telling;
-  readonly #outbox: Outbox;
-  readonly #topic: string;
-  readonly #log: Log;
   /** Queued or sent and not yet acknowledged without a gap, oldest first. */
   #told: Told[] = [];
   #readSeq: number;
@@ -25,11 +33,10 @@ export class Replay {
   #refused = false;
   #saveQueued = false;
 
-  constructor(telling: Telling, outbox: Outbox, topic: string, log: Log) {
+  constructor(options: ReplayOptions) {
+    const { telling } = options;
+    this.#options = options;
     this.#telling = telling;
-    this.#outbox = outbox;
-    this.#topic = topic;
-    this.#log = log;
     this.#readSeq = this.#ackedSeq = this.#savedSeq = telling.acknowledgedSeq();
   }
 
@@ -59,7 +66,7 @@ export class Replay {
       this.#telling.acknowledge(this.#ackedSeq);
       this.#savedSeq = this.#ackedSeq;
     } catch (error) {
-      this.#log.error(
+      this.#options.log.error(
         { err: error },
         'The journal cannot note what the broker has acknowledged; it will be told again after a restart.',
       );
@@ -85,7 +92,7 @@ export class Replay {
     const told: Told = { seq: entry.seq, acked: false };
     this.#told.push(told);
     this.#unsent += 1;
-    this.#outbox.add(
+    this.#options.outbox.add(
       () => {
         this.#unsent -= 1;
         return this.#refused ? null : this.#messageOf(entry);
@@ -101,15 +108,24 @@ export class Replay {
       laterCause: outage => this.#laterCause(entry, outage),
       rootOf: outage => this.#rootOf(outage),
     });
-    return event === null ? null : { topic: this.#topic, payload: JSON.stringify(event), retain: false };
+    if (event === null) return null;
+    const { topic, maximumBytes } = this.#options;
+    return { topic, payload: fitting(eventForms(event), topic, maximumBytes()), retain: false };
   }
 
   #settled(told: Told, error: Error | null): void {
-    if (error !== null) {
+    const { log, topic } = this.#options;
+    if (error instanceof TooLarge) {
+      // It will never take it, and those behind it wait.
+      log.warn(
+        { topic, seq: told.seq, error: error.message },
+        `The event ${told.seq} is not told (${error.message}). It stays in the journal; let the broker take larger packets.`,
+      );
+    } else if (error !== null) {
       if (!this.#refused) {
-        this.#log.warn(
-          { topic: this.#topic, error: error.message },
-          `The broker refused an event (${error.message}). It stays in the journal; let this user write to ${this.#topic}.`,
+        log.warn(
+          { topic, error: error.message },
+          `The broker refused an event (${error.message}). It stays in the journal; let this user write to ${topic}.`,
         );
       }
       this.#refused = true;

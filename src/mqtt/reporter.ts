@@ -3,14 +3,14 @@ import type { IPublishPacket } from 'mqtt';
 import { SockmonError } from '../base/errors.js';
 import type { MqttSettings } from '../core/policy.js';
 import type { CommandAnswer, Log, ReceivedCommand } from '../core/ports.js';
-import { isoTime } from '../core/time.js';
+import { isoTime, wallMsAt } from '../core/time.js';
 import type { Reporter, Telling } from '../report/telling.js';
 import type { ConnectionView } from '../report/views.js';
 import { Announcer } from './announcer.js';
 import type { ReplyTo } from './answers.js';
 import type { Attempt, AttemptTimes } from './connection.js';
 import { Link } from './connector.js';
-import { Conversation } from './conversation.js';
+import { Conversation, type ConversationTimes } from './conversation.js';
 import { isTellable } from './events.js';
 import { formerDeviceWords } from './former-device.js';
 import { doWithoutNumberCache } from './number-cache.js';
@@ -26,10 +26,13 @@ export interface ReporterOptions {
   readonly pace?: number;
   /** Of each attempt to connect; for tests. */
   readonly times?: AttemptTimes;
+  /** Of what is said over a connection; for tests. */
+  readonly conversationTimes?: ConversationTimes;
 }
 
-/** `offline`, its acknowledgement and the good-bye together. */
-const stopWithinMs = 1000;
+/** For the acknowledgement of `offline`; then for the broker to close. */
+const goodbyeMs = 800;
+const closeMs = 1000;
 /** Answers that wait for a broker. A machine that is away for long has told their fate in its events. */
 const maxWaitingAnswers = 100;
 /** Commands whose later fates are wanted on topics of their own. */
@@ -55,7 +58,8 @@ export class MqttReporter implements Reporter {
   readonly #replies = new Map<string, ReplyTo>();
   #telling: Telling | null = null;
   #conversation: Conversation | null = null;
-  #since: string | null = null;
+  /** In ms of CLOCK_BOOTTIME; null = not connected. */
+  #sinceMs: number | null = null;
   #onDisconnected: () => void = () => {};
 
   /** @throws SockmonError CONFIG when the URL is no broker's. */
@@ -83,11 +87,11 @@ export class MqttReporter implements Reporter {
 
   start(telling: Telling): void {
     const { node, settings, log } = this.#options;
-    const known = telling.announced();
+    const { entities: known, topic } = telling.announced();
     this.#announcer = new Announcer({ node, topics: this.topics, area: settings.suggestedArea, known });
     this.#telling = telling;
-    const words = formerDeviceWords(telling.announcedOn(), this.topics.discovery);
-    if (words !== null) log.warn({ topic: telling.announcedOn() }, words);
+    const words = formerDeviceWords(topic, this.topics.discovery);
+    if (words !== null) log.warn({ topic }, words);
     this.#link.start();
   }
 
@@ -117,17 +121,16 @@ export class MqttReporter implements Reporter {
   }
 
   async stop(): Promise<void> {
-    const deadlineMs = performance.now() + stopWithinMs;
     const conversation = this.#conversation;
     this.#conversation = null;
     if (conversation !== null) {
       const gone = new Promise<void>(resolve => {
         this.#onDisconnected = resolve;
       });
-      await within(stopWithinMs * 0.8, Promise.race([conversation.goodbye(), gone]));
+      await within(goodbyeMs, Promise.race([conversation.goodbye(), gone]));
       conversation.close();
     }
-    await this.#link.stop(Math.max(100, deadlineMs - performance.now()));
+    await this.#link.stop(closeMs);
   }
 
   /** How the broker is reached, for `sockmon status`. */
@@ -141,7 +144,7 @@ export class MqttReporter implements Reporter {
     if (telling === null || announcer === null) return;
     const { log, node, settings } = this.#options;
     const { key, responsePrefix } = settings.commands;
-    this.#since = isoTime(telling.now().wallMs);
+    this.#sinceMs = telling.now().bootMs;
     const conversation = new Conversation({
       connection,
       telling,
@@ -153,6 +156,8 @@ export class MqttReporter implements Reporter {
       signingKey: key === null ? null : { node, key },
       responsePrefix,
       random: this.#options.random ?? Math.random,
+      ...(this.#options.conversationTimes !== undefined && { times: this.#options.conversationTimes }),
+      pace: this.#options.pace ?? 1,
     });
     this.#conversation = conversation;
     conversation.begin();
@@ -177,7 +182,7 @@ export class MqttReporter implements Reporter {
   #disconnected(): void {
     this.#conversation?.close();
     this.#conversation = null;
-    this.#since = null;
+    this.#sinceMs = null;
     this.#onDisconnected();
   }
 
@@ -213,11 +218,14 @@ export class MqttReporter implements Reporter {
 
   #view(pending: number): ConnectionView {
     const { connection, broker, connects, lastError, problem } = this.#link;
+    const sinceMs = this.#sinceMs;
+    const now = this.#telling?.now();
+    const since = sinceMs === null || now === undefined ? undefined : wallMsAt(sinceMs, now);
     return {
       state: connection === null ? 'connecting' : 'connected',
       broker,
       protocol: connection === null ? null : connection.protocol === 5 ? '5' : '3.1.1',
-      since: this.#since,
+      since: since === undefined ? null : isoTime(since),
       connects,
       last_error: lastError,
       problem,

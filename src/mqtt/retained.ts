@@ -1,11 +1,14 @@
-/** The retained topics of a node over one connection: told when they change, and only then. */
-import { isDeepStrictEqual } from 'node:util';
+/** The retained topics of a node over one connection, but for the status: told when they change, and only then. */
 import type { Log } from '../core/ports.js';
 import { withProblemOf } from '../report/snapshot.js';
 import type { Telling } from '../report/telling.js';
-import type { ConnectionView, Snapshot } from '../report/views.js';
+import type { About, ConnectionView } from '../report/views.js';
 import type { Announcer } from './announcer.js';
+import { DiscoveryTopics } from './discovery-topics.js';
+import { aboutForms, fitting, outageForms, stateForms } from './fitting.js';
 import type { Outbox, Settled } from './outbox.js';
+import { Refusals } from './refusals.js';
+import { ResourceTopics } from './resource-topics.js';
 import type { Topics } from './topics.js';
 
 export interface RetainedOptions {
@@ -15,66 +18,93 @@ export interface RetainedOptions {
   readonly announcer: Announcer;
   readonly log: Log;
   connectionView(): ConnectionView;
+  /** Bytes of a packet that the broker takes, as far as is known. */
+  maximumBytes(): number;
+  /** Waits for Home Assistant are multiplied by this; for tests. */
+  readonly pace: number;
 }
+
+/**
+ * A death, the end of its script and the recovery follow each other within a moment, and each changes the state: what comes within so long
+ * is told together. Events and the status wait for nothing.
+ */
+const gatherMs = 250;
 
 export class Retained {
   readonly #options: RetainedOptions;
-  readonly #refused = new Set<string>();
+  readonly #refusals: Refusals;
+  readonly #discovery: DiscoveryTopics;
+  readonly #resources: ResourceTopics;
+  #gathering: NodeJS.Timeout | null = null;
+  #closed = false;
   #stateQueued = false;
-  /** Not told before what stands on its topic has been read. */
-  #isDiscoveryHeld = false;
   /** Last told over this connection; '' = nothing. */
-  #discovery = '';
-  #status = '';
   #lastOutage = '';
+  #about = '';
   #state = '';
 
   constructor(options: RetainedOptions) {
     this.#options = options;
-  }
-
-  /** @param statusSettled The broker has the status, or will not take it. */
-  tellPresence(snapshot: Snapshot, statusSettled?: () => void): void {
-    this.#tellDiscovery(snapshot);
-    this.#tellStatus(snapshot, statusSettled);
+    this.#refusals = new Refusals(options.log);
+    const shared = { ...options, refusals: this.#refusals };
+    this.#discovery = new DiscoveryTopics(shared);
+    this.#resources = new ResourceTopics(shared);
   }
 
   holdDiscovery(): void {
-    this.#isDiscoveryHeld = true;
+    this.#discovery.hold();
   }
 
   releaseDiscovery(): void {
-    this.#isDiscoveryHeld = false;
-    this.#tellDiscovery(this.#options.telling.snapshot());
+    this.#discovery.release();
   }
 
-  tellFacts(snapshot: Snapshot): void {
-    this.#tellLastOutage(snapshot);
+  /** Home Assistant may know of what is to be removed. */
+  tellDiscovery(): void {
+    this.#discovery.tell();
+  }
+
+  /** The largest last. A topic is taken away once Home Assistant has been told that it is not to be listened to. */
+  tellFacts(): void {
+    this.#tellLastOutage();
+    this.#tellAbout();
     this.#tellState();
+    this.#resources.tell();
+    this.#discovery.tell();
+    this.#resources.clear();
+  }
+
+  /** Something may have changed. */
+  changed(): void {
+    if (this.#closed) return;
+    this.#gathering ??= setTimeout(() => this.flush(), gatherMs).unref();
+  }
+
+  /** Tells at once what waits to be told together. */
+  flush(): void {
+    if (this.#gathering === null) return;
+    clearTimeout(this.#gathering);
+    this.#gathering = null;
+    if (!this.#closed) this.tellFacts();
   }
 
   discoveryAgain(): void {
-    this.#discovery = '';
-    this.#tellDiscovery(this.#options.telling.snapshot());
+    this.#discovery.again();
   }
 
-  statusAgain(): void {
-    this.#status = '';
-    this.#tellStatus(this.#options.telling.snapshot());
-  }
-
-  stateAgain(): void {
+  factsAgain(): void {
+    this.#lastOutage = '';
+    this.#tellLastOutage();
+    this.#about = '';
+    this.#tellAbout();
     this.#state = '';
     this.#tellState();
+    this.#resources.again();
   }
 
-  allAgain(): void {
-    this.#refused.clear();
-    this.#lastOutage = '';
-    this.statusAgain();
-    this.discoveryAgain();
-    this.#tellLastOutage(this.#options.telling.snapshot());
-    this.stateAgain();
+  /** What is refused from now on is news. */
+  forgetRefusals(): void {
+    this.#refusals.clear();
   }
 
   /** A retained command would come again at every subscription by 3.1.1. */
@@ -82,65 +112,57 @@ export class Retained {
     this.#retain('the clearing of a retained command', topic, '');
   }
 
-  #tellDiscovery(snapshot: Snapshot): void {
-    const { topics, announcer } = this.#options;
-    const topic = topics.discovery;
-    if (topic === null || this.#isDiscoveryHeld || announcer.topic.isDeleted) return;
-    const { payload, entities } = announcer.announcement(snapshot);
-    if (payload === this.#discovery) return;
-    this.#discovery = payload;
-    this.#retain('discovery', topic, payload, error => {
-      const { telling } = this.#options;
-      if (error !== null) return;
-      const isNoted = isDeepStrictEqual(entities, telling.announced()) && telling.announcedOn() === topic;
-      if (!isNoted) telling.noteAnnounced(entities, topic);
-    });
+  close(): void {
+    this.#closed = true;
+    if (this.#gathering !== null) clearTimeout(this.#gathering);
+    this.#discovery.close();
   }
 
-  #tellStatus({ status }: Snapshot, settled?: Settled): void {
-    if (status === this.#status) return;
-    this.#status = status;
-    this.#retain('the status', this.#options.topics.status, status, settled);
-  }
-
-  #tellLastOutage({ last_outage }: Snapshot): void {
-    if (last_outage === null || last_outage.ended_at === null) return;
-    const payload = JSON.stringify(last_outage);
+  #tellLastOutage(): void {
+    const { telling, topics, maximumBytes } = this.#options;
+    const view = telling.told.lastOutage();
+    if (view === null || view.ended_at === null) return;
+    const payload = fitting(outageForms(view), topics.lastOutage, maximumBytes());
     if (payload === this.#lastOutage) return;
     this.#lastOutage = payload;
-    this.#retain('the last outage', this.#options.topics.lastOutage, payload);
+    this.#retain('the last outage', topics.lastOutage, payload);
+  }
+
+  #tellAbout(): void {
+    const { telling, topics, connectionView, maximumBytes } = this.#options;
+    const { pending: _, ...connection } = connectionView();
+    const about: About = { ...telling.told.origin(), connection };
+    const payload = fitting(aboutForms(about), topics.about, maximumBytes());
+    if (payload === this.#about) return;
+    this.#about = payload;
+    this.#retain('what there is to say about this gateway', topics.about, payload);
   }
 
   /** Made when its turn has come, so that a burst of changes is told once. */
   #tellState(): void {
     if (this.#stateQueued) return;
     this.#stateQueued = true;
-    const { telling, topics, outbox, connectionView } = this.#options;
+    const { telling, topics, outbox, connectionView, maximumBytes } = this.#options;
     const make = () => {
       this.#stateQueued = false;
-      const connection = connectionView();
-      const state = { ...withProblemOf(connection, telling.snapshot()), connection };
+      const state = withProblemOf(connectionView(), telling.told.overview());
       const timeless = JSON.stringify({ ...state, at: null });
       if (timeless === this.#state) return null;
       this.#state = timeless;
-      return { topic: topics.state, payload: JSON.stringify(state), retain: true };
+      const payload = fitting(stateForms(state), topics.state, maximumBytes());
+      return { topic: topics.state, payload, retain: true };
     };
-    outbox.add(make, this.#settledAs('the state', topics.state));
+    outbox.add(make, this.settledAs('the state', topics.state));
   }
 
-  #retain(what: string, topic: string, payload: string, settled?: Settled): void {
-    this.#options.outbox.add(() => ({ topic, payload, retain: true }), this.#settledAs(what, topic, settled));
+  #retain(what: string, topic: string, payload: string): void {
+    this.#options.outbox.add(() => ({ topic, payload, retain: true }), this.settledAs(what, topic));
   }
 
-  #settledAs(what: string, topic: string, settled?: Settled): Settled {
+  /** @returns what says once that the broker has refused it. */
+  settledAs(what: string, topic: string): Settled {
     return error => {
-      settled?.(error);
-      if (error === null || this.#refused.has(topic)) return;
-      this.#refused.add(topic);
-      this.#options.log.warn(
-        { topic, error: error.message },
-        `The broker refused ${what} (${error.message}). Let this user write to ${topic}.`,
-      );
+      if (error !== null) this.#refusals.tell(what, topic, error);
     };
   }
 }

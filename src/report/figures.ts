@@ -66,6 +66,13 @@ export function figuresOf(history: History, now: Instant, isStack: (resource: st
   };
 }
 
+/** When the next outage is older than a day, by the wall clock. */
+export function nextFallMs(history: History, now: Instant): number {
+  const from = history.seenFrom(now);
+  const falls = history.outages.map(outage => timesOf(outage, from).beganMs + dayMs);
+  return falls.reduce((next, ms) => (ms > now.wallMs ? Math.min(next, ms) : next), Number.POSITIVE_INFINITY);
+}
+
 /** The stretches of an outage in which it was down. Of those in which it was alive the oldest are known by their sum alone. */
 function downIn(
   { lives, aliveMs }: OutageHistory,

@@ -1,22 +1,38 @@
+import type { Announced } from '../core/memory.js';
 import type { Role } from '../core/policy.js';
 import type { CommandAnswer, ReceivedCommand } from '../core/ports.js';
 import type { JournalEntry } from '../core/records.js';
 import type { Vantage } from '../core/time.js';
-import type { ConnectionView, Snapshot } from './views.js';
-/** What the reporter is given by the supervisor. */
+import type { ConnectionView, Origin, OutageView, Overview, ResourceView, WatchedView } from './views.js';
 
+/** What the broker is told of now, in parts. */
+export interface Told {
+  /** For `…/state`. Costs what is not simply up. */
+  overview(): Overview;
+  /** For `…/about`. */
+  origin(): Origin;
+  /** For `…/last_outage`; null = none is over. */
+  lastOutage(): OutageView | null;
+  /** All that is watched: the same object until the configuration changes. */
+  watched(): readonly WatchedView[];
+  isWatched(id: string): boolean;
+  /** For `…/resource/ID`; null = it is not watched any more. */
+  resource(id: string): ResourceView | null;
+  /** Resources of which something may be told anew since the last call, also those that are watched no more. For one listener. */
+  takeChanged(): readonly string[];
+}
+
+/** What the reporter is given by the supervisor. */
 export interface Telling {
   /** Every entry with a greater sequence number, oldest first. */
   entriesAfter(seq: number): readonly JournalEntry[];
   /** The cursor: everything up to it has been acknowledged. */
   acknowledgedSeq(): number;
   acknowledge(upTo: number): void;
-  /** Home Assistant's entities that the broker was told of last, as `key platform`. */
-  announced(): readonly string[];
-  /** The discovery topic of then; null = not known, or nothing has ever been announced. */
-  announcedOn(): string | null;
-  noteAnnounced(entities: readonly string[], topic: string): void;
-  snapshot(): Snapshot;
+  /** What stays at the broker until it is taken away. */
+  announced(): Announced;
+  noteAnnounced(announced: Announced): void;
+  readonly told: Told;
   /** Whether a resource is (part of) the network itself. A resource that is no longer configured counts as a service. */
   role(resource: string): Role;
   /** Both clocks now: times are told by the clock as it is at the telling, which may have been set since. */
@@ -40,6 +56,6 @@ export interface Reporter {
   networkBack(): void;
   /** How the broker is reached, for `sockmon status`. Names no user and no password. */
   connection(): ConnectionView;
-  /** Publishes `offline`, disconnects. Resolves within about a second, reachable or not. */
+  /** Publishes `offline`, disconnects. Resolves within two seconds, reachable or not. */
   stop(): Promise<void>;
 }

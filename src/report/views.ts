@@ -1,4 +1,4 @@
-/** The one JSON picture of now: retained on `…/state`, answered on the control socket, shown by `sockmon status`. Keys as published. */
+/** What is told of now, keys as published: whole on the control socket and in `sockmon status`, in parts on retained topics of the broker. */
 
 import type { TimeDoubt } from '../core/outage-times.js';
 import type { Role } from '../core/policy.js';
@@ -111,10 +111,10 @@ export interface OutageView {
   readonly evidence: EvidenceView | null;
 }
 
-export interface Snapshot {
+/** What changes with a start only. */
+export interface Origin {
   readonly node: string;
   readonly version: string;
-  readonly at: string;
   readonly started_at: string;
   readonly boot: {
     readonly id: string;
@@ -124,6 +124,16 @@ export interface Snapshot {
     /** Whether sockmon ordered it. */
     readonly by: 'sockmon' | 'other' | 'unknown';
   };
+}
+
+/** Retained on `…/about`: what seldom changes. */
+export interface About extends Origin {
+  readonly connection: Omit<ConnectionView, 'pending'>;
+}
+
+/** What the resources come to together. */
+export interface Bearing {
+  readonly at: string;
   /** recovering while any resource of role network is in an outage, or has not come up for 5 minutes since sockmon watches it. */
   readonly status: 'online' | 'recovering';
   readonly recovery: RecoveryState;
@@ -131,8 +141,6 @@ export interface Snapshot {
   readonly held: readonly string[];
   /** degraded while a sensor cannot work as it should; `notes` says which and why. */
   readonly detection: { readonly quality: 'full' | 'degraded'; readonly notes: readonly string[] };
-  readonly resources: Readonly<Record<string, ResourceView>>;
-  readonly last_outage: OutageView | null;
   /** Id of the last outage of the network itself that is over. */
   readonly last_stack_outage: string | null;
   readonly outages_24h: number;
@@ -153,6 +161,43 @@ export interface Snapshot {
     readonly left: number;
     readonly pending: PendingRebootView | null;
   };
+}
+
+/** The whole picture. */
+export interface Snapshot extends Origin, Bearing {
+  readonly resources: Readonly<Record<string, ResourceView>>;
+  readonly last_outage: OutageView | null;
+}
+
+/** Retained on `…/state`: as small with a thousand resources as with one. Each of them is told by itself, and the last outage too. */
+export interface Overview extends Bearing {
+  readonly resources: ResourcesView;
+  /** Id of the last outage that is over. */
+  readonly last_outage: string | null;
+}
+
+/** How the resources stand together. */
+export interface ResourcesView {
+  readonly watched: number;
+  readonly up: number;
+  /** Some of those that are not up, in the order of the configuration: at most `longestList`. */
+  readonly not_up: Readonly<Record<string, ResourceStateName>>;
+  /** Those that are (part of) the network itself. */
+  readonly network: Readonly<Record<string, NetworkView>>;
+}
+
+export type NetworkView = Pick<ResourceView, 'role' | 'state'> &
+  Partial<Pick<ResourceView, 'since' | 'reason' | 'outage' | 'attempts'>>;
+
+/** Names or sentences of a list in `…/state`. */
+export const longestList = 20;
+
+/** What there is of a resource whatever state it is in. */
+export interface WatchedView {
+  readonly id: string;
+  readonly role: RoleView;
+  /** Whether it has a script that a person may ask for. */
+  readonly restartable: boolean;
 }
 
 /** A reboot that has been ordered and has not come yet. */

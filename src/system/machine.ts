@@ -1,5 +1,6 @@
 /** The machine itself: its clocks and its reboot. */
 import { execFile } from 'node:child_process';
+import { offsetMsOf, SteadyOffset } from '../base/clock-offset.js';
 import type { RebootPort } from '../core/ports.js';
 import type { Clock, Instant } from '../core/time.js';
 import type { Addon } from './addon.js';
@@ -7,21 +8,40 @@ import { type Boot, thisBoot } from './boot.js';
 
 /** `systemctl reboot` returns once the job is queued; one that hangs is as good as failed. */
 const rebootTimeoutMs = 60_000;
-/** Two clocks that are read one after the other differ by a little each time; times that are told must not, or each would be news. */
-const sameOffsetMs = 20;
+/** Between two looks at CLOCK_BOOTTIME: more, and the process stood still in between, so that the wall clock belongs to neither. */
+const lookMs = 100;
+const looks = 5;
 
+export interface SystemClock extends Clock {
+  /** Tells times by the clock of an entry of the journal, if it is of this boot and the clock has not been set since. */
+  goOnFrom(entry: Instant | undefined): void;
+}
+
+/** @param wallClock For tests. */
 export function systemClock(
   addon: Pick<Addon, 'bootTimeMs' | 'clockSynchronized'>,
-  boot: Boot = thisBoot(),
-): Clock {
+  boot: Pick<Boot, 'id' | 'beganMs'> = thisBoot(),
+  wallClock: () => number = Date.now,
+): SystemClock {
   const { id: bootId, beganMs } = boot;
-  let offsetMs = Number.NaN;
+  const offset = new SteadyOffset();
+  const seenMs = (): number => {
+    for (let look = 1; ; look++) {
+      const beforeMs = addon.bootTimeMs();
+      const wallMs = wallClock();
+      if (addon.bootTimeMs() - beforeMs < lookMs || look === looks) return wallMs - (beforeMs - beganMs);
+    }
+  };
   return {
     now: (): Instant => {
       const bootMs = addon.bootTimeMs() - beganMs;
-      const seenMs = Date.now() - bootMs;
-      if (!(Math.abs(seenMs - offsetMs) < sameOffsetMs)) offsetMs = seenMs;
-      return { bootId, bootMs, wallMs: Math.round(bootMs + offsetMs), synced: addon.clockSynchronized() };
+      const synced = addon.clockSynchronized();
+      let seen = wallClock() - bootMs;
+      if (offset.isOther(seen, synced)) seen = seenMs();
+      return { bootId, bootMs, wallMs: Math.floor(bootMs) + offset.next(seen, synced), synced };
+    },
+    goOnFrom: entry => {
+      if (entry?.bootId === bootId) offset.goOnFrom(offsetMsOf(entry), entry.synced);
     },
   };
 }

@@ -476,11 +476,21 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
     'resources: {a: {watch: stack, restart: {script: ./script, args: [a, 1]}}}\n',
     ['1:69: resources.a.restart.args[1]: is a number; expected text; put a number in quotes'],
   ],
+  ...(['a/#', 'a.b', 'a b', 'a/', '/a', 'a*', 'a/b/c/d/e/f'] as const).map(
+    base =>
+      [
+        `${base} as the base of the topics`,
+        `${least}mqtt: {url: "mqtt://h", base: "${base}"}\n`,
+        [
+          '3:31: mqtt.base: is not allowed; expected one to 5 topic levels of letters, digits, "_" and "-", separated by "/"',
+        ],
+      ] as const,
+  ),
   [
-    'wildcards in the base',
-    `${least}mqtt: {url: "mqtt://h", base: "a/#"}\n`,
+    'a discovery prefix that leaves too few levels',
+    `${least}mqtt: {url: "mqtt://h", discovery_prefix: a/b/c/d/e}\n`,
     [
-      '3:31: mqtt.base: is not allowed; expected topic levels of letters, digits, "_" and "-", separated by "/"',
+      '3:43: mqtt.discovery_prefix: is not allowed; expected one to 4 topic levels of letters, digits, "_" and "-", separated by "/"',
     ],
   ],
   [

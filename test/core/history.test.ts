@@ -36,12 +36,8 @@ function look(world: World, history: History) {
     journalFault: null,
     lastBoot,
   };
-  const { outages_24h, outages_total, uptime_24h_pct, uptime_30d_pct, last_outage } = snapshot(
-    world.state,
-    history,
-    world.now(),
-    info,
-  );
+  const seen = { state: world.state, history, now: world.now(), info };
+  const { outages_24h, outages_total, uptime_24h_pct, uptime_30d_pct, last_outage } = snapshot(seen);
   const known = {
     uptime_24h_pct: uptime_24h_pct ?? Number.NaN,
     uptime_30d_pct: uptime_30d_pct ?? Number.NaN,

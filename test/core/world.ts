@@ -282,7 +282,7 @@ export class World {
       journalFault,
       lastBoot,
     };
-    return snapshot(this.state, this.history, this.now(), info);
+    return snapshot({ state: this.state, history: this.history, now: this.now(), info });
   }
 
   phase(id = 'tcpip'): Phase {

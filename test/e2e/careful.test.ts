@@ -52,10 +52,15 @@ scenario('a drill by command: the real stack is killed, comes back, and is count
   assert.ok(begin?.drill);
   // It is written down when the stack is back already: what the reflex starts goes first.
   const beganMs = begin.wallMs - (begin.bootMs - begin.atMs);
-  const state = await recorder.until('the state with it back', ({ topic, payload }) => {
-    if (topic !== 'sockmon/lab/state') return false;
-    const { state, since } = JSON.parse(payload).resources.tcpip;
+  await recorder.until('the resource to be told as back', ({ topic, payload }) => {
+    if (topic !== 'sockmon/lab/resource/tcpip') return false;
+    const { state, since } = JSON.parse(payload);
     return state === 'up' && Date.parse(since) > beganMs;
   });
+  const state = await recorder.until(
+    'the state with it back',
+    ({ topic, payload }) =>
+      topic === 'sockmon/lab/state' && JSON.parse(payload).resources.network.tcpip.state === 'up',
+  );
   assert.equal(JSON.parse(state.payload).outages_total, 0);
 });

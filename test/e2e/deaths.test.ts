@@ -41,12 +41,15 @@ for (const { name, death, cause } of deaths) {
     const topics = [
       'homeassistant/device/sockmon_lab/config',
       'sockmon/lab/last_outage',
+      'sockmon/lab/resource/tcpip',
       'sockmon/lab/state',
       'sockmon/lab/status',
     ];
     const retained = await retainedMessages(lab, broker.port, topics);
     assert.equal(retained.get('sockmon/lab/status'), 'online');
     assert.equal(JSON.parse(retained.get('sockmon/lab/last_outage') ?? '{}').id, down.outage);
+    assert.equal(JSON.parse(retained.get('sockmon/lab/state') ?? '{}').last_outage, down.outage);
+    assert.equal(JSON.parse(retained.get('sockmon/lab/resource/tcpip') ?? '{}').state, 'up');
     assert.ok(!retained.has('sockmon/lab/event'), 'events are never retained');
   });
 }

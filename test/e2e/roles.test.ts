@@ -38,15 +38,17 @@ for (const { role, down, back, isNetwork } of roles)
     await recorder.until('online', ({ payload }) => payload === 'online');
 
     await lab.namespace.run(['ip', 'link', 'set', 'wg0', 'down']);
-    await recorder.event(down);
+    const begun = await recorder.event(down);
     await recorder.event('recovery_failed');
     await lab.namespace.run(['ip', 'link', 'set', 'wg0', 'up']);
     await recorder.event(back);
     const state = await recorder.until('the state with it back', ({ topic, payload }) => {
       if (topic !== 'sockmon/lab/state') return false;
       const { resources, last_outage } = JSON.parse(payload);
-      return resources.vpn.state === 'up' && last_outage?.resource === 'vpn';
+      return resources.not_up.vpn === undefined && last_outage === begun.outage;
     });
+    const resource = recorder.messages.findLast(({ topic }) => topic === 'sockmon/lab/resource/vpn');
+    const about = recorder.messages.findLast(({ topic }) => topic === 'sockmon/lab/about');
 
     const statuses = recorder.messages
       .filter(({ topic, payload }) => topic === 'sockmon/lab/status' && payload !== '')
@@ -55,10 +57,11 @@ for (const { role, down, back, isNetwork } of roles)
     assert.equal(statuses.includes('recovering'), isNetwork);
     assert.equal(eventsOf(recorder, 'reboot_refused').length, isNetwork ? 1 : 0);
     assert.equal(daemon.entries('reboot_refused').length, isNetwork ? 1 : 0);
-    assert.equal(resources.vpn.role, isNetwork ? 'stack' : 'service');
+    assert.equal(JSON.parse(resource?.payload ?? '{}').role, isNetwork ? 'stack' : 'service');
+    assert.equal('vpn' in resources.network, isNetwork);
     assert.equal(last_stack_outage !== null, isNetwork);
     if (!isNetwork) {
       assert.ok(!statuses.includes('offline'), 'the broker never missed us');
-      assert.equal(JSON.parse(state.payload).connection.connects, 1);
+      assert.equal(JSON.parse(about?.payload ?? '{}').connection.connects, 1);
     }
   });

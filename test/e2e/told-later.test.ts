@@ -87,8 +87,8 @@ scenario(
     await recorder.publish('sockmon/lab/cmd/reboot', 'no press');
     await recorder.until('an answer', ({ topic }) => topic.startsWith('sockmon/lab/result/'));
     assert.doesNotMatch(second.log, /is lost/);
-    const states = recorder.messages.slice(told).filter(({ topic }) => topic === 'sockmon/lab/state');
-    const connects = states.map(({ payload }) => JSON.parse(payload).connection.connects);
+    const abouts = recorder.messages.slice(told).filter(({ topic }) => topic === 'sockmon/lab/about');
+    const connects = abouts.map(({ payload }) => JSON.parse(payload).connection.connects);
     assert.deepEqual([...new Set(connects)], [1]);
   },
 );

@@ -183,7 +183,7 @@ describe('the gateway in Home Assistant', { skip: skipWithoutLab() }, () => {
     const { wallMs } = await daemon.entry('outage_end', outages + 1);
     // It has cost the connection: what is sent before there is a new one is lost.
     const { payload } = await recorder.until('a new connection', message => {
-      if (message.topic !== 'sockmon/lab/state') return false;
+      if (message.topic !== 'sockmon/lab/about') return false;
       return Date.parse(JSON.parse(message.payload).connection.since) > wallMs;
     });
     await home.waitForState('sensor.lab_connects', String(JSON.parse(payload).connection.connects));

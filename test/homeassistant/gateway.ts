@@ -1,5 +1,6 @@
 /** A gateway as Home Assistant sees it: the real reporter behind a gate to the broker, with a history that the test makes up. */
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Announced } from '../../src/core/memory.js';
 import type { Cause, JournalEntry, JournalRecord } from '../../src/core/records.js';
 import { isoTime, type Vantage } from '../../src/core/time.js';
 import { causeWords } from '../../src/core/words.js';
@@ -69,11 +70,21 @@ export class Gateway {
     });
   }
 
-  /** Connected, and everything told. */
-  static async start(broker: { host?: string; port: number }, node = 'gw1'): Promise<Gateway> {
+  /**
+   * Connected, and everything told.
+   * @param known What the journal of an earlier start knows to be at the broker.
+   */
+  static async start(
+    broker: { host?: string; port: number },
+    node = 'gw1',
+    known: Partial<Announced> = {},
+    more: Partial<Snapshot> = {},
+  ): Promise<Gateway> {
     const gate = await Gate.to({ host: '127.0.0.1', ...broker });
     await gate.open();
     const gateway = new Gateway(node, gate, '1.0.0');
+    gateway.telling.announcedNow = { ...gateway.telling.announcedNow, ...known };
+    gateway.change(more);
     gateway.#reporter.start(gateway.telling);
     await gateway.connected();
     return gateway;

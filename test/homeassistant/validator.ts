@@ -90,6 +90,20 @@ export function validate(topic: string, payload: string): Refusal[] {
   return componentsFaults(root, root.components as Json);
 }
 
+const entityTopicPattern = /^(\w+)\/(\w+)\/([a-zA-Z0-9_-]+)\/([a-zA-Z0-9_-]+)\/config$/;
+
+/** The same for a message of one entity, whose platform, node and key stand in its topic. */
+export function validateEntity(topic: string, payload: string): Refusal[] {
+  const [, prefix, platform, node, key = ''] = entityTopicPattern.exec(topic) ?? [];
+  if (platform === undefined || platform === 'device')
+    return [{ component: null, why: `illegal discovery topic ${topic}` }];
+  const parsed = parse(payload);
+  if (parsed === null) return [{ component: null, why: 'unable to parse JSON object' }];
+  const { device, origin, ...component } = parsed;
+  const whole = { device, origin, components: { [key]: { ...component, platform } } };
+  return validate(`${prefix}/device/${node}/config`, JSON.stringify(whole));
+}
+
 function rootFaults(root: Json): string[] {
   const known = new Set(['device', 'origin', 'components', ...sharedOptions]);
   const faults = Object.keys(root)

@@ -39,7 +39,7 @@ async function brokerFor(t: TestContext, lines?: readonly string[], files: Recor
 
 const componentsAt = (listener: Listener): Components[] =>
   listener.json<{ components: Components }>(topic).map(({ components }) => components);
-const known = (telling: FakeTelling): readonly string[] => telling.announced();
+const known = (telling: FakeTelling): readonly string[] => telling.announced().entities;
 const announced = (telling: FakeTelling) => eventually('it is announced', () => known(telling).length > 0);
 
 /** With one resource more than the next start has. */
@@ -150,7 +150,7 @@ describe('an empty message on the discovery topic', { skip: skipWithoutMosquitto
         resources: { ...telling.snapshotNow.resources, ntp: resourceView({ role: 'service' }) },
       });
       reporter.sync();
-      await eventually('the state is told', () => /"ntp"/.test(listener.last(stateTopic) ?? ''));
+      await eventually('it is told', () => listener.last('sockmon/gw1/resource/ntp'));
       await gate.close();
       await eventually('it is away', () => reporter.connection().state !== 'connected');
       await gate.open();

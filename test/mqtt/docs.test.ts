@@ -36,12 +36,10 @@ describe('docs/MQTT.md', () => {
       [...line.matchAll(/`([a-z_]+)`/g)].map(match => match[1]).sort(),
       ['action', ...actions].sort(),
     );
-    const { status, state, event, lastOutage, reboot, run, discovery, birth, result } = topicsOf(
-      'sockmon',
-      'NODE',
-      'homeassistant',
-    );
-    const all = [status, state, event, lastOutage, reboot, run, discovery, birth, result('ID')];
+    const topics = topicsOf('sockmon', 'NODE', 'homeassistant');
+    const { status, state, about, event, lastOutage, reboot, run, discovery, birth } = topics;
+    const each = [topics.result('ID'), topics.resource('ID'), topics.entity('PLATFORM', 'KEY')];
+    const all = [status, state, about, event, lastOutage, reboot, run, discovery, birth, ...each];
     assert.deepEqual(firstCells('| topic |').sort(), all.sort());
   });
 

@@ -39,7 +39,7 @@ it('it is said at the first start under the new name, and not any more once that
     const log = new MemoryLog();
     const reporter = new MqttReporter({ settings: settingsFor(broker.port), node, log });
     reporter.start(telling);
-    await eventually('it is announced', () => telling.announcedOn() === topicOf(node));
+    await eventually('it is announced', () => telling.announced().topic === topicOf(node));
     await reporter.stop();
     assert.equal(log.find(/--remove --node cellar/) !== undefined, isSaid, node);
   }

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { Refusals, refusalIsShortMs, retryDelayMs, type Trouble } from '../../src/mqtt/backoff.js';
 import { endpointName, endpointOf } from '../../src/mqtt/endpoint.js';
 import { LeftOut } from '../../src/mqtt/left-out.js';
-import { type Message, Outbox, type Settled } from '../../src/mqtt/outbox.js';
+import { inFlightLimit, type Message, Outbox, type Settled } from '../../src/mqtt/outbox.js';
 import { Replay } from '../../src/mqtt/replay.js';
 import { topicsOf } from '../../src/mqtt/topics.js';
 import { overdueMs, Unacknowledged } from '../../src/mqtt/unacknowledged.js';
@@ -31,12 +31,12 @@ class Wire {
 const message = (payload: string): Message => ({ topic: 't', payload, retain: false });
 
 describe('outbox', () => {
-  it('holds back in the first flight, fills the window afterwards, never exceeds it and keeps the order', () => {
+  it('holds back in the first flight, leaves one place free afterwards, and keeps the order', () => {
     fc.assert(
-      fc.property(fc.integer({ min: -1, max: 20 }), fc.integer({ min: 0, max: 60 }), (window, count) => {
+      fc.property(fc.integer({ min: 0, max: 20 }), fc.integer({ min: 0, max: 60 }), (limit, count) => {
         const wire = new Wire();
-        const outbox = new Outbox(wire.publish, window);
-        const full = Math.max(1, window);
+        const outbox = new Outbox(wire.publish, limit);
+        const full = Math.max(1, limit - 1);
         for (let i = 0; i < count; i++) outbox.add(() => message(String(i)));
         assert.equal(wire.inFlight, Math.min(4, full, count));
         while (wire.inFlight > 0) {
@@ -49,6 +49,59 @@ describe('outbox', () => {
         );
       }),
     );
+  });
+
+  it('gives that place to what is urgent, or the next one, and never has more in flight than its limit', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 12 }),
+        fc.array(fc.constantFrom('add', 'urgent', 'ack')),
+        (limit, story) => {
+          const wire = new Wire();
+          const outbox = new Outbox(wire.publish, limit);
+          const urgent: string[] = [];
+          for (const [i, what] of story.entries()) {
+            const waitsForUrgent = urgent.length > 0;
+            if (what === 'add') outbox.add(() => message(`usual ${i}`));
+            else if (what === 'urgent') {
+              outbox.addUrgent(() => message(`urgent ${i}`));
+              urgent.push(`urgent ${i}`);
+            } else if (wire.inFlight > 0) wire.ack();
+            assert.ok(wire.inFlight <= limit);
+            const last = wire.sent.at(-1)?.message.payload ?? '';
+            if (last === urgent[0]) urgent.shift();
+            else if (waitsForUrgent) assert.equal(wire.inFlight, limit, 'nothing else goes before it');
+          }
+          while (wire.inFlight > 0) wire.ack();
+          assert.equal(outbox.waiting, 0);
+        },
+      ),
+    );
+  });
+
+  it('forgets what waits when it is drained, and says when what is under way has been answered', () => {
+    for (const count of [0, 1, 5]) {
+      const wire = new Wire();
+      const outbox = new Outbox(wire.publish, 3);
+      for (let i = 0; i < count; i++) outbox.add(() => message('x'));
+      let isDrained = false;
+      outbox.drain(() => {
+        isDrained = true;
+      });
+      assert.equal(isDrained, count === 0);
+      const sent = wire.sent.length;
+      while (wire.inFlight > 0) wire.ack();
+      assert.ok(isDrained);
+      assert.equal(wire.sent.length, sent);
+    }
+  });
+
+  it('has at most ten in flight, fewer where the broker says so, and five behind 3.1.1', () => {
+    assert.deepEqual(
+      [65_535, 20, 10, 3, 1].map(receiveMaximum => inFlightLimit(5, receiveMaximum)),
+      [10, 10, 10, 3, 1],
+    );
+    assert.equal(inFlightLimit(4, 65_535), 5);
   });
 
   it('makes a message when its turn has come, and passes over what is void by then', () => {
@@ -87,7 +140,7 @@ describe('outbox', () => {
 
   it('forgets everything when it is closed', () => {
     const wire = new Wire();
-    const outbox = new Outbox(wire.publish, 2);
+    const outbox = new Outbox(wire.publish, 3);
     let settled = 0;
     for (let i = 0; i < 5; i++)
       outbox.add(
@@ -110,7 +163,13 @@ describe('replay', () => {
   it('writes the cursor once for the acknowledgements that come together, and never past a gap', async () => {
     const wire = new Wire();
     const telling = new FakeTelling();
-    const replay = new Replay(telling, new Outbox(wire.publish, 16), 'event', new MemoryLog());
+    const replay = new Replay({
+      telling,
+      outbox: new Outbox(wire.publish, 16),
+      topic: 'event',
+      log: new MemoryLog(),
+      maximumBytes: () => Number.POSITIVE_INFINITY,
+    });
     const seqs = Array.from({ length: 8 }, () => telling.outage()).flatMap(({ begin, end }) => [
       begin.seq,
       end.seq,
@@ -221,13 +280,25 @@ describe('acknowledgements', () => {
     assert.equal(all.askInMs(20_000), null);
   });
 
-  it('of the results of commands are left out together', () => {
+  it('of results, of resources and of entities are left out together, and nothing else with them', () => {
+    const { result, resource, entity, state, discovery } = topicsOf('sockmon', 'gw1', 'home/assistant');
     const left = new LeftOut();
-    left.add('sockmon/gw1/result/one');
-    assert.ok(left.has('sockmon/gw1/result/two') && !left.has('sockmon/gw1/state'));
-    assert.deepEqual(left.topics, ['sockmon/gw1/result/+']);
+    for (const [one, other, group] of [
+      [result('one'), result('two'), 'sockmon/gw1/result/+'],
+      [resource('one'), resource('two'), 'sockmon/gw1/resource/+'],
+      [entity('sensor', 'a'), entity('button', 'b'), 'home/assistant/+/sockmon_gw1/+/config'],
+    ] as const) {
+      left.add(one);
+      assert.ok(left.has(other) && !left.has(state) && !left.has(discovery ?? ''));
+      assert.deepEqual(left.topics('unacknowledged'), [group]);
+      assert.deepEqual(left.topics('hung_up'), []);
+      left.stop();
+      assert.ok(!left.has(other));
+    }
+    left.add(discovery ?? '', 'hung_up');
+    assert.deepEqual(left.topics('hung_up'), [discovery]);
+    assert.ok(!left.has(entity('sensor', 'a')));
     left.stop();
-    assert.ok(!left.has('sockmon/gw1/result/two'));
   });
 });
 
@@ -266,10 +337,11 @@ describe('endpoint', () => {
 
 describe('topics', () => {
   it('are the contract', () => {
-    const { result, ...topics } = topicsOf('sockmon', 'gw1', 'homeassistant');
+    const { result, resource, entity, ...topics } = topicsOf('sockmon', 'gw1', 'homeassistant');
     assert.deepEqual(topics, {
       status: 'sockmon/gw1/status',
       state: 'sockmon/gw1/state',
+      about: 'sockmon/gw1/about',
       event: 'sockmon/gw1/event',
       lastOutage: 'sockmon/gw1/last_outage',
       reboot: 'sockmon/gw1/cmd/reboot',
@@ -279,6 +351,14 @@ describe('topics', () => {
       birth: 'homeassistant/status',
     });
     assert.equal(result('id-1'), 'sockmon/gw1/result/id-1');
+    assert.equal(resource('wan_1'), 'sockmon/gw1/resource/wan_1');
+    assert.equal(entity('sensor', 'recovery'), 'homeassistant/sensor/sockmon_gw1/recovery/config');
+    // The longest base and prefix that `check` lets through.
+    const deep = topicsOf('a/b/c/d/e', 'gw-1', 'p/q/r/s');
+    const { result: _1, resource: _2, entity: _3, ...fixed } = deep;
+    const made = [deep.result('0123abcd'), deep.resource('wan'), deep.entity('sensor', 'recovery')];
+    for (const topic of [...made, ...Object.values(fixed)])
+      assert.match(String(topic).replace(/#$/, 'x'), /^[\w-]+(\/[\w-]+){0,7}$/);
     assert.equal(topicsOf('a', 'b', null).discovery, null);
     assert.equal(topicsOf('a', 'b', null).birth, null);
   });

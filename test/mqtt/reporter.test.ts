@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import type { EventMessage } from '../../src/mqtt/events.js';
 import { MqttReporter } from '../../src/mqtt/reporter.js';
+import type { ResourceView } from '../../src/report/views.js';
 import { eventually } from './eventually.js';
 import { Gate } from './gate.js';
 import { Listener } from './listener.js';
@@ -14,6 +15,7 @@ import { FakeTelling, MemoryLog, outageView, settingsFor } from './telling.js';
 const root = 'sockmon/gw1';
 const status = `${root}/status`;
 const events = `${root}/event`;
+const discovery = 'homeassistant/device/sockmon_gw1/config';
 
 function reporterOn(port: number, log = new MemoryLog()): MqttReporter {
   // Short delays and jitters, but never none.
@@ -63,20 +65,21 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
     await broker.stop();
   });
 
-  it('tells status, facts, last outage, state and, once its topic has been read, discovery on connect', async () => {
+  it('tells status, facts, last outage, state, resources and, once its topic has been read, discovery on connect, the largest last', async () => {
     const { begin, end } = telling.outage();
     telling.change({ last_outage: outageView(end.seq) });
     reporter.start(telling);
-    await eventually('discovery is told', () => listener.last('homeassistant/device/sockmon_gw1/config'));
+    await eventually('discovery is told', () => listener.last(discovery));
     assert.deepEqual(
       listener.heard.map(message => message.topic),
       [
         status,
         events,
         events,
-        `${root}/last_outage`,
-        `${root}/state`,
-        'homeassistant/device/sockmon_gw1/config',
+        ...['last_outage', 'about', 'state', 'resource/tcpip', 'resource/dnsmasq'].map(
+          name => `${root}/${name}`,
+        ),
+        discovery,
       ],
     );
     const facts = listener.json<EventMessage>(events);
@@ -97,9 +100,9 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
     }
   });
 
-  it('tells its connection in the state', () => {
-    const state = listener.json<{ connection: Record<string, unknown> }>(`${root}/state`)[0];
-    assert.deepEqual(state?.connection, {
+  it('tells its connection beside the state', () => {
+    const about = listener.json<{ connection: Record<string, unknown> }>(`${root}/about`)[0];
+    assert.deepEqual(about?.connection, {
       state: 'connected',
       broker: `mqtt://127.0.0.1:${broker.port}`,
       protocol: '5',
@@ -107,7 +110,6 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
       connects: 1,
       last_error: null,
       problem: null,
-      pending: 0,
     });
   });
 
@@ -176,14 +178,21 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
     });
   });
 
-  it('answers the birth of Home Assistant with discovery, then the state, and no event', async () => {
+  it('answers the birth of Home Assistant with all that is retained, discovery first, and no event', async () => {
     await listener.settle();
     listener.heard.length = 0;
     await listener.publish('homeassistant/status', 'online');
-    await eventually('the state follows', () => listener.last(`${root}/state`));
+    await eventually('the resources follow', () => listener.last(`${root}/resource/dnsmasq`));
     assert.deepEqual(
       listener.heard.map(message => message.topic),
-      ['homeassistant/status', 'homeassistant/device/sockmon_gw1/config', `${root}/state`],
+      [
+        'homeassistant/status',
+        discovery,
+        status,
+        ...['last_outage', 'about', 'state', 'resource/tcpip', 'resource/dnsmasq'].map(
+          name => `${root}/${name}`,
+        ),
+      ],
     );
   });
 
@@ -197,6 +206,12 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
     const { components } = listener.json<{ components: Record<string, unknown> }>(topic)[0] ?? {};
     assert.deepEqual(components?.running_dnsmasq, { platform: 'binary_sensor' });
     assert.deepEqual(components?.restart_dnsmasq, { platform: 'button' });
+    // Only then is its topic taken away: Home Assistant does not listen to it any more.
+    await eventually('its topic is gone', () => listener.last(`${root}/resource/dnsmasq`) === '');
+    const order = listener.heard.map(message => message.topic);
+    assert.ok(order.indexOf(`${root}/resource/dnsmasq`) > order.indexOf(topic));
+    await eventually('that is noted', () => !telling.announcedNow.resources.includes('dnsmasq'));
+    assert.deepEqual(listener.on(`${root}/resource/tcpip`), [], 'nothing of it has changed');
   });
 
   it('says offline and goodbye on stop, and the will stays in the drawer', async () => {
@@ -283,7 +298,13 @@ describe('reporter, broker away', { skip: skipWithoutMosquitto }, () => {
         .filter(({ retain }) => retain)
         .map(({ topic }) => topic)
         .sort(),
-      ['homeassistant/device/sockmon_gw1/config', `${root}/last_outage`, `${root}/state`, status],
+      [
+        discovery,
+        ...['about', 'last_outage', 'resource/dnsmasq', 'resource/tcpip', 'state'].map(
+          name => `${root}/${name}`,
+        ),
+        status,
+      ].sort(),
     );
   });
 
@@ -304,6 +325,8 @@ describe('reporter, broker away', { skip: skipWithoutMosquitto }, () => {
       await listener.settle();
     }
     await listener.untilLast(status, 'online');
+    // It comes last, once what stands on its topic has been read.
+    await eventually('discovery is refused', () => log.find(/The broker refused discovery /));
     for (const what of ['discovery', 'the state']) {
       const said = log.lines.filter(({ sentence }) => sentence.startsWith(`The broker refused ${what} `));
       assert.equal(said.length, 1, what);
@@ -368,7 +391,7 @@ describe('exactly once in effect', { skip: skipWithoutMosquitto }, () => {
     await gate.open();
     const first = started(t, telling, gate.port);
     // Until the first acknowledgement the outbox holds back all but four messages.
-    await eventually('discovery is acknowledged', () => telling.announcedNow.length > 0);
+    await eventually('discovery is acknowledged', () => telling.announcedNow.entities.length > 0);
     await listener.settle();
     // The broker takes and passes on, its acknowledgement comes too late for the first process.
     process.kill(broker.pid, 'SIGSTOP');
@@ -418,6 +441,47 @@ describe('exactly once in effect', { skip: skipWithoutMosquitto }, () => {
   });
 });
 
+describe('reporter, one of several resources', { skip: skipWithoutMosquitto }, () => {
+  it('is told when it changes, and the others are not', async t => {
+    const { broker, listener, telling } = await stage(t);
+    const reporter = started(t, telling, broker.port);
+    await eventually('all is told', () => listener.last(discovery));
+    await listener.settle();
+    listener.heard.length = 0;
+    const { dnsmasq, ...others } = telling.snapshotNow.resources;
+    telling.change({ resources: { dnsmasq: { ...(dnsmasq as ResourceView), state: 'held' }, ...others } });
+    for (let i = 0; i < 10; i++) reporter.sync();
+    await eventually('it is told', () => listener.last(`${root}/resource/dnsmasq`));
+    await listener.settle();
+    assert.deepEqual(listener.heard.map(({ topic }) => topic.replace(`${root}/`, '')).slice(0, 2), [
+      'state',
+      'resource/dnsmasq',
+    ]);
+    assert.equal(listener.on(`${root}/resource/dnsmasq`).length, 1);
+    assert.deepEqual(listener.on(`${root}/resource/tcpip`), []);
+    const [state] = listener.json<{ resources: object }>(`${root}/state`);
+    assert.deepEqual(state?.resources, {
+      watched: 2,
+      up: 1,
+      not_up: { dnsmasq: 'held' },
+      network: { tcpip: { role: 'stack', state: 'up' } },
+    });
+  });
+
+  it('is told at the end, also what has changed a moment before it', async t => {
+    const { broker, listener, telling } = await stage(t);
+    const reporter = started(t, telling, broker.port);
+    await eventually('all is told', () => listener.last(discovery));
+    telling.change({ outages_total: 42 });
+    reporter.sync();
+    await new Promise(resolve => setImmediate(resolve));
+    await reporter.stop();
+    await listener.settle();
+    assert.equal(listener.json(`${root}/state`).at(-1)?.outages_total, 42);
+    assert.equal(listener.last(status), 'offline');
+  });
+});
+
 describe('reporter, a resource that is gone', { skip: skipWithoutMosquitto }, () => {
   const discovery = 'homeassistant/device/sockmon_gw1/config';
   const components = (listener: Listener) =>
@@ -426,19 +490,26 @@ describe('reporter, a resource that is gone', { skip: skipWithoutMosquitto }, ()
   it('is taken back from Home Assistant, also when it went while sockmon was not running', async t => {
     const { broker, listener, telling } = await stage(t);
     const before = started(t, telling, broker.port);
-    await eventually('discovery', () => telling.announcedNow.includes('running_dnsmasq binary_sensor'));
+    await eventually('discovery', () =>
+      telling.announcedNow.entities.includes('running_dnsmasq binary_sensor'),
+    );
     await before.stop();
+    await listener.settle();
+    assert.deepEqual(telling.announcedNow.resources, ['tcpip', 'dnsmasq']);
+    assert.match(listener.last(`${root}/resource/dnsmasq`) ?? '', /"state":"up"/);
 
-    const { dnsmasq: _, ...kept } = telling.snapshot().resources;
+    const { dnsmasq: _, ...kept } = telling.snapshotNow.resources;
     telling.change({ resources: kept });
     const after = started(t, telling, broker.port);
     await eventually(
       'the removal is known',
-      () => !telling.announcedNow.includes('running_dnsmasq binary_sensor'),
+      () => !telling.announcedNow.entities.includes('running_dnsmasq binary_sensor'),
     );
     await listener.settle();
     assert.deepEqual(components(listener).running_dnsmasq, { platform: 'binary_sensor' });
     assert.deepEqual(components(listener).restart_dnsmasq, { platform: 'button' });
+    await eventually('its topic is gone', () => listener.last(`${root}/resource/dnsmasq`) === '');
+    await eventually('that is noted', () => !telling.announcedNow.resources.includes('dnsmasq'));
     await after.stop();
 
     started(t, telling, broker.port);

@@ -1,11 +1,19 @@
 /** A supervisor in memory: a journal with its cursor, a snapshot, commands that are written down. Only this and the clock are fakes here. */
-
+import { isDeepStrictEqual } from 'node:util';
+import type { Announced } from '../../src/core/memory.js';
 import type { MqttSettings, Role } from '../../src/core/policy.js';
 import type { CommandAnswer, Log, ReceivedCommand } from '../../src/core/ports.js';
 import type { JournalEntry, JournalRecord } from '../../src/core/records.js';
 import type { Vantage } from '../../src/core/time.js';
-import type { Telling } from '../../src/report/telling.js';
-import type { OutageView, ResourceView, Snapshot } from '../../src/report/views.js';
+import type { Telling, Told } from '../../src/report/telling.js';
+import type {
+  Origin,
+  OutageView,
+  Overview,
+  ResourceView,
+  Snapshot,
+  WatchedView,
+} from '../../src/report/views.js';
 
 export const settingsFor = (port: number, more: Partial<MqttSettings> = {}): MqttSettings => ({
   url: `mqtt://127.0.0.1:${port}`,
@@ -59,6 +67,64 @@ export const outageView = (seq: number, more: Partial<OutageView> = {}): OutageV
   ...more,
 });
 
+/** The parts of whatever whole picture a test has set. */
+class FakeTold implements Told {
+  #watched: readonly WatchedView[] = [];
+  #before: Snapshot['resources'] = {};
+
+  constructor(private readonly telling: FakeTelling) {}
+
+  overview(): Overview {
+    const { node: _, version: __, started_at: ___, boot: ____, ...bearing } = this.telling.snapshotNow;
+    const all = Object.entries(bearing.resources);
+    const down = all.filter(([, { state }]) => state !== 'up');
+    const network = all.filter(([, { role }]) => role === 'stack');
+    return {
+      ...bearing,
+      at: new Date(this.telling.now().wallMs).toISOString(),
+      resources: {
+        watched: all.length,
+        up: all.length - down.length,
+        not_up: Object.fromEntries(down.map(([id, { state }]) => [id, state])),
+        network: Object.fromEntries(network.map(([id, { role, state }]) => [id, { role, state }])),
+      },
+      last_outage: bearing.last_outage?.id ?? null,
+    };
+  }
+
+  origin(): Origin {
+    const { node, version, started_at, boot } = this.telling.snapshotNow;
+    return { node, version, started_at, boot };
+  }
+
+  lastOutage(): OutageView | null {
+    return this.telling.snapshotNow.last_outage;
+  }
+
+  watched(): readonly WatchedView[] {
+    const all = Object.entries(this.telling.snapshotNow.resources);
+    const watched = all.map(([id, { role, restart }]) => ({ id, role, restartable: restart !== null }));
+    if (!isDeepStrictEqual(watched, this.#watched)) this.#watched = watched;
+    return this.#watched;
+  }
+
+  isWatched(id: string): boolean {
+    return id in this.telling.snapshotNow.resources;
+  }
+
+  resource(id: string): ResourceView | null {
+    return this.telling.snapshotNow.resources[id] ?? null;
+  }
+
+  takeChanged(): readonly string[] {
+    const { resources } = this.telling.snapshotNow;
+    const before = this.#before;
+    this.#before = resources;
+    const ids = new Set([...Object.keys(before), ...Object.keys(resources)]);
+    return [...ids].filter(id => before[id] !== resources[id]);
+  }
+}
+
 export class FakeTelling implements Telling {
   readonly entries: JournalEntry[] = [];
   readonly commands: ReceivedCommand[] = [];
@@ -66,8 +132,8 @@ export class FakeTelling implements Telling {
   cursor = 0;
   nowMs = 5_000_000;
   snapshotNow: Snapshot;
-  announcedNow: readonly string[] = [];
-  announcedOnNow: string | null = null;
+  announcedNow: Announced = { entities: [], each: false, resources: [], topic: null };
+  readonly told = new FakeTold(this);
   /** How a command is judged. */
   judge: (command: ReceivedCommand) => CommandAnswer = command => ({
     id: command.id,
@@ -154,21 +220,12 @@ export class FakeTelling implements Telling {
     this.append({ type: 'published', upTo });
   }
 
-  snapshot(): Snapshot {
-    return { ...this.snapshotNow, at: new Date(this.now().wallMs).toISOString() };
-  }
-
-  announced(): readonly string[] {
+  announced(): Announced {
     return this.announcedNow;
   }
 
-  announcedOn(): string | null {
-    return this.announcedOnNow;
-  }
-
-  noteAnnounced(entities: readonly string[], topic: string): void {
-    this.announcedNow = entities;
-    this.announcedOnNow = topic;
+  noteAnnounced(announced: Announced): void {
+    this.announcedNow = announced;
   }
 
   role(resource: string): Role {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Heartbeat } from '../../src/daemon/heartbeat.js';
 import { ServiceManager, statusSentence } from '../../src/daemon/service-manager.js';
-import type { ResourceStateName, ResourceView } from '../../src/report/views.js';
+import { longestList, type Overview, type ResourceStateName } from '../../src/report/views.js';
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 
@@ -18,7 +18,7 @@ describe('the service manager', () => {
     const { sent, manager: none } = manager({ WATCHDOG_USEC: '60000000' });
     none.ready();
     none.alive();
-    none.status('x');
+    none.status(() => 'x');
     none.lastWords('x');
     await turn();
     assert.deepEqual(sent, []);
@@ -27,12 +27,12 @@ describe('the service manager', () => {
 
   it('hears each status once, the last of those in one turn', async () => {
     const { sent, manager: there } = manager({ NOTIFY_SOCKET: '/x' });
-    there.status('a');
-    there.status('b\nREADY=1');
+    there.status(() => 'a');
+    there.status(() => 'b\nREADY=1');
     await turn();
-    there.status('b READY=1');
+    there.status(() => 'b READY=1');
     await turn();
-    there.status('c');
+    there.status(() => 'c');
     await turn();
     assert.deepEqual(sent, ['STATUS=b READY=1', 'STATUS=c']);
   });
@@ -57,15 +57,24 @@ describe('the service manager', () => {
   }
 
   it('is told in a sentence how things are', () => {
-    const words = (...states: ResourceStateName[]): string =>
-      statusSentence({
-        resources: Object.fromEntries(states.map((state, i) => [`r${i}`, { state } as ResourceView])),
+    const words = (...states: ResourceStateName[]): string => {
+      const named = states.map((state, i) => [`r${i}`, state] as const);
+      const down = named.filter(([, state]) => state !== 'up');
+      const up = states.length - down.length;
+      const not_up = Object.fromEntries(down.slice(0, longestList));
+      const resources = { watched: states.length, up, not_up, network: {} };
+      return statusSentence({
+        overview: () => ({ resources }) as Overview,
+        watched: () => named.map(([id]) => ({ id, role: 'service', restartable: false })),
       });
+    };
     assert.equal(words('up'), 'r0 is up');
     assert.equal(words('up', 'up', 'up'), '3 resources are up');
     assert.equal(words('up', 'restarting', 'up'), 'r1 is restarting; 2 others are up');
     assert.equal(words('up', 'held'), 'r1 is held; 1 other is up');
     assert.equal(words('absent', 'held'), 'r0 is absent, r1 is held');
+    const many = words(...Array<ResourceStateName>(longestList + 5).fill('held'), 'up');
+    assert.match(many, /, r19 is held, 5 more are not up; 1 other is up$/);
   });
 });
 
