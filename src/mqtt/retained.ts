@@ -26,7 +26,7 @@ export interface RetainedOptions {
 
 /**
  * A death, the end of its script and the recovery follow each other within a moment, and each changes the state: what comes within so long
- * is told together. Events and the status wait for nothing.
+ * is told together. Events, the status and what is about the network itself wait for nothing.
  */
 const gatherMs = 250;
 
@@ -40,6 +40,7 @@ export class Retained {
   #stateQueued = false;
   /** Last told over this connection; '' = nothing. */
   #status = '';
+  #lastStackOutage: string | null = null;
   #lastOutage = '';
   #about = '';
   #state = '';
@@ -67,11 +68,12 @@ export class Retained {
     this.#resources.clear();
   }
 
-  /** Something may have changed. */
+  /** Something may have changed. What is about the network waits for nothing: the connection may be about to go. */
   changed(): void {
-    this.tellPresence();
+    const isUrgent = this.#tellStatus();
     if (this.#closed) return;
     this.#gathering ??= setTimeout(() => this.flush(), gatherMs).unref();
+    if (isUrgent) this.flush();
   }
 
   /** Tells at once what waits to be told together. */
@@ -119,12 +121,16 @@ export class Retained {
     this.#discovery.close();
   }
 
-  #tellStatus(): void {
+  /** @returns whether the network itself has changed. */
+  #tellStatus(): boolean {
     const { telling, topics } = this.#options;
-    const { status } = telling.told.overview();
-    if (status === this.#status) return;
+    const { status, last_stack_outage } = telling.told.overview();
+    const isOver = last_stack_outage !== this.#lastStackOutage;
+    this.#lastStackOutage = last_stack_outage;
+    if (status === this.#status) return isOver;
     this.#status = status;
     this.#retain('the status', topics.status, status);
+    return true;
   }
 
   #tellLastOutage(): void {
