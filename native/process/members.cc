@@ -39,12 +39,12 @@ Adoption Members::adopt(const Found& found) {
     return refused;
   }
   // Between the look into /proc and pidfd_open the number may have been given to another process.
-  const auto facts = finder_.read(wanted.pid);
-  if (!facts || !(facts->identity() == wanted)) return {false, "the process ended while it was being looked at", "", ""};
+  const auto stat = finder_.stat(wanted.pid);
+  if (!stat || !(Identity{stat->pid, stat->start_ticks} == wanted)) return {false, "the process ended while it was being looked at", "", ""};
   list_.push_back({found.watched, nullptr});
   Member& member = list_.back();
   // It may have executed its program between two reads of the first look.
-  member.watched.image = facts->stat.image;
+  member.watched.image = stat->image;
   try {
     const auto on_end = [this, &member](uint32_t) { on_end_(member.watched.identity); };
     static_assert(sizeof on_end <= 2 * sizeof(void*), "what is larger is allocated by std::function");

@@ -3,13 +3,14 @@
 #include <unistd.h>
 
 namespace sockmon {
-namespace {
 
 std::optional<ProcessStat> living_stat(const ProcFs& proc, pid_t pid) {
   auto stat = proc.stat(pid);
   if (!stat || stat->dead || (stat->exiting && proc.is_exiting(pid))) return std::nullopt;
   return stat;
 }
+
+namespace {
 
 /// It is told what it executes, but has no stack yet.
 bool is_halfway(const ProcessStat& stat, const std::string& executable) { return !executable.empty() && !stat.image.known(); }

@@ -31,6 +31,8 @@ struct ProcessFacts {
   Identity identity() const { return {stat.pid, stat.start_ticks}; }
 };
 
+/// What the kernel says of a living process; nothing for one that is dead or inside do_exit().
+std::optional<ProcessStat> living_stat(const ProcFs& proc, pid_t pid);
 /// A living process; nothing for one that is dead or inside do_exit(). In the middle of execve(2) it has no image, and the words of before.
 std::optional<ProcessFacts> read_living(const ProcFs& proc, pid_t pid);
 /// The same, and nothing for one in the middle of execve(2): what it will be is seen at the next look.

@@ -96,14 +96,14 @@ Search ProcessFinder::by_pidfile(const ProcessSpec& spec, const Quest& quest) {
   const PidfileWord word = read_pidfile(spec.pidfile);
   if (!word.pid) return nothing(word.why_not);
   const std::string process = "process " + std::to_string(*word.pid) + " of " + spec.pidfile;
-  if (!proc_.stat(*word.pid)) {
-    // Alive by kill(2) but not to be seen: /proc is mounted with hidepid.
-    if (sys_.kill(*word.pid, 0) == 0 || errno == EPERM) return unreadable();
-    return nothing(process + " is gone");
-  }
   // A pid alone is true of a process in the middle of execve(2) as well; its words are not yet.
   auto facts = spec.has_words() ? read_facts(proc_, *word.pid) : read_living(proc_, *word.pid);
   if (!facts) {
+    if (!proc_.stat(*word.pid)) {
+      // Alive by kill(2) but not to be seen: /proc is mounted with hidepid.
+      if (sys_.kill(*word.pid, 0) == 0 || errno == EPERM) return unreadable();
+      return nothing(process + " is gone");
+    }
     const bool is_new = is_executing(proc_, *word.pid);
     Search search = nothing(process + (is_new ? " is just executing its program" : " is dead, or dying"));
     search.unsettled = is_new;

@@ -77,6 +77,8 @@ class ProcessFinder {
   bool serves(const ProcessSpec& spec, const Identity& identity) const;
   /// The living process with this pid; nothing for one that is dead or dying.
   std::optional<ProcessFacts> read(pid_t pid) const { return read_living(proc_, pid); }
+  /// The same without its words, which take two thirds of the time.
+  std::optional<ProcessStat> stat(pid_t pid) const { return living_stat(proc_, pid); }
 
  private:
   Search find_background(const ProcessSpec& spec, const Quest& quest);
