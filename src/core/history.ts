@@ -64,7 +64,7 @@ export class History {
   private readonly pauses = new Map<string, { bootId: string; untilMs: number }>();
   /** How many records have changed them. */
   pauseChanges = 0;
-  /** How many records have changed the outages. */
+  /** How many records have begun, ended or reopened an outage: nothing else changes how many there were, and how long. */
   outageChanges = 0;
   /** How many reboots have been intended, ever: numbers their ids. */
   intended = 0;
@@ -225,7 +225,7 @@ export class History {
       });
     const outage = this.outage(entry.outage);
     if (outage !== undefined) addToOutage(outage, entry);
-    this.outageChanges++;
+    if (entry.type === 'outage_end' || entry.type === 'outage_reopened') this.outageChanges++;
   }
 
   private noteCarrier({ resource, carrier }: RecordOf<'notice'>): void {

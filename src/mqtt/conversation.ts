@@ -157,8 +157,7 @@ export class Conversation {
     setImmediate(() => {
       this.#refreshQueued = false;
       if (this.#ending) return;
-      this.#tellPresence();
-      this.#retained.changed();
+      this.#retained.changed(this.#tellPresence());
     });
   }
 
@@ -232,8 +231,8 @@ export class Conversation {
     this.#replay.save();
   }
 
-  #tellPresence(): void {
-    this.#presence.tell(this.#options.telling.told.overview().status);
+  #tellPresence(): boolean {
+    return this.#presence.tell(this.#options.telling.told.overview().status);
   }
 
   #statusOf(payload: string): Message {

@@ -64,8 +64,11 @@ export class Presence {
     this.#nowMs = nowMs;
   }
 
-  tell(word: string): void {
-    if (word !== this.#word) this.#speak(word);
+  /** @returns whether it is another one. */
+  tell(word: string): boolean {
+    const isNews = word !== this.#word;
+    if (isNews) this.#speak(word);
+    return isNews;
   }
 
   again(): void {

@@ -26,7 +26,7 @@ export interface RetainedOptions {
 
 /**
  * A death, the end of its script and the recovery follow each other within a moment, and each changes the state: what comes within so long
- * is told together. Events and the status wait for nothing.
+ * is told together. Events, the status and what is about the network itself wait for nothing.
  */
 const gatherMs = 250;
 
@@ -39,6 +39,7 @@ export class Retained {
   #closed = false;
   #stateQueued = false;
   /** Last told over this connection; '' = nothing. */
+  #lastStackOutage: string | null = null;
   #lastOutage = '';
   #about = '';
   #state = '';
@@ -66,6 +67,7 @@ export class Retained {
 
   /** The largest last. A topic is taken away once Home Assistant has been told that it is not to be listened to. */
   tellFacts(): void {
+    this.#lastStackOutage = this.#options.telling.told.overview().last_stack_outage;
     this.#tellLastOutage();
     this.#tellAbout();
     this.#tellState();
@@ -74,10 +76,15 @@ export class Retained {
     this.#resources.clear();
   }
 
-  /** Something may have changed. */
-  changed(): void {
+  /**
+   * Something may have changed. What is about the network waits for nothing: the connection may be about to go.
+   * @param isStatusNews Whether the status is another one.
+   */
+  changed(isStatusNews = false): void {
+    const isUrgent = this.#isStackNews() || isStatusNews;
     if (this.#closed) return;
     this.#gathering ??= setTimeout(() => this.flush(), gatherMs).unref();
+    if (isUrgent) this.flush();
   }
 
   /** Tells at once what waits to be told together. */
@@ -116,6 +123,13 @@ export class Retained {
     this.#closed = true;
     if (this.#gathering !== null) clearTimeout(this.#gathering);
     this.#discovery.close();
+  }
+
+  #isStackNews(): boolean {
+    const { last_stack_outage: last } = this.#options.telling.told.overview();
+    const isNews = last !== this.#lastStackOutage;
+    this.#lastStackOutage = last;
+    return isNews;
   }
 
   #tellLastOutage(): void {

@@ -78,6 +78,8 @@ export class Suspects {
 
   /** The broker has closed a connection, and listens on. */
   ended({ inFlight, wasCareful, code, refused }: Hangup): Blame | null {
+    // Whatever it is that the broker says, such as that it shuts down: it is not what was sent.
+    if (code !== 0 && code !== packetTooLarge && !refusalCodes.has(code)) return null;
     const named = this.#named(code, inFlight, refused);
     if (named !== null) return this.#blame(named);
     const groups = new Set(inFlight.map(({ topic }) => groupOf(topic)));

@@ -19,10 +19,14 @@ export function viewEvidence({ evidence: { before, after } }: OutageHistory): Ev
   return {
     kernel,
     addresses_before: short(before?.addresses),
-    addresses_after: short(after?.addresses),
+    addresses_after: areSame(before?.addresses, after?.addresses) ? null : short(after?.addresses),
     routes_before: short(before?.routes),
-    routes_after: short(after?.routes),
+    routes_after: areSame(before?.routes, after?.routes) ? null : short(after?.routes),
   };
+}
+
+function areSame(before: readonly string[] | undefined, after: readonly string[] | undefined): boolean {
+  return before !== undefined && after !== undefined && before.join('\n') === after.join('\n');
 }
 
 /** What is not certain of the times, by the names that they are told by; nothing where everything is. */

@@ -71,9 +71,11 @@ export interface ResourceView {
 export interface EvidenceView {
   readonly kernel: readonly string[];
   readonly addresses_before: readonly string[];
-  readonly addresses_after: readonly string[];
+  /** null: as before. */
+  readonly addresses_after: readonly string[] | null;
   readonly routes_before: readonly string[];
-  readonly routes_after: readonly string[];
+  /** null: as before. */
+  readonly routes_after: readonly string[] | null;
 }
 
 /** What is not certain, and why. What is certain is left out. */

@@ -118,7 +118,7 @@ describe('what a broker hangs up at', () => {
     assert.deepEqual(tooLarge, { kind: 'too_large', ...b });
     const forbidden = new Suspects().ended({ inFlight: [c], wasCareful: false, code: 0x87, refused: a });
     assert.deepEqual(forbidden, { kind: 'guilty', ...a });
-    const restart = new Suspects().ended({ inFlight: [], wasCareful: false, code: 0x8b, refused: a });
+    const restart = new Suspects().ended({ inFlight, wasCareful: true, code: 0x8b, refused: a });
     assert.equal(restart, null, 'a server that shuts down means nothing of ours');
   });
 
