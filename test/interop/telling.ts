@@ -1,0 +1,156 @@
+/** From the first start to a restart of the broker: what is told, what is kept, what a command comes to. */
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { assertTold } from '../e2e/scenario.js';
+import { command, type Result, type Stage, topicsOf } from './stage.js';
+
+const node = 'lab';
+const { status, state, lastOutage, events, run, discovery, result: resultTopic } = topicsOf(node);
+const retained = [status, state, lastOutage, discovery];
+const stored = 'interop-stored-1';
+
+export function playTelling(stage: Stage): void {
+  const { kind } = stage;
+  const answersTo = (id: string) => stage.listener.json<Result>(resultTopic(id));
+  const facts = (type: string) => stage.facts(node, type);
+
+  it('is told of a new gateway', async () => {
+    const { listener } = stage;
+    await listener.publish(run, command(stored, 'resume'), true);
+    const daemon = stage.run(node);
+    await daemon.watching();
+    await stage.soon('online', () => listener.last(status) === 'online');
+    await stage.soon('discovery', () => listener.json<{ components: object }>(discovery)[0]?.components);
+    const told = await stage.soon('the state', () => stage.connection(node)?.protocol);
+    assert.equal(told, kind.protocol);
+  });
+
+  it('does not make it obey a command that waited there', {
+    todo: stage.awaits('stored commands'),
+  }, async () => {
+    await stage.listener.settle();
+    assert.deepEqual(
+      answersTo(stored).filter(answer => answer.status === 'accepted'),
+      [],
+    );
+    if (kind.protocol === '5' || !kind.retainsForWildcards) return;
+    assert.equal((await stage.result(node, stored, 'rejected')).code, 'retained');
+    await stage.soon('it to be cleared', () => stage.listener.last(run) === '');
+  });
+
+  it('is told of an outage and its end, in order', async () => {
+    const { listener } = stage;
+    await listener.publish(run, '', true);
+    const kill = stage.lab.killStack('SIGKILL');
+    await stage.soon('the recovery', () => facts('stack_recovered').length === 1);
+    const [down, recovered] = [facts('stack_down')[0], facts('stack_recovered')[0]];
+    assert.ok(down && recovered);
+    assertTold(down, recovered, kill);
+    await stage.soon('online again', () => listener.last(status) === 'online');
+    await stage.soon('the last outage', () =>
+      listener.json<{ id: string }>(lastOutage).some(({ id }) => id === down.outage),
+    );
+  });
+
+  it('keeps what is retained for who comes later', async () => {
+    for (const topic of retained) await stage.given(topic, payloads => payloads.has(topic));
+    if (kind.retainsForWildcards) {
+      const wanted = [status, state, lastOutage];
+      await stage.given(`sockmon/${node}/#`, payloads => wanted.every(topic => payloads.has(topic)));
+      return;
+    }
+    // A live message afterwards: had there been anything, it would have come before.
+    const late = await stage.listen('#');
+    await late.settle();
+    assert.deepEqual(
+      late.heard.filter(({ topic }) => retained.includes(topic)),
+      [],
+    );
+    await late.close();
+  });
+
+  it('brings a command, and gets its result', async () => {
+    const { listener, script } = stage;
+    const before = script.calls().length;
+    await listener.publish(run, command('interop-restart-1', 'restart', 'tcpip'));
+    await stage.result(node, 'interop-restart-1', 'accepted');
+    await stage.result(node, 'interop-restart-1', 'done');
+    assert.equal(script.calls().length, before + 1);
+    await stage.isListening(node);
+  });
+
+  it('brings a command that is retained while we listen', {
+    todo: kind.protocol === '3.1.1' && stage.awaits('stored commands'),
+  }, async () => {
+    const { listener, gate } = stage;
+    const id = 'interop-kept-1';
+    await listener.publish(run, command(id, 'resume'), true);
+    if (kind.protocol === '5') {
+      assert.equal((await stage.result(node, id, 'rejected')).code, 'retained');
+      await stage.soon('it to be cleared', () => listener.last(run) === '');
+      assert.equal(answersTo(id).length, 1);
+      return;
+    }
+    // 3.1.1 hides the flag of a live message; the copy that was kept is refused.
+    await stage.result(node, id, 'accepted');
+    const before = stage.connects();
+    await gate.close();
+    await gate.open();
+    await stage.soon('a new connection', () => stage.connects() > before);
+    if (kind.retainsForWildcards) {
+      await stage.result(node, id, 'rejected');
+      await stage.soon('it to be cleared', () => listener.last(run) === '');
+    }
+    await stage.isListening(node);
+    assert.equal(answersTo(id).filter(answer => answer.status === 'accepted').length, 1);
+  });
+
+  it('is restarted in the middle: everything is there again, nothing is told twice and nothing lost', async () => {
+    const { gate, broker, daemon } = stage;
+    await stage.listener.publish(run, '', true);
+    await gate.close();
+    await stage.listener.close();
+    await broker.stop();
+    const count = daemon.entries('outage_end').length;
+    const kill = stage.lab.killStack('SIGKILL');
+    await daemon.entry('outage_end', count + 1, { deadlineMs: 60_000 });
+    await broker.restarted();
+    stage.listener = await stage.listen();
+    if (kind.retainsOverRestart) {
+      await stage.given(state, payloads => payloads.has(state));
+    } else {
+      const late = await stage.listen(state);
+      await late.client.subscribeAsync('mark/#', { qos: 1 });
+      await late.settle();
+      assert.deepEqual(late.on(state), []);
+      await late.close();
+    }
+    await gate.open();
+    await stage.soon('the recovery', () => facts('stack_recovered').length > 0);
+    const [down, recovered] = [facts('stack_down')[0], facts('stack_recovered')[0]];
+    assert.ok(down && recovered);
+    assertTold(down, recovered, kill);
+    await stage.soon('all to be acknowledged', () =>
+      daemon.entries('published').some(({ upTo }) => upTo >= recovered.seq),
+    );
+    for (const topic of retained) await stage.given(topic, payloads => payloads.has(topic));
+    await stage.listener.settle();
+    assert.equal(stage.listener.json(events).length, 2);
+    await stage.isListening(node);
+  });
+
+  it('takes the result of a command whose id has a dot, or stops at most two connections for it', async () => {
+    const { listener } = stage;
+    const before = stage.connects();
+    await listener.publish(run, command('interop.dot.1', 'resume'));
+    if (kind.dots !== 'hangs up') {
+      await stage.result(node, kind.dots === 'kept' ? 'interop.dot.1' : 'interop/dot/1', 'accepted');
+      return;
+    }
+    await stage.soon('it to be given up', () => /answer to interop\.dot\.1/.test(stage.log));
+    await stage.isListening(node);
+    await listener.publish(run, command('interop-after-dot', 'resume'));
+    await stage.result(node, 'interop-after-dot', 'accepted');
+    assert.equal(stage.connects() - before, 2);
+  });
+}
