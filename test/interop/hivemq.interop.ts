@@ -31,6 +31,7 @@ await play({
   forbidden: 'hangs up',
   forbiddenWill: 'refused',
   takeOver: 'said',
+  awaits: ['forbidden topic'],
   programs: ['java'],
   fetched: 'hivemq',
   version: () => pinnedVersion('hivemq', 'pom.xml', /-embedded<.*\s+<version>([^<]+)/),
