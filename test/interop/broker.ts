@@ -43,8 +43,8 @@ export interface Kind {
   readonly forbidden: 'said' | 'swallowed' | 'hangs up' | 'never acknowledged' | null;
   /** A CONNECT whose will is on a forbidden topic. */
   readonly forbiddenWill: 'taken' | 'refused';
-  /** A second client of one id: the first is told so, only loses its connection, or stays beside it. NATS hangs up at both in turn. */
-  readonly takeOver: 'said' | 'hangs up' | 'hangs up at both' | 'both stay';
+  /** A second client of one id: the first is told so, only loses its connection, or stays beside it. */
+  readonly takeOver: 'said' | 'hangs up' | 'both stay';
   /** What sockmon does not do yet. Those tests are played, and their failures are expected. */
   readonly awaits?: readonly Awaited[];
   readonly programs: readonly string[];

@@ -31,7 +31,7 @@ await play({
   dots: 'hangs up',
   forbidden: 'swallowed',
   forbiddenWill: 'taken',
-  takeOver: 'hangs up at both',
+  takeOver: 'hangs up',
   programs: ['nats-server'],
   version: () => versionOf(['nats-server', '--version']),
   make: nats,

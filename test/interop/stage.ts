@@ -4,7 +4,7 @@ import type { EventMessage } from '../../src/mqtt/events.js';
 import type { Daemon } from '../lab/daemon.js';
 import { Lab } from '../lab/lab.js';
 import type { RestartScript } from '../lab/restart-script.js';
-import { until } from '../lab/wait.js';
+import { until, type WaitOptions } from '../lab/wait.js';
 import { Gate } from '../mqtt/gate.js';
 import { Listener } from '../mqtt/listener.js';
 import { AnyBroker, type Awaited, type Kind, password } from './broker.js';
@@ -16,12 +16,11 @@ export interface Result {
   readonly code: string | null;
 }
 
-interface State {
-  readonly connection: {
-    readonly protocol: string;
-    readonly connects: number;
-    readonly problem: string | null;
-  };
+/** As it is told to the broker. */
+interface Connection {
+  readonly protocol: string;
+  readonly connects: number;
+  readonly problem: string | null;
 }
 
 /** The topics of a node. */
@@ -30,11 +29,13 @@ export function topicsOf(node: string) {
   return {
     status: `${base}/status`,
     state: `${base}/state`,
+    about: `${base}/about`,
     lastOutage: `${base}/last_outage`,
     events: `${base}/event`,
     run: `${base}/cmd/run`,
     result: (id: string) => `${base}/result/${id}`,
-    discovery: `homeassistant/device/sockmon_${node}/config`,
+    /** Of all entities in one message, or of one of them where the broker takes no message for all. */
+    discovery: new RegExp(`^homeassistant/[a-z_]+/sockmon_${node}(/[a-z0-9_]+)?/config$`),
   };
 }
 
@@ -112,8 +113,8 @@ export class Stage {
     return Listener.on(this.broker, this.credentials, filter);
   }
 
-  soon<T>(what: string, probe: () => T | false | null | undefined): Promise<T> {
-    return this.daemon.until(what, probe, { deadlineMs });
+  soon<T>(what: string, probe: () => T | false | null | undefined, options?: WaitOptions): Promise<T> {
+    return this.daemon.until(what, probe, { deadlineMs, ...options });
   }
 
   facts(node: string, type: string): EventMessage[] {
@@ -127,9 +128,20 @@ export class Stage {
     return this.soon(`${id} to be ${wanted}`, find);
   }
 
-  /** What was told last of the connection. */
-  connection(node: string): State['connection'] | undefined {
-    return this.listener.json<State>(topicsOf(node).state).at(-1)?.connection;
+  /** What was told last of the connection, on `about` or on `state`. */
+  connection(node: string): Connection | undefined {
+    const { about, state } = topicsOf(node);
+    const told = this.listener.heard.filter(
+      ({ topic, payload }) => (topic === about || topic === state) && payload !== '',
+    );
+    return told.map(({ payload }) => JSON.parse(payload).connection).findLast(Boolean);
+  }
+
+  /** A topic of Home Assistant's discovery that has been told. */
+  discovery(node: string): string | undefined {
+    const { discovery } = topicsOf(node);
+    return this.listener.heard.findLast(({ topic, payload }) => payload !== '' && discovery.test(topic))
+      ?.topic;
   }
 
   /** Of the daemon that runs now. */
