@@ -8,11 +8,12 @@ import { type Stage, topicsOf } from './stage.js';
 const node = 'lab';
 const { status } = topicsOf(node);
 
-/** Another machine of the same id, which wants the connection back whenever it loses it. */
+/** Another machine of the same id. It wants the connection back whenever sockmon has it, once sockmon has told all. */
 class Rival {
   #client: MqttClient | null = null;
   #isOver = false;
   #came = 0;
+  #coming: Promise<void> = Promise.resolve();
 
   constructor(private readonly stage: Stage) {}
 
@@ -21,7 +22,6 @@ class Rival {
     await until('the rival to be connected', () => this.#came > 0);
   }
 
-  /** The broker may hang up at it before it is taken, too. */
   #dial(): void {
     const { broker, credentials } = this.stage;
     const options = { ...credentials, clientId: `sockmon-${node}`, reconnectPeriod: 0 };
@@ -32,15 +32,25 @@ class Rival {
       this.#came += 1;
     });
     client.once('close', () => {
-      if (!this.#isOver) this.#dial();
+      this.#coming = this.#comeAgain();
     });
+  }
+
+  /** NATS hangs up at it before it is taken, too, when it comes within a second of the last take-over. */
+  async #comeAgain(): Promise<void> {
+    await until('sockmon to have told all', () => this.#isOver || this.stage.hasToldAll(node), patience);
+    if (!this.#isOver) this.#dial();
   }
 
   async leave(): Promise<void> {
     this.#isOver = true;
+    await this.#coming;
     await this.#client?.endAsync(true);
   }
 }
+
+/** A guess takes four take-overs in a row, and what NATS hangs up at begins it anew. */
+const patience = { deadlineMs: 240_000 };
 
 /** What the log says of a take-over. */
 const said = /Another client with the same client id has taken over/;
@@ -85,8 +95,6 @@ export function playRivals(stage: Stage): void {
       assert.equal(stage.connects(), before);
       await rival.leave();
     } else {
-      // NATS hangs up at a newcomer within a second of the last take-over: an attempt that failed, after which the guess begins anew.
-      const patience = { deadlineMs: 240_000 };
       const words = kind.takeOver === 'said' ? said : guessed;
       await stage.soon('it to be said', () => words.test(stage.log), patience);
       await rival.leave();

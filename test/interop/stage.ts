@@ -154,13 +154,14 @@ export class Stage {
     return (this.log.match(/Connected to mqtt/g) ?? []).length;
   }
 
-  /** By the newest connection all is told, and commands are listened to: the subscription goes out before the state does. */
+  /** By its newest connection, by which it listens to commands then: the subscription goes out before the state does. */
+  hasToldAll(node: string): boolean {
+    const told = this.connection(node)?.connects;
+    return told === this.connects() && this.listener.last(topicsOf(node).status) === 'online';
+  }
+
   async isListening(node: string): Promise<void> {
-    const { status } = topicsOf(node);
-    await this.soon('the newest connection to be told', () => {
-      const told = this.connection(node)?.connects;
-      return told === this.connects() && this.listener.last(status) === 'online';
-    });
+    await this.soon('the newest connection to be told', () => this.hasToldAll(node));
   }
 
   /** What somebody is given who subscribes now, by topic. */
