@@ -15,7 +15,7 @@ import { play } from './story.js';
 async function amqtt(folder: string, port: number): Promise<Maker> {
   const program = join(repository, 'test/interop/programs/amqtt/broker.py');
   const argv = ['python3', program, String(port), username, password, ...forbiddenTopics];
-  return new Program(folder, port, argv, { PYTHONPATH: join(folderOf('amqtt'), 'packages') });
+  return new Program(folder, port, argv, { PYTHONPATH: join(folderOf('amqtt'), 'packages') }, 'ready');
 }
 
 await play({

@@ -108,6 +108,7 @@ export class Program implements Maker {
     private readonly port: number,
     private readonly argv: readonly string[],
     private readonly env: Readonly<Record<string, string>> = {},
+    /** Of the programs that are ours: moquette takes connections before it serves them. */
     private readonly readyWord = '',
   ) {
     this.logFile = join(folder, 'output');

@@ -64,6 +64,7 @@ await play({
   forbidden: 'said',
   forbiddenWill: 'refused',
   takeOver: 'said',
+  awaits: ['stored commands'],
   programs: ['ejabberdctl', 'erl'],
   version: () => packageVersionOf('ejabberd'),
   make: ejabberd,

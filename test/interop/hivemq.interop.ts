@@ -16,7 +16,7 @@ const opened = ['java.lang', 'java.nio', 'sun.nio.ch', 'sun.security.provider'];
 async function hivemq(folder: string, port: number): Promise<Maker> {
   const options = opened.flatMap(name => ['--add-opens', `java.base/${name}=ALL-UNNAMED`]);
   const arguments_ = [String(port), folder, username, password, ...forbiddenTopics];
-  return new Program(folder, port, [...javaCommand('hivemq', options), ...arguments_]);
+  return new Program(folder, port, [...javaCommand('hivemq', options), ...arguments_], {}, 'ready');
 }
 
 await play({
@@ -31,7 +31,7 @@ await play({
   forbidden: 'hangs up',
   forbiddenWill: 'refused',
   takeOver: 'said',
-  awaits: ['forbidden topic'],
+  awaits: ['stored commands', 'forbidden topic'],
   programs: ['java'],
   fetched: 'hivemq',
   version: () => pinnedVersion('hivemq', 'pom.xml', /-embedded<.*\s+<version>([^<]+)/),

@@ -13,7 +13,13 @@ import { play } from './story.js';
 
 async function mochi(folder: string, port: number): Promise<Maker> {
   const program = join(folderOf('mochi'), 'broker');
-  return new Program(folder, port, [program, String(port), username, password, ...forbiddenTopics]);
+  return new Program(
+    folder,
+    port,
+    [program, String(port), username, password, ...forbiddenTopics],
+    {},
+    'ready',
+  );
 }
 
 await play({
@@ -28,6 +34,7 @@ await play({
   forbidden: 'said',
   forbiddenWill: 'taken',
   takeOver: 'said',
+  awaits: ['stored commands'],
   programs: [],
   fetched: 'mochi',
   version: () => pinnedVersion('mochi', 'go.mod', /mochi-mqtt\/server\/v2 v(\S+)/),

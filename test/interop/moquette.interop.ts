@@ -19,7 +19,7 @@ async function moquette(folder: string, port: number): Promise<Maker> {
   const data = join(folder, 'data');
   mkdirSync(data);
   const arguments_ = [String(port), data, username, password, ...forbiddenTopics, ...settings];
-  return new Program(folder, port, [...javaCommand('moquette'), ...arguments_]);
+  return new Program(folder, port, [...javaCommand('moquette'), ...arguments_], {}, 'ready');
 }
 
 await play({

@@ -37,7 +37,14 @@ const kind = {
   make: mosquitto,
 } as const;
 
-await play({ name: 'mosquitto', setting: 'auto', protocol: '5', forbidden: 'said', ...kind });
+await play({
+  name: 'mosquitto',
+  setting: 'auto',
+  protocol: '5',
+  forbidden: 'said',
+  awaits: ['stored commands'],
+  ...kind,
+});
 await play({
   name: 'mosquitto by 3.1.1',
   setting: '3.1.1',

@@ -1,4 +1,5 @@
 /** What a story with a broker is played on: the broker, the way to it, the lab with its gateway, and somebody who hears everything. */
+import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import type { EventMessage } from '../../src/mqtt/events.js';
 import type { Daemon } from '../lab/daemon.js';
@@ -6,7 +7,7 @@ import { Lab } from '../lab/lab.js';
 import type { RestartScript } from '../lab/restart-script.js';
 import { until, type WaitOptions } from '../lab/wait.js';
 import { Gate } from '../mqtt/gate.js';
-import { Listener } from '../mqtt/listener.js';
+import { type Heard, Listener } from '../mqtt/listener.js';
 import { AnyBroker, type Awaited, type Kind, password } from './broker.js';
 
 const deadlineMs = 60_000;
@@ -162,6 +163,25 @@ export class Stage {
 
   async isListening(node: string): Promise<void> {
     await this.soon('the newest connection to be told', () => this.hasToldAll(node));
+  }
+
+  /**
+   * And obeys them. In the first second of a connection sockmon refuses what may have lain at a broker that does not mark it (moquette): such
+   * a command is to be sent again with a new id.
+   */
+  async isObeying(node: string): Promise<void> {
+    await this.isListening(node);
+    const { run, result } = topicsOf(node);
+    const prefix = result('ready-');
+    const before = this.listener.heard.length;
+    const isAccepted = ({ topic, payload }: Heard) =>
+      topic.startsWith(prefix) && JSON.parse(payload).status === 'accepted';
+    const ask = async () => {
+      if (this.listener.heard.slice(before).some(isAccepted)) return true;
+      await this.listener.publish(run, command(`ready-${randomUUID()}`, 'resume'));
+      return false;
+    };
+    await this.daemon.until('a command to be accepted', ask, { deadlineMs, pollMs: 400 });
   }
 
   /** What somebody is given who subscribes now, by topic. */

@@ -26,14 +26,19 @@ export function playTelling(stage: Stage): void {
   });
 
   it('does not make it obey a command that waited there', {
-    todo: stage.awaits('stored commands'),
+    todo: kind.protocol === '3.1.1' && stage.awaits('stored commands'),
   }, async () => {
     await stage.listener.settle();
     assert.deepEqual(
       answersTo(stored).filter(answer => answer.status === 'accepted'),
       [],
     );
-    if (kind.protocol === '5' || !kind.retainsForWildcards) return;
+  });
+
+  it('has that command taken off, where it gives it to a subscription with a wildcard', {
+    todo: stage.awaits('stored commands'),
+  }, async () => {
+    if (!kind.retainsForWildcards) return;
     assert.equal((await stage.result(node, stored, 'rejected')).code, 'retained');
     await stage.soon('it to be cleared', () => stage.listener.last(run) === '');
   });
@@ -71,12 +76,12 @@ export function playTelling(stage: Stage): void {
 
   it('brings a command, and gets its result', async () => {
     const { listener, script } = stage;
+    await stage.isObeying(node);
     const before = script.calls().length;
     await listener.publish(run, command('interop-restart-1', 'restart', 'tcpip'));
     await stage.result(node, 'interop-restart-1', 'accepted');
     await stage.result(node, 'interop-restart-1', 'done');
     assert.equal(script.calls().length, before + 1);
-    await stage.isListening(node);
   });
 
   it('brings a command that is retained while we listen', {
@@ -84,6 +89,7 @@ export function playTelling(stage: Stage): void {
   }, async () => {
     const { listener, gate } = stage;
     const id = 'interop-kept-1';
+    await stage.isObeying(node);
     await listener.publish(run, command(id, 'resume'), true);
     if (kind.protocol === '5') {
       assert.equal((await stage.result(node, id, 'rejected')).code, 'retained');
@@ -141,6 +147,7 @@ export function playTelling(stage: Stage): void {
 
   it('takes the result of a command whose id has a dot, or stops at most two connections for it', async () => {
     const { listener } = stage;
+    await stage.isObeying(node);
     const before = stage.connects();
     await listener.publish(run, command('interop.dot.1', 'resume'));
     if (kind.dots !== 'hangs up') {

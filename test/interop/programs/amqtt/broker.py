@@ -34,6 +34,7 @@ async def main():
         }
     )
     await broker.start()
+    print("ready", flush=True)
     await end.wait()
     await broker.shutdown()
 

@@ -49,6 +49,7 @@ public final class Broker {
             .build();
     Runtime.getRuntime().addShutdownHook(new Thread(() -> broker.stop().join()));
     broker.start().join();
+    System.out.println("ready");
     Thread.currentThread().join();
   }
 

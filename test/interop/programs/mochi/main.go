@@ -50,6 +50,7 @@ func main() {
 	if err := server.Serve(); err != nil {
 		log.Fatal(err)
 	}
+	os.Stdout.WriteString("ready\n")
 	<-end
 	_ = server.Close()
 }

@@ -44,6 +44,7 @@ public final class Broker {
     Server server = new Server();
     Runtime.getRuntime().addShutdownHook(new Thread(server::stopServer));
     server.startServer(new MemoryConfig(settings), List.of(), null, users, rights);
+    System.out.println("ready");
     Thread.currentThread().join();
   }
 }
