@@ -15,6 +15,7 @@ const deadlineMs = 60_000;
 export interface Result {
   readonly status: string;
   readonly code: string | null;
+  readonly at: string;
 }
 
 /** As it is told to the broker. */

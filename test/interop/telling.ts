@@ -108,7 +108,9 @@ export function playTelling(stage: Stage): void {
       await stage.soon('it to be cleared', () => listener.last(run) === '');
     }
     await stage.isListening(node);
-    assert.equal(answersTo(id).filter(answer => answer.status === 'accepted').length, 1);
+    // An answer that was not acknowledged before the connection ended is told again as it was.
+    const accepted = answersTo(id).filter(answer => answer.status === 'accepted');
+    assert.equal(new Set(accepted.map(({ at }) => at)).size, 1);
   });
 
   it('is restarted in the middle: everything is there again, nothing is told twice and nothing lost', async () => {
