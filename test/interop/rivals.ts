@@ -105,7 +105,8 @@ export function playRivals(stage: Stage): void {
     await stage.soon('online', () => listener.last(status) === 'online');
   });
 
-  it('tells the will when sockmon is killed, and keeps it for who comes later, but for moquette', async () => {
+  const keeping = kind.retainsWill ? 'and keeps it for who comes later' : 'and keeps the old status for who comes later';
+  it(`tells the will when sockmon is killed, ${keeping}`, async () => {
     const { listener } = stage;
     await stage.killed();
     await until('offline', () => listener.last(status) === 'offline', { deadlineMs: 60_000 });
