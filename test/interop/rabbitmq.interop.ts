@@ -91,7 +91,7 @@ await play({
   forbidden: 'hangs up',
   forbiddenWill: 'taken',
   takeOver: 'hangs up',
-  awaits: ['forbidden topic'],
+  awaits: ['stored commands', 'forbidden topic'],
   programs: ['rabbitmq-server', 'epmd'],
   version: () => packageVersionOf('rabbitmq-server'),
   make: rabbitmq,

@@ -105,7 +105,9 @@ export function playRivals(stage: Stage): void {
     await stage.soon('online', () => listener.last(status) === 'online');
   });
 
-  const keeping = kind.retainsWill ? 'and keeps it for who comes later' : 'and keeps the old status for who comes later';
+  const keeping = kind.retainsWill
+    ? 'and keeps it for who comes later'
+    : 'and keeps the old status for who comes later';
   it(`tells the will when sockmon is killed, ${keeping}`, async () => {
     const { listener } = stage;
     await stage.killed();
