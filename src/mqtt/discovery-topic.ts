@@ -22,6 +22,12 @@ export class DiscoveryTopic {
   #unanswered = 0;
   #isRead = false;
   #isEmptied = false;
+  #wasTold = false;
+
+  /** An earlier sockmon has announced the device in one message, whatever the journal knows of it. */
+  get wasTold(): boolean {
+    return this.#wasTold;
+  }
 
   /** Deleted since this start: it is not announced until the next one. */
   get isDeleted(): boolean {
@@ -62,7 +68,9 @@ export class DiscoveryTopic {
     }
     if (!stored) return nothing;
     const entities = entitiesIn(payload);
-    return entities.size === 0 ? nothing : { what: 'entities', entities };
+    if (entities.size === 0) return nothing;
+    this.#wasTold = true;
+    return { what: 'entities', entities };
   }
 }
 

@@ -93,7 +93,8 @@ export class DiscoveryTopics {
   #tellEach(announcement: Announcement): void {
     if (this.#waiting !== null) return;
     const { each, entities } = this.#options.telling.announced();
-    if (each || entities.length === 0 || this.#isMigrated) this.#tellSingles(announcement);
+    const isNew = entities.length === 0 && !this.#options.announcer.topic.wasTold;
+    if (each || isNew || this.#isMigrated) this.#tellSingles(announcement);
     else this.#wait('birth', birthMs, () => this.#migrate());
   }
 
