@@ -57,9 +57,12 @@ export function emptyState(): MachineState {
  * `review`, which brings in line what depends on them.
  */
 export function next(state: MachineState, input: Input, outside: Outside): Step<MachineState> {
-  state.resources.beginInput();
   const ctx: Context = { ...outside, resources: state.resources.before };
-  return noteReboot(route(state, input, ctx), ctx);
+  try {
+    return noteReboot(route(state, input, ctx), ctx);
+  } finally {
+    state.resources.endInput();
+  }
 }
 
 function route(state: MachineState, input: Input, ctx: Context): Step<MachineState> {

@@ -48,8 +48,8 @@ export class Resources implements Iterable<[string, ResourceState]> {
     return this.byId.entries();
   }
 
-  /** A new input is worked on. */
-  beginInput(): void {
+  /** An input has been worked on: how all stood before is of no use any more. */
+  endInput(): void {
     this.changed.clear();
   }
 

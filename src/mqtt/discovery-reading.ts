@@ -53,8 +53,9 @@ export class DiscoveryReading {
       retained.holdDiscovery();
       this.#after('reading', times.readingMs, () => retained.releaseDiscovery());
     }
+    // QoS 0: to a subscriber of QoS 1 moquette 0.17 hides that a message was stored.
     const filter: ISubscriptionMap = {
-      [topics.discovery]: { qos: 1, nl: true, rh: asking === 'read' ? 0 : 2 },
+      [topics.discovery]: { qos: 0, nl: true, rh: asking === 'read' ? 0 : 2 },
     };
     connection.subscribe(filter, (_, refusal) => {
       announcer.topic.answered();
