@@ -124,7 +124,7 @@ export class Retained {
   /** @returns whether the network itself has changed. */
   #tellStatus(): boolean {
     const { telling, topics } = this.#options;
-    const { status, last_stack_outage } = telling.told.overview();
+    const { status, last_stack_outage } = telling.told.presence();
     const isOver = last_stack_outage !== this.#lastStackOutage;
     this.#lastStackOutage = last_stack_outage;
     if (status === this.#status) return isOver;
