@@ -77,8 +77,8 @@ function watchdogMs({ WATCHDOG_USEC, WATCHDOG_PID }: Environment, pid: number): 
 }
 
 /** `3 resources are up`, `dns is restarting; 2 others are up`. */
-export function statusSentence(told: Pick<Told, 'overview' | 'watched'>): string {
-  const { watched, up, not_up } = told.overview().resources;
+export function statusSentence(told: Pick<Told, 'together' | 'watched'>): string {
+  const { watched, up, not_up } = told.together();
   const named = Object.entries(not_up).map(([id, state]) => `${id} is ${state}`);
   const unnamed = watched - up - named.length;
   const others = unnamed > 0 ? [...named, `${unnamed} more are not up`] : named;

@@ -232,7 +232,7 @@ export class Conversation {
   }
 
   #tellPresence(): boolean {
-    return this.#presence.tell(this.#options.telling.told.overview().status);
+    return this.#presence.tell(this.#options.telling.told.presence().status);
   }
 
   #statusOf(payload: string): Message {

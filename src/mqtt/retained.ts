@@ -67,7 +67,7 @@ export class Retained {
 
   /** The largest last. A topic is taken away once Home Assistant has been told that it is not to be listened to. */
   tellFacts(): void {
-    this.#lastStackOutage = this.#options.telling.told.overview().last_stack_outage;
+    this.#lastStackOutage = this.#options.telling.told.presence().last_stack_outage;
     this.#tellLastOutage();
     this.#tellAbout();
     this.#tellState();
@@ -126,7 +126,7 @@ export class Retained {
   }
 
   #isStackNews(): boolean {
-    const { last_stack_outage: last } = this.#options.telling.told.overview();
+    const { last_stack_outage: last } = this.#options.telling.told.presence();
     const isNews = last !== this.#lastStackOutage;
     this.#lastStackOutage = last;
     return isNews;

@@ -35,7 +35,6 @@ export function figuresOf(history: History, now: Instant, isStack: (resource: st
   const from = history.seenFrom(now);
   const stretches: Stretch[] = [];
   let last: OutageHistory | undefined;
-  let lastOfStack: string | null = null;
   let total = history.past.outages;
   let today = 0;
   const dayAgoMs = now.wallMs - dayMs;
@@ -50,7 +49,6 @@ export function figuresOf(history: History, now: Instant, isStack: (resource: st
     // One that is open again has been told as over: the one before must not come up once more.
     const hasEnded = outage.end !== null || outage.reopenedMs !== null;
     if (hasEnded) last = outage;
-    if (hasEnded && isStack(outage.resource)) lastOfStack = outage.id;
     const { beganMs, endedMs } = timesOf(outage, from);
     if (beganMs > dayAgoMs) today++;
     if (isStack(outage.resource)) stretches.push(...downIn(outage, beganMs, endedMs ?? now.wallMs, from));
@@ -58,12 +56,21 @@ export function figuresOf(history: History, now: Instant, isStack: (resource: st
   stretches.sort((a, b) => a.beganMs - b.beganMs);
   return {
     last,
-    last_stack_outage: lastOfStack,
+    last_stack_outage: lastStackOutage(history, isStack),
     outages_24h: today,
     outages_total: total,
     uptime_24h_pct: uptimePct(stretches, history, now, lastDay),
     uptime_30d_pct: uptimePct(stretches, history, now, last30Days),
   };
+}
+
+/** Id of the last outage of the network itself that is over. One that is open again has been told as over. */
+export function lastStackOutage(history: History, isStack: (resource: string) => boolean): string | null {
+  const last = history.outages.findLast(
+    outage =>
+      (outage.end !== null || outage.reopenedMs !== null) && isStack(outage.resource) && isCounted(outage),
+  );
+  return last?.id ?? null;
 }
 
 /** When the next outage is older than a day, by the wall clock. */

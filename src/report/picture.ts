@@ -5,10 +5,10 @@
 import { offsetMsOf } from '../base/clock-offset.js';
 import type { Policy } from '../core/policy.js';
 import type { ResourceState } from '../core/state.js';
-import { type Figures, figuresOf, nextFallMs } from './figures.js';
+import { type Figures, figuresOf, lastStackOutage, nextFallMs } from './figures.js';
 import { viewOutage } from './outage-view.js';
 import { stateName, viewResource } from './resource-view.js';
-import { bearingOf, originOf, type Seen } from './snapshot.js';
+import { bearingOf, isRecovering, originOf, type Seen } from './snapshot.js';
 import type { Told } from './telling.js';
 import {
   longestList,
@@ -16,7 +16,9 @@ import {
   type Origin,
   type OutageView,
   type Overview,
+  type Presence,
   type ResourceStateName,
+  type ResourcesView,
   type ResourceView,
   viewRole,
   type WatchedView,
@@ -36,6 +38,8 @@ export class Picture implements Told {
   readonly #seen: () => Seen;
   /** Those that are not simply up, and the network. */
   readonly #notable = new Map<string, ResourceState>();
+  readonly #network = new Map<string, ResourceState>();
+  #lastOfNetwork: { readonly key: readonly unknown[]; readonly id: string | null } | null = null;
   #order: ReadonlyMap<string, number> = new Map();
   readonly #changed = new Set<string>();
   #pausedUntilMs = new Map<string, number>();
@@ -72,26 +76,40 @@ export class Picture implements Told {
     return originOf(this.#seen());
   }
 
+  presence(): Presence {
+    const seen = this.#seen();
+    this.#look(seen);
+    const { history, now, info } = seen;
+    const key = [info.policy, history.outageChanges];
+    if (this.#lastOfNetwork?.key.every((part, i) => part === key[i]) !== true) {
+      const network = new Set(networkIn(info.policy));
+      this.#lastOfNetwork = { key, id: lastStackOutage(history, id => network.has(id)) };
+    }
+    return {
+      status: isRecovering([...this.#network.values()], now) ? 'recovering' : 'online',
+      last_stack_outage: this.#lastOfNetwork.id,
+    };
+  }
+
+  together(): ResourcesView {
+    const seen = this.#seen();
+    this.#look(seen);
+    return this.#together(this.#inOrder(), seen);
+  }
+
   overview(): Overview {
     const seen = this.#seen();
     this.#look(seen);
     const notable = this.#inOrder();
     const bearing = bearingOf(seen, notable);
-    const down = notable.filter(resource => stateName(resource) !== 'up');
     const { last, ...figures } = this.#figures(seen);
-    const { size } = seen.state.resources;
     return {
       ...bearing,
       ...figures,
       held: bearing.held.slice(0, longestList),
       detection: { ...bearing.detection, notes: shortList(bearing.detection.notes) },
       problems: shortList(bearing.problems),
-      resources: {
-        watched: size,
-        up: size - down.length,
-        not_up: namesOf(down.slice(0, longestList)),
-        network: networkOf(notable, seen),
-      },
+      resources: this.#together(notable, seen),
       last_outage: last?.id ?? null,
     };
   }
@@ -117,6 +135,17 @@ export class Picture implements Told {
     return this.#known.views;
   }
 
+  #together(notable: readonly ResourceState[], seen: Seen): ResourcesView {
+    const down = notable.filter(resource => stateName(resource) !== 'up');
+    const { size } = seen.state.resources;
+    return {
+      watched: size,
+      up: size - down.length,
+      not_up: namesOf(down.slice(0, longestList)),
+      network: networkOf(notable, seen),
+    };
+  }
+
   #look({ state: { resources } }: Seen): void {
     const news = resources.takeChanged();
     if (news.length === 0) return;
@@ -124,6 +153,8 @@ export class Picture implements Told {
       const resource = resources.get(id);
       if (resource === undefined || isPlain(resource)) this.#notable.delete(id);
       else this.#notable.set(id, resource);
+      if (resource?.policy.role === 'network') this.#network.set(id, resource);
+      else this.#network.delete(id);
       this.#changed.add(id);
     }
     if (news.length >= resources.size || news.some(id => !this.#order.has(id)))
@@ -162,12 +193,16 @@ export class Picture implements Told {
     const known = this.#counted;
     if (known !== null && now.bootMs < known.untilMs && known.key.every((part, i) => part === key[i]))
       return known.figures;
-    const network = new Set(policy.resources.filter(({ role }) => role === 'network').map(({ id }) => id));
+    const network = new Set(networkIn(policy));
     const figures = figuresOf(history, now, id => network.has(id));
     const forMs = Math.min(figuresForMs, nextFallMs(history, now) - now.wallMs);
     this.#counted = { figures, key, untilMs: now.bootMs + forMs };
     return figures;
   }
+}
+
+function networkIn({ resources }: Policy): string[] {
+  return resources.filter(({ role }) => role === 'network').map(({ id }) => id);
 }
 
 function isPlain({ phase, policy, flapping, sensors }: ResourceState): boolean {

@@ -106,7 +106,7 @@ function bootWords({ by, reboot, before }: LastBoot): string | null {
 }
 
 /** Whether (part of) the network itself is down, or has not come up since sockmon watches it. */
-function isRecovering(resources: readonly ResourceState[], now: Instant): boolean {
+export function isRecovering(resources: readonly ResourceState[], now: Instant): boolean {
   return resources.some(
     resource =>
       resource.policy.role === 'network' &&

@@ -3,12 +3,25 @@ import type { Role } from '../core/policy.js';
 import type { CommandAnswer, ReceivedCommand } from '../core/ports.js';
 import type { JournalEntry } from '../core/records.js';
 import type { Vantage } from '../core/time.js';
-import type { ConnectionView, Origin, OutageView, Overview, ResourceView, WatchedView } from './views.js';
+import type {
+  ConnectionView,
+  Origin,
+  OutageView,
+  Overview,
+  Presence,
+  ResourcesView,
+  ResourceView,
+  WatchedView,
+} from './views.js';
 
 /** What the broker is told of now, in parts. */
 export interface Told {
+  /** For `…/status`, and what tells that an outage of the network is over. Costs what the network has. */
+  presence(): Presence;
   /** For `…/state`. Costs what is not simply up. */
   overview(): Overview;
+  /** The part of it about the resources. */
+  together(): ResourcesView;
   /** For `…/about`. */
   origin(): Origin;
   /** For `…/last_outage`; null = none is over. */

@@ -178,6 +178,9 @@ export interface Overview extends Bearing {
   readonly last_outage: string | null;
 }
 
+/** How the network itself is. */
+export type Presence = Pick<Overview, 'status' | 'last_stack_outage'>;
+
 /** How the resources stand together. */
 export interface ResourcesView {
   readonly watched: number;

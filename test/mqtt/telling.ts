@@ -10,6 +10,8 @@ import type {
   Origin,
   OutageView,
   Overview,
+  Presence,
+  ResourcesView,
   ResourceView,
   Snapshot,
   WatchedView,
@@ -73,6 +75,14 @@ class FakeTold implements Told {
   #before: Snapshot['resources'] = {};
 
   constructor(private readonly telling: FakeTelling) {}
+
+  presence(): Presence {
+    return this.telling.snapshotNow;
+  }
+
+  together(): ResourcesView {
+    return this.overview().resources;
+  }
 
   overview(): Overview {
     const { node: _, version: __, started_at: ___, boot: ____, ...bearing } = this.telling.snapshotNow;

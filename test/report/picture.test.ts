@@ -65,6 +65,9 @@ function agree({ picture, resources, world }: Broker): void {
   } = picture.overview();
   for (const [key, value] of Object.entries(overview))
     assert.deepEqual(value, whole[key as keyof Snapshot], key);
+  const { status, last_stack_outage } = whole;
+  assert.deepEqual(picture.presence(), { status, last_stack_outage });
+  assert.deepEqual(picture.together(), together);
   assert.equal(last_outage, whole.last_outage?.id ?? null);
   assert.deepEqual(picture.lastOutage(), whole.last_outage);
   const all = Object.entries(whole.resources);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Heartbeat } from '../../src/daemon/heartbeat.js';
 import { ServiceManager, statusSentence } from '../../src/daemon/service-manager.js';
-import { longestList, type Overview, type ResourceStateName } from '../../src/report/views.js';
+import { longestList, type ResourceStateName } from '../../src/report/views.js';
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 
@@ -64,7 +64,7 @@ describe('the service manager', () => {
       const not_up = Object.fromEntries(down.slice(0, longestList));
       const resources = { watched: states.length, up, not_up, network: {} };
       return statusSentence({
-        overview: () => ({ resources }) as Overview,
+        together: () => resources,
         watched: () => named.map(([id]) => ({ id, role: 'service', restartable: false })),
       });
     };
