@@ -73,6 +73,8 @@ export class History {
   pendingIntent: (JournalEntry & RecordOf<'reboot_intent'>) | null = null;
   private readonly clocks = new Map<string, number>();
   private readonly commandIds = new Set<string>();
+  /** The last outage of each resource that counts and has been told as over; it may be open again. */
+  readonly lastOver = new Map<string, OutageHistory>();
   private readonly begun = new Map<string, number>();
 
   /** The last entry's moment, by the clock that needs no wall clock. */
@@ -221,6 +223,8 @@ export class History {
     const outage = this.outage(entry.outage);
     if (outage !== undefined) addToOutage(outage, entry);
     if (entry.type === 'outage_end' || entry.type === 'outage_reopened') this.outageChanges++;
+    if (entry.type === 'outage_end' && outage !== undefined && isCounted(outage))
+      this.lastOver.set(entry.resource, outage);
   }
 
   private noteCarrier({ resource, carrier }: RecordOf<'notice'>): void {
