@@ -1,6 +1,7 @@
 /**
  * A real Home Assistant for the tests, in a cache folder: the Python it needs, newer than most machines have, out of Debian's packages,
- * and the Python packages that test/homeassistant/requirements.txt pins. Nothing is installed on the machine, nobody needs to be root.
+ * and the Python packages that test/homeassistant/requirements.txt pins, or those of requirements-oldest.txt for the oldest release that
+ * README promises. Nothing is installed on the machine, nobody needs to be root.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -11,42 +12,75 @@ import { fileURLToPath } from 'node:url';
 import { cacheFolder, provideIn } from './cache.mjs';
 import { Failure, main, root, say, step, which } from './run.mjs';
 
-const requirementsFile = join(root, 'test', 'homeassistant', 'requirements.txt');
-/** The Debian release with the Python that Home Assistant asks for. */
-const suite = 'forky';
-const python = 'python3.14';
+const folderOfPins = join(root, 'test', 'homeassistant');
+const newestPins = join(folderOfPins, 'requirements.txt');
+const oldestPins = join(folderOfPins, 'requirements-oldest.txt');
+/** Which release a test gets, where it is not the newest that is pinned. The daemon leaves names with TEST_ alone. */
+export const releaseVariable = 'SOCKMON_TEST_HA_RELEASE';
 /** To be counted up when the way of installing changes: what is in the cache is made anew then. */
 const layout = 1;
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
-/** Fast when it is there already. Gives the program that runs its Python: `<python> -m homeassistant`. */
-export async function provideHomeAssistant() {
-  const folder = cacheFolder(process.env.SOCKMON_HA_CACHE, `homeassistant-${pinnedVersion()}`);
-  await provideIn(folder, fingerprint(), async partial => {
-    await makePython(partial);
-    await pip(partial, 'installing Home Assistant', ['--no-deps', '-r', requirementsFile]);
+/** Fast when it is there already. Gives the program that runs its Python (`<python> -m homeassistant`), and the release. */
+export async function provideHomeAssistant(wanted = process.env[releaseVariable]) {
+  const newest = pinnedIn(newestPins);
+  const pins = pinsOf(wanted || newest);
+  const release = pinnedIn(pins);
+  const chosen = process.env.SOCKMON_HA_CACHE;
+  // One folder holds one release: they would push each other out of it.
+  const folder = cacheFolder(
+    chosen && release !== newest ? `${chosen}-${release}` : chosen,
+    `homeassistant-${release}`,
+  );
+  await provideIn(folder, fingerprint(pins), async partial => {
+    await makePython(partial, pythonOf(release));
+    await pip(partial, `installing Home Assistant ${release}`, ['--no-deps', '-r', pins]);
   });
-  return programIn(folder);
+  return { program: programIn(folder), release };
+}
+
+function pinsOf(release) {
+  const known = [newestPins, oldestPins].map(file => [pinnedIn(file), file]);
+  const file = new Map(known).get(release);
+  if (file !== undefined) return file;
+  const names = known.map(([version]) => version).join(' and ');
+  throw new Failure(
+    `Home Assistant ${release} is not pinned, only ${names} are.\nPin it with: node scripts/homeassistant.mjs --renew ${release}`,
+  );
+}
+
+/** The Debian release with the Python that a release of Home Assistant asks for: 3.14 since 2026.3. */
+function pythonOf(release) {
+  return isBefore(release, '2026.3.0')
+    ? { suite: 'trixie', python: 'python3.13' }
+    : { suite: 'forky', python: 'python3.14' };
+}
+
+function isBefore(one, other) {
+  const [a, b] = [one, other].map(version => version.split('.').map(Number));
+  const at = a.findIndex((part, i) => part !== b[i]);
+  return at !== -1 && a[at] < b[at];
 }
 
 function programIn(folder) {
   return join(folder, 'usr', 'bin', 'python3');
 }
 
-function pinnedVersion() {
-  const version = /^homeassistant==(\S+)$/m.exec(readFileSync(requirementsFile, 'utf8'))?.[1];
-  if (version === undefined) throw new Failure(`${requirementsFile} does not pin homeassistant.`);
+function pinnedIn(file) {
+  const version = /^homeassistant==(\S+)$/m.exec(readFileSync(file, 'utf8'))?.[1];
+  if (version === undefined) throw new Failure(`${file} does not pin homeassistant.`);
   return version;
 }
 
 /** Another list of packages is another Home Assistant. */
-function fingerprint() {
+function fingerprint(pins) {
+  const { suite, python } = pythonOf(pinnedIn(pins));
   const recipe = `${layout} ${process.arch} ${suite} ${python}`;
-  return createHash('sha256').update(recipe).update(readFileSync(requirementsFile)).digest('hex');
+  return createHash('sha256').update(recipe).update(readFileSync(pins)).digest('hex');
 }
 
 /** Debian's Python unpacked into a folder, with its own C library: the machine's own packages stay as they are. */
-async function makePython(folder) {
+async function makePython(folder, { suite, python }) {
   checkMachine();
   const mirror = debianMirror();
   const apt = join(folder, 'apt');
@@ -66,7 +100,7 @@ async function makePython(folder) {
   const unpack = 'for package in "$0"/*.deb; do dpkg-deb -x "$package" "$1" || exit; done';
   await step(`unpacking ${python}`, 'sh', ['-c', unpack, archives, folder]);
   rmSync(apt, { recursive: true });
-  writeFileSync(programIn(folder), launcher(folder), { mode: 0o755 });
+  writeFileSync(programIn(folder), launcher(folder, python), { mode: 0o755 });
 }
 
 function aptOptions(apt) {
@@ -99,7 +133,7 @@ async function fetching(source, ...args) {
 }
 
 /** The folder may be moved, so it finds itself. */
-function launcher(folder) {
+function launcher(folder, python) {
   const libraries = readdirSync(join(folder, 'usr', 'lib')).find(name => name.endsWith('-linux-gnu'));
   const loader = readdirSync(join(folder, 'usr', 'lib', libraries)).find(name =>
     /^ld-linux.*\.so\.\d$/.test(name),
@@ -157,24 +191,36 @@ function pipIn(folder) {
   return join(wheels, readdirSync(wheels).find(name => name.startsWith('pip-')) ?? '', 'pip');
 }
 
-/** Finds out by installing what a release needs, and pins that. */
+/** Until 2026 its own list of requirements lets a pycares in by which its aiodns cannot be imported. */
+const missingConstraints = { '2025.10.0': ['pycares==4.11.0'] };
+/** Integrations that those which the tests load import without naming them; newer releases say so themselves. */
+const unnamed = {
+  '2025.10.0': ['assist_pipeline', 'camera', 'cloud', 'conversation', 'stream'],
+};
+
+/** Finds out by installing what a release needs, and pins that: an older one than the newest as the oldest. */
 async function renew(version) {
-  const folder = `${cacheFolder()}.renew`;
-  await makePython(folder);
-  await pip(folder, `installing Home Assistant ${version}`, [`homeassistant==${version}`]);
-  const needed = outputOf(folder, [join(root, 'test', 'homeassistant', 'requirements.py')]);
-  writeFileSync(join(folder, 'needed.txt'), `homeassistant==${version}\n${needed}`);
-  const where = outputOf(folder, ['-c', 'import homeassistant; print(homeassistant.__path__[0])']).trim();
-  const constraints = join(where, 'package_constraints.txt');
-  await pip(folder, 'installing what it needs', ['-c', constraints, '-r', join(folder, 'needed.txt')]);
-  const pins = outputOf(folder, [pipIn(folder), 'freeze'])
+  const pins = isBefore(version, pinnedIn(newestPins)) ? oldestPins : newestPins;
+  const folder = `${cacheFolder(undefined, `homeassistant-${version}`)}.renew`;
+  await makePython(folder, pythonOf(version));
+  const itself = `homeassistant==${version}`;
+  await pip(folder, `fetching Home Assistant ${version}`, ['--no-deps', itself]);
+  const find =
+    'import importlib.util as u; print(u.find_spec("homeassistant").submodule_search_locations[0])';
+  const constraints = join(outputOf(folder, ['-c', find]).trim(), 'package_constraints.txt');
+  const bound = ['-c', constraints, ...(missingConstraints[version] ?? [])];
+  await pip(folder, `installing Home Assistant ${version}`, [...bound, itself]);
+  const needed = outputOf(folder, [join(folderOfPins, 'requirements.py'), ...(unnamed[version] ?? [])]);
+  writeFileSync(join(folder, 'needed.txt'), `${itself}\n${needed}`);
+  await pip(folder, 'installing what it needs', [...bound, '-r', join(folder, 'needed.txt')]);
+  const frozen = outputOf(folder, [pipIn(folder), 'freeze'])
     .trim()
     .split('\n');
-  const comment = readFileSync(requirementsFile, 'utf8').match(/^#.*\n/gm) ?? [];
-  pins.sort((one, other) => one.localeCompare(other, 'en'));
-  writeFileSync(requirementsFile, `${comment.join('')}${pins.join('\n')}\n`);
+  const comment = readFileSync(pins, 'utf8').match(/^#.*\n/gm) ?? [];
+  frozen.sort((one, other) => one.localeCompare(other, 'en'));
+  writeFileSync(pins, `${comment.join('')}${frozen.join('\n')}\n`);
   rmSync(folder, { recursive: true });
-  say(`${requirementsFile} pins Home Assistant ${version} now.`);
+  say(`${pins} pins Home Assistant ${version} now.`);
 }
 
 function outputOf(folder, args) {
@@ -186,7 +232,11 @@ function outputOf(folder, args) {
 if (fileURLToPath(import.meta.url) === argv[1]) {
   const [option, version] = argv.slice(2);
   await main(async () => {
-    if (option === '--renew' && version !== undefined) await renew(version);
-    else console.log(await provideHomeAssistant());
+    if (option === '--renew' && version !== undefined) {
+      await renew(version);
+      return;
+    }
+    const { program, release } = await provideHomeAssistant();
+    console.log(`${program}\n${release}`);
   });
 }

@@ -2,18 +2,20 @@
  * `npm test`: sets up, installs or names what the tests need, lints, compiles and runs them. `--chaos` runs the slow proofs of test/chaos
  * instead, `--clients` the tests with the clients that configure networks, `--interop` those with other brokers, `--homeassistant` those with a
  * real Home Assistant, `--all` all of them in turn.
+ * `--homeassistant --release 2025.10.0` runs with another release of it than the newest that is pinned.
  * Words among the arguments choose the test files whose path contains one of them; options go to `node --test`.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fetchedBrokers, provideBroker } from './brokers.mjs';
 import { provideClients } from './clients.mjs';
-import { provideHomeAssistant } from './homeassistant.mjs';
+import { provideHomeAssistant, releaseVariable } from './homeassistant.mjs';
 import { ended, Failure, main, root, say, statusOf, step } from './run.mjs';
 import { filesUnder, setup } from './setup.mjs';
-import { brokers, browsers, canInstall, containers, install, missingTools } from './tools.mjs';
+import { browsers, canInstall, containers, install, missingTools, toolsOfBrokers } from './tools.mjs';
 
 /**
  * The end-to-end tests measure themselves against a real network: more at once than cores make them wait for each other.
@@ -42,7 +44,10 @@ const suites = {
     ending: '.interop.js',
     concurrency: 1,
     timeoutMs: 900_000,
-    provide: () => provideTools(brokers),
+    provide: async files => {
+      await provideTools(toolsOfBrokers);
+      await provideBrokers(files);
+    },
   },
   homeassistant: {
     ending: '.ha.js',
@@ -69,6 +74,19 @@ async function provideTools(wanted) {
   const list = `${lines.join('\n')}\nInstall with: apt-get install ${names}`;
   if (!maySkip) throw new Failure(`These programs are missing, and no test may be skipped:\n${list}`);
   say(`WARNING: these programs are missing, so these tests will be skipped:\n${list}`);
+}
+
+/** Before the clock of a test runs. Each has a file of its name. */
+async function provideBrokers(files) {
+  const names = files.map(file => basename(file, suites.interop.ending));
+  for (const name of fetchedBrokers.filter(broker => names.includes(broker))) {
+    try {
+      await provideBroker(name);
+    } catch (error) {
+      if (!maySkip || !(error instanceof Failure)) throw error;
+      say(`WARNING: the tests against ${name} will be skipped: ${error.message.trim()}`);
+    }
+  }
 }
 
 function testFiles({ ending }, words) {
@@ -135,8 +153,19 @@ function chosenSuites(options) {
   return [suites[named ?? 'test']];
 }
 
+/** Takes `--release VERSION` out of the arguments. It reaches the tests by the environment, as they ask for a Home Assistant themselves. */
+function takeRelease(given) {
+  const at = given.indexOf('--release');
+  if (at === -1) return given;
+  const release = given[at + 1];
+  if (release === undefined)
+    throw new Failure('--release needs a version after it, as in --release 2025.10.0.');
+  process.env[releaseVariable] = release;
+  return given.toSpliced(at, 2);
+}
+
 await main(async () => {
-  const given = process.argv.slice(2);
+  const given = takeRelease(process.argv.slice(2));
   const options = given.filter(argument => argument.startsWith('-'));
   const words = given.filter(argument => !argument.startsWith('-'));
   await provideTools();
@@ -149,7 +178,7 @@ await main(async () => {
   const forNode = options.filter(option => option !== '--all' && !(option.slice(2) in suites));
   const runs = [];
   for (const { suite, files } of plans) {
-    await suite.provide?.();
+    await suite.provide?.(files);
     runs.push(await runSuite(suite, forNode, files));
   }
   const sum = count => runs.reduce((total, run) => total + run[count], 0);

@@ -21,10 +21,20 @@ const tools = [
   { program: 'systemd-analyze', package: 'systemd', for: 'the tests of the unit files' },
 ];
 
-/** What only the tests against other brokers need. */
-export const brokers = [
+/** What only the tests against other brokers need. `languages`: to make and run the brokers of scripts/brokers.mjs. */
+export const toolsOfBrokers = [
   { program: 'nats-server', package: 'nats-server', for: 'the tests against NATS' },
   { program: 'rabbitmq-server', package: 'rabbitmq-server', for: 'the tests against RabbitMQ' },
+  { program: 'ejabberdctl', package: 'ejabberd', for: 'the tests against ejabberd' },
+  {
+    program: 'javac',
+    package: 'default-jdk-headless',
+    for: 'the tests against moquette and HiveMQ',
+    languages: ['java'],
+  },
+  { program: 'mvn', package: 'maven', for: 'the tests against moquette and HiveMQ', languages: ['java'] },
+  { program: 'go', package: 'golang-go', for: 'the tests against mochi', languages: ['go'] },
+  { program: 'pip3', package: 'python3-pip', for: 'the tests against amqtt', languages: ['python'] },
 ];
 
 /** What only the tests that look at Home Assistant's pages need. */

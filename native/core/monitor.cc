@@ -42,7 +42,7 @@ Monitor::Monitor(Sys& sys, ProcFs proc, Deliver deliver, Patience patience)
       runs_(reactor_, proc_, *this, [this](const std::string& resource) { return is_alive(resource); }),
       census_(reactor_, sys, proc_),
       finder_(sys, proc_, [this](pid_t session) { return runs_.is_script(session); }),
-      processes_{finder_, proc_, has_exit_info(sys), [this] { return runs_.last_start_ms(); }, &census_, &folders_},
+      processes_{finder_, proc_, has_exit_info(sys), [this] { return runs_.last_start_ms(); }, &census_, &folders_, &lookers_},
       hub_(reactor_),
       addresses_(sys),
       folders_(reactor_),

@@ -118,6 +118,7 @@ class Monitor final : private RunObserver {
   Runs runs_;
   Census census_;
   ProcessFinder finder_;
+  size_t lookers_ = 0;
   const ProcessContext processes_;
   LinkHub hub_;
   AddressReader addresses_;

@@ -96,6 +96,9 @@ Search ProcessFinder::by_pidfile(const ProcessSpec& spec, const Quest& quest) {
   const PidfileWord word = read_pidfile(spec.pidfile);
   if (!word.pid) return nothing(word.why_not);
   const std::string process = "process " + std::to_string(*word.pid) + " of " + spec.pidfile;
+  // Whoever bears the number now: the pidfile has not been written anew since. 3,000 deaths at once are not looked up one by one.
+  if (quest.dead != nullptr && *word.pid == quest.dead->watched.identity.pid && quest.dead->watched.pidfile == word.stamp)
+    return nothing(process + " is dead, or dying");
   // A pid alone is true of a process in the middle of execve(2) as well; its words are not yet.
   auto facts = spec.has_words() ? read_facts(proc_, *word.pid) : read_living(proc_, *word.pid);
   if (!facts) {
@@ -109,9 +112,6 @@ Search ProcessFinder::by_pidfile(const ProcessSpec& spec, const Quest& quest) {
     search.unsettled = is_new;
     return search;
   }
-  // The number came round again before the pidfile was written anew.
-  if (quest.dead != nullptr && facts->stat.pid == quest.dead->watched.identity.pid && quest.dead->watched.pidfile == word.stamp)
-    return nothing("only the process that died is found");
   if (!fits_words(spec, *facts, false))
     return nothing("stale pidfile: " + process + " is not " + (spec.name.empty() ? "\"" + spec.command + "\"" : spec.name) + " but " +
                    process_words(*facts));

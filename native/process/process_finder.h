@@ -114,6 +114,8 @@ struct ProcessContext {
   /// Null, where a sensor is alone: it looks through /proc itself, once a second.
   Census* census = nullptr;
   FolderHub* folders = nullptr;
+  /// How many sensors are looking for something again and again. Null: nobody counts.
+  size_t* lookers = nullptr;
 };
 
 }  // namespace sockmon

@@ -215,12 +215,23 @@ void ProcessSensor::rivals_are(const std::string& rivals) {
 void ProcessSensor::look_again_soon() {
   seek();
   const bool is_over = rescan_delay_ms_ > kQuickRescansMs;
-  if (is_over && waits_for_the_seeker() && !must_retry_) return rescan_.cancel();
-  rescan_.arm(std::min(rescan_delay_ms_, kSlowestRescanMs));
+  if (is_over && waits_for_the_seeker() && !must_retry_) {
+    looking_.reset();
+    return rescan_.cancel();
+  }
+  arm_rescan();
   if (!is_over) rescan_delay_ms_ *= 2;
 }
 
+void ProcessSensor::arm_rescan() {
+  if (!looking_) looking_.emplace(context_.lookers);
+  const double crowd_ms = context_.lookers == nullptr ? 0 : kCrowdMs * static_cast<double>(*context_.lookers);
+  rescan_delay_ms_ = std::max(rescan_delay_ms_, crowd_ms);
+  rescan_.arm(std::min(rescan_delay_ms_, kSlowestRescanMs));
+}
+
 void ProcessSensor::look_again_later() {
+  looking_.reset();
   rescan_delay_ms_ = kFirstRescanMs;
   rescan_.cancel();
   seeker_.reset();

@@ -2,6 +2,7 @@
 #pragma once
 #include <list>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/path_watch.h"
@@ -42,6 +43,25 @@ class ProcessSensor final : public Sensor {
 
  private:
   static constexpr double kFirstRescanMs = 5;
+  /// For each of those that look at the same time: thousands would take the whole of a processor from the deaths of the others. A look takes some
+  /// 20 us.
+  static constexpr double kCrowdMs = 0.1;
+
+  /// Counted as one that looks, for as long as it lives.
+  class Looking {
+   public:
+    explicit Looking(size_t* lookers) : lookers_(lookers) {
+      if (lookers_ != nullptr) ++*lookers_;
+    }
+    ~Looking() {
+      if (lookers_ != nullptr) --*lookers_;
+    }
+    Looking(const Looking&) = delete;
+    Looking& operator=(const Looking&) = delete;
+
+   private:
+    size_t* lookers_;
+  };
   /// Within which the sights of one death come.
   static constexpr double kOneDeathMs = 2000;
   /// After a process was found, and ever later: it may have given up root, bound more sockets or been joined by another server of the port.
@@ -62,6 +82,7 @@ class ProcessSensor final : public Sensor {
   bool adopt(const Found& found, std::string& why);
   void rivals_are(const std::string& rivals);
   void look_again_soon();
+  void arm_rescan();
   void look_again_later();
   void listen_to_pidfile();
   /// True if another one has been named long enough, and is the watched one now.
@@ -138,6 +159,7 @@ class ProcessSensor final : public Sensor {
   /// When another sensor of the resource was the first to see something, within `kOneDeathMs`.
   double doubted_ms_ = 0;
   Timer rescan_;
+  std::optional<Looking> looking_;
   double rescan_delay_ms_ = kFirstRescanMs;
   /// How often it was looked at anew since the last process was found.
   int reviews_ = 0;

@@ -104,7 +104,7 @@ void ProcessSensor::bury(Ending ending) {
 /// The first one of those that are missing is told; of the others only their successors are sought.
 void ProcessSensor::die(const Departed& dead, double at_ms, ExitCause cause, const std::string& served_by) {
   rescan_delay_ms_ = kFirstRescanMs;
-  rescan_.arm(rescan_delay_ms_);
+  arm_rescan();
   if (death_) return death_->lost.push_back(dead);
   death_ = std::make_unique<Death>(Death{at_ms, dead.watched.identity.pid, cause, served_by, {dead}});
   detail_ = members_.empty() ? "" : "nobody serves " + addresses_words(dead.watched.sockets) + " any more";

@@ -18,6 +18,8 @@ export interface DiscoveryOptions {
   readonly config: readonly string[];
   readonly print?: true;
   readonly remove?: true;
+  /** With remove: a former name of this machine. */
+  readonly node?: string;
 }
 
 const answerMs = 5000;
@@ -26,6 +28,16 @@ const answerMs = 5000;
 export async function discovery(options: DiscoveryOptions, io: Io): Promise<number> {
   if (options.print && options.remove)
     throw new SockmonError('USAGE', '--print and --remove do not go together; choose one.');
+  if (options.node !== undefined && !options.remove)
+    throw new SockmonError(
+      'USAGE',
+      '--node goes with --remove only: another name is announced by the configuration.',
+    );
+  if (options.node !== undefined && !/^[\w-]{1,64}$/.test(options.node))
+    throw new SockmonError(
+      'USAGE',
+      '--node is no node name; expected letters, digits, "_" and "-", at most 64.',
+    );
   const config = loadConfig({
     files: options.config,
     env: io.env,
@@ -35,7 +47,7 @@ export async function discovery(options: DiscoveryOptions, io: Io): Promise<numb
   const { mqtt } = config;
   if (mqtt === null)
     throw new SockmonError('USAGE', 'The configuration names no broker (mqtt.url), so nothing is announced.');
-  return options.remove ? remove(config, mqtt, io) : print(config, mqtt, io);
+  return options.remove ? remove(config, mqtt, options.node ?? null, io) : print(config, mqtt, io);
 }
 
 function print({ node, policy }: Config, mqtt: MqttSettings, io: Io): number {
@@ -54,26 +66,31 @@ function print({ node, policy }: Config, mqtt: MqttSettings, io: Io): number {
   return 0;
 }
 
-async function remove({ node, stateDir, policy }: Config, mqtt: MqttSettings, io: Io): Promise<number> {
-  if (await isRunning(stateDir)) {
+async function remove(config: Config, mqtt: MqttSettings, former: string | null, io: Io): Promise<number> {
+  const node = former ?? config.node;
+  const running = await runningNode(config.stateDir);
+  // Under its new name it does not touch what it has left under the former one.
+  if (running !== null && (former === null || running === node || running === '')) {
     const words =
       'sockmon is running and would announce the device again. Stop it first: systemctl stop sockmon';
     throw new SockmonError('USAGE', words);
   }
   const { erase } = await import('../mqtt/remove-device.js');
-  const { announced } = wholeHistory(readJournal(stateDir));
-  const resources = new Set([...announced.resources, ...policy.resources.map(({ id }) => id)]);
-  const told = { entities: announced.entities, each: announced.each, resources: [...resources] };
-  await erase(mqtt, topicsOf(mqtt.base, node, mqtt.discoveryPrefix), told);
+  const { announced } = wholeHistory(readJournal(config.stateDir));
+  const resources = new Set([...announced.resources, ...config.policy.resources.map(({ id }) => id)]);
+  await erase(mqtt, topicsOf(mqtt.base, node, mqtt.discoveryPrefix), {
+    ...announced,
+    resources: [...resources],
+  });
   io.out(`The device ${node} is gone from the broker and from Home Assistant. The journal stays.\n`);
   return 0;
 }
 
-async function isRunning(stateDir: string): Promise<boolean> {
+/** Of the sockmon that runs; null = none does, '' = one that does not answer. */
+async function runningNode(stateDir: string): Promise<string | null> {
   try {
-    await ask(stateDir, { v: 1, request: 'status' }, answerMs);
-    return true;
+    return (await ask(stateDir, { v: 1, request: 'status' }, answerMs)).snapshot.node;
   } catch (error) {
-    return !(error instanceof SockmonError && error.code === 'NOT_RUNNING');
+    return error instanceof SockmonError && error.code === 'NOT_RUNNING' ? null : '';
   }
 }

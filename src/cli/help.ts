@@ -59,11 +59,13 @@ Examples:
 
 export const discoveryHelp = `
 Entities of resources that have been taken out of the configuration are removed by the running sockmon.
---remove is for a node that is given up or renamed: stop sockmon first, use the old configuration.
+--remove is for a node that is given up, or was renamed. Stop sockmon first; what it was called before can be removed
+while it runs, by --node.
 
 Examples:
   sockmon discovery --config /etc/sockmon/sockmon.yaml | jq .components.alive
-  sockmon discovery --config /etc/sockmon/sockmon.yaml --remove`;
+  sockmon discovery --config /etc/sockmon/sockmon.yaml --remove
+  sockmon discovery --config /etc/sockmon/sockmon.yaml --remove --node old-name`;
 
 export const drillHelp = `
 Asks first, unless --yes is given. The outage is recorded as a drill and counted nowhere. Exits 0 when the

@@ -184,6 +184,7 @@ function addDiscovery(program: Command, io: Io, finish: Finish): void {
     .requiredOption('--config <files...>', 'configuration files (YAML)')
     .option('--print', 'the discovery payload as JSON (the default)')
     .option('--remove', 'take the device and all retained messages of this node from the broker')
+    .option('--node <name>', 'with --remove: a former name of this machine, while it runs under another')
     .addHelpText('after', discoveryHelp)
     .action(async (options: DiscoveryOptions) =>
       finish(await (await import('./discovery.js')).discovery(options, io)),

@@ -19,7 +19,7 @@ export function statusText({ snapshot, connection, pid, version }: StatusAnswer)
     ...snapshot.problems.map(problem => ['problem', printable(problem)]),
     ['last outage', snapshot.last_outage ? outageWords(snapshot.last_outage) : 'none'],
     ['outages', `${snapshot.outages_24h} in 24 h, ${snapshot.outages_total} in all`],
-    ['uptime', `${snapshot.uptime_24h_pct} % in 24 h, ${snapshot.uptime_30d_pct} % in 30 days`],
+    ['uptime', uptimeWords(snapshot)],
     ['broker', connectionWords(connection)],
     ['detection', detectionWords(snapshot)],
     ['reboot', rebootWords(snapshot)],
@@ -42,6 +42,12 @@ function resourceText(id: string, view: ResourceView): string {
     ['  at its death', view.restart === null ? 'told only' : printable(view.restart)],
   ];
   return head + rows(sensors) + rows(restart);
+}
+
+/** Of a journal that is too young there is nothing to tell. */
+function uptimeWords({ uptime_24h_pct: day, uptime_30d_pct: month }: Snapshot): string {
+  if (day === null) return 'not known before the journal is an hour old';
+  return month === null ? `${day} % in 24 h` : `${day} % in 24 h, ${month} % in 30 days`;
 }
 
 function outageWords(outage: OutageView): string {

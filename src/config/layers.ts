@@ -6,8 +6,9 @@ import { didYouMean } from './nearest.js';
 import { type ScalarLeaf, scalarLeaves } from './schema.js';
 import { isTree, merge, pathKey, type Tree, type TreeValue, valueAt } from './tree.js';
 
-/** What scripts are given (core/attempt.ts), and what tests and benchmarks use: no settings, and no faults. */
-const foreign = /^SOCKMON_(TEST_.*|BENCH_.*|RESOURCE|OUTAGE_ID|ATTEMPT|CAUSE|STEP|JOURNAL)$/;
+/** What scripts are given (core/attempt.ts), and what tests, benchmarks and their set-up use: no settings, and no faults. */
+const foreign =
+  /^SOCKMON_(TEST_.*|BENCH_.*|HA_CACHE|CLIENTS_CACHE|DEBIAN_MIRROR|FUZZ_ROUNDS|GOLDEN|GUEST|HOUSES|PROPERTY_.*|SCREENSHOTS|SEED|RESOURCE|OUTAGE_ID|ATTEMPT|CAUSE|STEP|JOURNAL)$/;
 
 /** Options of the command line that are settings. The value may be left out for a switch. */
 const options: Readonly<Record<string, string>> = {

@@ -5,8 +5,22 @@ import { choice, credential, duration, path, section, text, whole } from './fiel
 const tlsProtocols = ['mqtts:', 'wss:'];
 const plainProtocols = ['mqtt:', 'ws:', 'mqtt+unix:'];
 const urlWords = 'a URL such as mqtt://192.168.1.10:1883 or mqtts://broker.lan:8883';
-const topicLevels = /^[A-Za-z0-9_-]{1,64}(\/[A-Za-z0-9_-]{1,64}){0,7}$/;
-const topicWords = 'topic levels of letters, digits, "_" and "-", separated by "/"';
+
+/**
+ * ejabberd refuses topics of more than 8 levels, RabbitMQ takes a dot for a slash, NATS hangs up at one. What is told below `base` has three
+ * levels more (NODE/result/ID), what is told to Home Assistant up to four (sensor/NODE/ENTITY/config).
+ */
+const baseLevels = 5;
+const prefixLevels = 4;
+
+function topicWords(levels: number): string {
+  return `one to ${levels} topic levels of letters, digits, "_" and "-", separated by "/"`;
+}
+
+function topicText(levels: number) {
+  const level = '[A-Za-z0-9_-]{1,64}';
+  return text(topicWords(levels), new RegExp(`^${level}(/${level}){0,${levels - 1}}$`));
+}
 
 /** Says what is wrong with a broker's URL without repeating it: it might hold a password. */
 export function brokerUrlFault(value: string): string | null {
@@ -85,10 +99,10 @@ const base = section({
   keepalive: duration('1s', '18h')
     .refine(ms => ms % 1000 === 0, { error: 'has a fraction of a second; MQTT counts whole seconds' })
     .prefault('15s'),
-  base: text(topicWords, topicLevels).prefault('sockmon'),
+  base: topicText(baseLevels).prefault('sockmon'),
   discovery_prefix: z
-    .union([z.literal(false), text(topicWords, topicLevels)], {
-      error: `is not understood; expected ${topicWords}, or false for no discovery`,
+    .union([z.literal(false), topicText(prefixLevels)], {
+      error: `is not understood; expected ${topicWords(prefixLevels)}, or false for no discovery`,
     })
     .prefault('homeassistant'),
   suggested_area: text('the name of a room or an area in Home Assistant', /^[^\p{C}]{1,100}$/u).optional(),

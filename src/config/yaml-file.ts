@@ -28,7 +28,8 @@ import {
 } from './tree.js';
 import { syntaxWords } from './yaml-words.js';
 
-const maxBytes = 256 * 1024;
+/** 10,000 resources take 0.6 MB at the least. */
+const maxBytes = 4 * 1024 * 1024;
 /** Keys that mean something to JavaScript objects themselves. */
 const reservedKeys = new Set(['__proto__', 'constructor', 'prototype']);
 
@@ -67,7 +68,8 @@ function readOpen(fd: number): { text: string } | { fault: string } {
     if (count === 0) break;
     length += count;
   }
-  if (length > maxBytes) return { fault: `is larger than ${maxBytes / 1024} KiB; expected a configuration` };
+  if (length > maxBytes)
+    return { fault: `is larger than ${maxBytes / 1024 / 1024} MiB; expected a configuration` };
   const bytes = buffer.subarray(0, length);
   try {
     return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };

@@ -7,7 +7,7 @@ import { endRecord } from './outage.js';
 import type { OutageHistory } from './outage-history.js';
 import { type ResourcePolicy, type RestartStep, sensorsWords } from './policy.js';
 import type { EarlierRun } from './ports.js';
-import { pendingReboot } from './reboot.js';
+import { pendingReboot, rebootDone } from './reboot.js';
 import { afresh, scheduleNext } from './recovery.js';
 import {
   type Context,
@@ -66,12 +66,17 @@ export function configure(
   return { state: { ...state, reboot, faults }, effects };
 }
 
-/** An intent of another boot: the reboot has come. */
+/** An intent of another boot: the reboot has come, and whoever commanded it gets his answer. */
 function closePastReboot(ctx: Context): Effect[] {
-  const pending = ctx.history.pendingIntent;
-  if (pending === null || pending.bootId === ctx.now.bootId) return [];
+  const { pendingIntent: pending, lastReboot: last, publishedSeq } = ctx.history;
+  if (pending === null || pending.bootId === ctx.now.bootId) {
+    // sockmon was started again before the broker had taken the event that tells of it.
+    const isUntold = last !== null && last.bootId === ctx.now.bootId && last.seq > publishedSeq;
+    return isUntold ? rebootDone(last, ctx) : [];
+  }
   const tookMs = ctx.now.synced && pending.synced ? Math.max(0, ctx.now.wallMs - pending.wallMs) : null;
-  return [record({ type: 'rebooted', intent: pending.intent, reason: pending.reason, tookMs })];
+  const { intent, reason, command } = pending;
+  return [record({ type: 'rebooted', intent, reason, tookMs }), ...rebootDone({ command, tookMs }, ctx)];
 }
 
 /** Not watched any more: what becomes of it is nobody's business, also when it is watched again later. */

@@ -134,6 +134,11 @@ export function judgeCommand(
 ): Verdict {
   if (command.retained)
     return refuse('retained', 'the message was retained; commands must be sent without retain');
+  if (command.mayBeStored)
+    return refuse(
+      'retained',
+      'it may have been stored at the broker before the connection was made; send it again with a new id',
+    );
   if (command.action === null) return refuse('invalid', command.detail ?? 'the payload is not a command');
   if (command.duplicate) return refuse('duplicate', 'the broker marked the message as a duplicate');
   if (history.hasRun(command.id))

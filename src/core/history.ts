@@ -29,6 +29,8 @@ export interface Acted extends Instant {
   readonly witnessedMs: number;
 }
 
+type DoneReboot = JournalEntry & RecordOf<'rebooted'> & { readonly command: string | undefined };
+
 /** The number at the end of an id counts, not the entries: old ones leave the journal. */
 function numbered(id: string, counted: number): number {
   const number = Number(id.slice(id.lastIndexOf('-') + 1));
@@ -51,7 +53,7 @@ export class History {
   publishedSeq = 0;
   announced = nothingAnnounced;
   firstWallMs: number | null = null;
-  private readonly kept: Outages;
+  readonly kept: Outages;
   /** Resources known to be alive, with the boot they were seen in. A clean stop empties it: what dies later is nobody's business. */
   readonly seen = new Map<string, Sighting>();
   readonly intents: (Acted & RecordOf<'reboot_intent'>)[] = [];
@@ -62,8 +64,6 @@ export class History {
   private readonly pauses = new Map<string, { bootId: string; untilMs: number }>();
   /** How many records have changed them. */
   pauseChanges = 0;
-  /** How many records have begun, ended or reopened an outage: nothing else changes how many there were, and how long. */
-  outageChanges = 0;
   /** How many reboots have been intended, ever: numbers their ids. */
   intended = 0;
   pauseTimeMs = usualPauseMs;
@@ -71,10 +71,10 @@ export class History {
   pendingLevel: 'command' | 'force' | 'kernel' = 'command';
   /** The intent whose fate is not known yet. */
   pendingIntent: (JournalEntry & RecordOf<'reboot_intent'>) | null = null;
+  /** That has come. */
+  lastReboot: DoneReboot | null = null;
   private readonly clocks = new Map<string, number>();
   private readonly commandIds = new Set<string>();
-  /** The last outage of each resource that counts and has been told as over; it may be open again. */
-  readonly lastOver = new Map<string, OutageHistory>();
   private readonly begun = new Map<string, number>();
 
   /** The last entry's moment, by the clock that needs no wall clock. */
@@ -164,6 +164,7 @@ export class History {
         if (entry.cancelled) this.takeBack(entry.intent);
         return;
       case 'rebooted':
+        this.lastReboot = { ...entry, command: this.pendingIntent?.command };
         this.pendingIntent = null;
         return;
       case 'announced':
@@ -184,7 +185,6 @@ export class History {
   private begin(entry: JournalEntry & RecordOf<'outage_begin'>): void {
     this.begun.set(entry.resource, numbered(entry.outage, this.outagesOf(entry.resource) + 1));
     this.kept.add(begunOutage(entry, this.elapsedMsAt(entry)));
-    this.outageChanges++;
   }
 
   /** Open ones and the latest of the others, in the order of their begins; what is left of older ones is in `past`. */
@@ -221,10 +221,9 @@ export class History {
         isExcused: entry.carrier === false,
       });
     const outage = this.outage(entry.outage);
-    if (outage !== undefined) addToOutage(outage, entry);
-    if (entry.type === 'outage_end' || entry.type === 'outage_reopened') this.outageChanges++;
-    if (entry.type === 'outage_end' && outage !== undefined && isCounted(outage))
-      this.lastOver.set(entry.resource, outage);
+    if (outage === undefined) return;
+    addToOutage(outage, entry);
+    if (entry.type === 'outage_end' || entry.type === 'outage_reopened') this.kept.changed(outage);
   }
 
   private noteCarrier({ resource, carrier }: RecordOf<'notice'>): void {

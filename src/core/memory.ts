@@ -235,10 +235,13 @@ export interface Announced {
   readonly each: boolean;
   /** Resources that have a topic. */
   readonly resources: readonly string[];
+  /** The device's discovery topic; null = not known, or nothing has ever been announced. */
+  readonly topic: string | null;
 }
 
-export const nothingAnnounced: Announced = { entities: [], each: false, resources: [] };
+export const nothingAnnounced: Announced = { entities: [], each: false, resources: [], topic: null };
 
-export function announcedIn({ entities, each = false, resources = [] }: RecordOf<'announced'>): Announced {
-  return { entities, each, resources };
+export function announcedIn(entry: RecordOf<'announced'>): Announced {
+  const { entities, each = false, resources = [], topic = null } = entry;
+  return { entities, each, resources, topic };
 }

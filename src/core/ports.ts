@@ -165,6 +165,8 @@ export interface ReceivedCommand {
   /** A press bears neither id nor time of its own, so it is limited by rate instead. */
   readonly press: boolean;
   readonly retained: boolean;
+  /** The broker does not mark what it has stored, and this may be of that. */
+  readonly mayBeStored?: true;
   /** MQTT's DUP flag. */
   readonly duplicate: boolean;
   /** Absent where none is needed: no key is configured, or it did not come by MQTT. */

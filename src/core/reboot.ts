@@ -13,6 +13,7 @@ import {
   type Step,
   withEach,
 } from './state.js';
+import { durationWords } from './words.js';
 
 /** So long a machine may take to go down; then the ordered way has failed. */
 const commandMs = 5 * 60_000;
@@ -33,6 +34,16 @@ function wishOf(
 ): Pick<PendingReboot, 'command' | 'yieldsToPause'> {
   const { command = null, origin = '' } = intent ?? {};
   return { command, yieldsToPause: command === null || origin.startsWith('mqtt') };
+}
+
+/** The answer to the command that asked for a reboot which has come; nothing where none did. */
+export function rebootDone(
+  { command, tookMs }: { readonly command?: string | undefined; readonly tookMs: number | null },
+  ctx: Context,
+): Effect[] {
+  if (command === undefined) return [];
+  const words = `the machine has rebooted${tookMs === null ? '' : ` in ${durationWords(tookMs)}`}`;
+  return [laterAnswer(command, 'reboot', 'done', words, ctx)];
 }
 
 /** Notes the reboots among the effects of a step. Of several resources that give up at the same moment each asks: that is one reboot. */

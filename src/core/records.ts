@@ -13,6 +13,9 @@ import {
   tagged,
   text,
 } from '../base/shape.js';
+import { refusalCodes } from './refusal-codes.js';
+
+export { type RefusalCode, refusalCodes } from './refusal-codes.js';
 
 /** Id of a node or a resource: safe in topics, file names and Home Assistant object ids. */
 export const idPattern = /^[a-zA-Z0-9_-]{1,64}$/;
@@ -75,29 +78,17 @@ const resource = idShape;
 /** A moment of the entry's own boot, in ms of CLOCK_BOOTTIME. */
 const atMs = number;
 
-export const refusalCodes = [
-  'retained',
-  'duplicate',
-  'too_soon',
-  'rate_limited',
-  'stale',
-  'expired',
-  'clock_unsynced',
-  'not_allowed',
-  'uptime_floor',
-  'budget_exhausted',
-  'busy',
-  'invalid',
-  'unknown_target',
-  'hold_off',
-  'journal_failed',
-  'paused',
-  'bad_signature',
-] as const;
-export type RefusalCode = (typeof refusalCodes)[number];
-
 export const actions = ['reboot', 'restart', 'pause', 'resume', 'drill', 'pause_time'] as const;
 export type Action = (typeof actions)[number];
+
+const announcedShape = {
+  /** They have a discovery message each. */
+  each: optional(boolean),
+  /** Those that have a topic of their own. */
+  resources: optional(array(string)),
+  /** Of the device's discovery: a node of another name is another device. Absent in older journals. */
+  topic: optional(string),
+};
 
 export const recordShape = tagged('type', {
   start: { version: string, pid: number, resources: array(resource) },
@@ -311,9 +302,9 @@ export const recordShape = tagged('type', {
   },
   /**
    * What stays at the broker until it is taken away. Of Home Assistant's entities, as `key platform`: leaving one out of a later discovery does
-   * not remove it. `each`: they have a discovery message each. And the resources that have a topic of their own.
+   * not remove it.
    */
-  announced: { entities: array(string), each: optional(boolean), resources: optional(array(string)) },
+  announced: { entities: array(string), ...announcedShape },
   /** Everything up to and including `upTo` has been acknowledged by the broker. */
   published: { upTo: number },
   /** What has left the journal at its compaction: so many outages that counted. What is older than this entry is not complete any more. */

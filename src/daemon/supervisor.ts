@@ -9,7 +9,6 @@ import type { Announced } from '../core/memory.js';
 import type { Policy, Role } from '../core/policy.js';
 import type {
   CommandAnswer,
-  Evidence,
   EvidencePort,
   Journal,
   Log,
@@ -27,6 +26,7 @@ import { Picture } from '../report/picture.js';
 import { type Seen, snapshot } from '../report/snapshot.js';
 import type { Reporter, Telling } from '../report/telling.js';
 import type { Snapshot } from '../report/views.js';
+import { EvidenceQueue } from './evidence-queue.js';
 import { Ledger } from './recorder.js';
 
 /** What does not mind whether a resource is watched yet: 3,000 that begin together are watched together. */
@@ -52,6 +52,7 @@ export class Supervisor implements Telling {
   private state = emptyState();
   private policy: Policy;
   private readonly ledger: Ledger;
+  private readonly evidence: EvidenceQueue;
   private readonly started: Instant;
   readonly told = new Picture(() => this.seen());
   private lastBoot: LastBoot | null = null;
@@ -60,13 +61,12 @@ export class Supervisor implements Telling {
   /** Inputs that come while one is being worked on wait for their turn. */
   private readonly queue: Input[] = [];
   private working = false;
-  /** Evidence that has not been dispatched yet. */
-  private readonly found: Input[] = [];
   private stopped = false;
 
   constructor(private readonly options: SupervisorOptions) {
     this.policy = options.policy;
     this.ledger = new Ledger(options.journal, options.log);
+    this.evidence = new EvidenceQueue(options.evidence, options.log, inputs => this.dispatch(...inputs));
     this.started = options.clock.now();
   }
 
@@ -100,7 +100,7 @@ export class Supervisor implements Telling {
         const effects = this.queue.splice(0).flatMap(input => this.decide(input));
         // Once the records are in the history, what depends on them.
         effects.push(...this.decide({ kind: 'review' }));
-        this.picture(effects);
+        this.evidence.picture(effects);
         this.act(effects, this.ledger.commit());
         this.ledger.tell();
       }
@@ -157,8 +157,9 @@ export class Supervisor implements Telling {
     return this.ledger.history.announced;
   }
 
-  noteAnnounced({ entities, each, resources }: Announced): void {
-    this.ledger.record([{ type: 'announced', entities: [...entities], each, resources: [...resources] }]);
+  noteAnnounced({ entities, each, resources, topic }: Announced): void {
+    const known = { entities: [...entities], each, resources: [...resources] };
+    this.ledger.record([{ type: 'announced', ...known, ...(topic !== null && { topic }) }]);
   }
 
   snapshot(): Snapshot {
@@ -186,7 +187,10 @@ export class Supervisor implements Telling {
   command(command: ReceivedCommand): CommandAnswer {
     if (this.stopped) return stoppedAnswer(command, this.options.clock.now());
     const effects = this.decide({ kind: 'command', command });
+    const reviewed = this.decide({ kind: 'review' });
     const saved = this.ledger.commit();
+    // Not in the next turn, before which a slow disk may stand: whoever is told that something is left alone may kill it at once.
+    this.act(reviewed, saved);
     this.ledger.tell();
     const answer = effects.find(effect => effect.do === 'answer')?.answer;
     if (answer === undefined) throw new SockmonError('INTERNAL', 'The machine did not answer a command.');
@@ -251,8 +255,7 @@ export class Supervisor implements Telling {
           this.drill(effect.resource, effect.command);
           break;
         case 'collect':
-          // What a death leaves behind, after everything else of this turn: neither a restart nor a message waits for it.
-          if (effect.when !== 'alive') setImmediate(() => void this.collect(effect));
+          this.evidence.look(effect);
           break;
         case 'answer':
           this.options.reporter.answer(effect.answer);
@@ -281,30 +284,6 @@ export class Supervisor implements Telling {
     void this.options.reboot.reboot(level, command).then(error => {
       if (error !== null) this.dispatch({ kind: 'reboot_failed', intent, error, cancelled: false });
     });
-  }
-
-  /** Of the living, before anything else: it is cheap, and a disk can take longer than they live. */
-  private picture(effects: readonly Effect[]): void {
-    for (const effect of effects)
-      if (effect.do === 'collect' && effect.when === 'alive') void this.collect(effect);
-  }
-
-  private async collect(wanted: Extract<Effect, { do: 'collect' }>): Promise<void> {
-    const { resource, outage, when } = wanted;
-    const { evidence, log } = this.options;
-    let found: Evidence;
-    try {
-      found = await evidence.collect(resource, when, wanted.when === 'alive' ? {} : wanted);
-    } catch (error) {
-      log.debug({ err: error, outage }, 'the evidence could not be collected');
-      return;
-    }
-    if (when !== 'alive') this.note({ kind: 'evidence', resource, outage, when, evidence: found });
-  }
-
-  /** What is found in one turn of the loop goes to the disk in one: 3,000 deaths at once leave 3,000 pictures. */
-  private note(input: Input): void {
-    if (this.found.push(input) === 1) setImmediate(() => this.dispatch(...this.found.splice(0)));
   }
 
   private complete(run: Run): Run {

@@ -6,7 +6,9 @@ export function reboot({ topics, press }: EntityContext): Entity {
     key: 'reboot',
     platform: 'button',
     name: 'Reboot',
-    about: 'Asks for a reboot; the guard decides',
+    about: 'Asks for a reboot; the guard decides, and its no is the event reboot_refused',
+    // Also while rebooting is not allowed: the blueprints, and copies of them in people's houses, take the gateway for out of reach when it is
+    // unavailable or missing, and cut its power.
     needsNode: true,
     options: {
       device_class: 'restart',
@@ -23,7 +25,7 @@ export function restart({ id }: Watched, { topics }: EntityContext): Entity {
     key: `restart_${id}`,
     platform: 'button',
     name: `Restart ${id}`,
-    about: 'Runs its restart script, as at its death',
+    about: 'Runs its restart script, as at its death; where that is refused, it is the event restart_refused',
     needsNode: true,
     options: {
       device_class: 'restart',

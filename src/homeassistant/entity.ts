@@ -1,10 +1,11 @@
 /** What an entity is, and what the table's parts share. Pure. */
 import type { WatchedView } from '../report/views.js';
 
+export const platforms = ['binary_sensor', 'sensor', 'event', 'button', 'switch', 'number'] as const;
+export type Platform = (typeof platforms)[number];
+
 /** What the table is made from. */
 export type Watched = WatchedView;
-
-export type Platform = 'binary_sensor' | 'sensor' | 'event' | 'button' | 'switch' | 'number';
 
 export interface EntityTopics {
   readonly status: string;

@@ -103,13 +103,13 @@ export function counters({ topics }: EntityContext): Entity[] {
     uptime(
       'uptime_24h',
       'Uptime in 24 h',
-      'Share of the time without an outage of the network itself',
+      'Share of the time without an outage of the network itself; unknown in the first hour of the journal',
       'uptime_24h_pct',
     ),
     uptime(
       'uptime_30d',
       'Uptime in 30 days',
-      'The same for 30 days, or since the beginning of the journal',
+      'The same for 30 days, or since the beginning of the journal; unknown in its first day',
       'uptime_30d_pct',
     ),
   ];

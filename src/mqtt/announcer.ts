@@ -3,6 +3,7 @@ import { discoveryOf, entityDiscoveryOf, platformsOf } from '../homeassistant/di
 import type { EntityContext, Platform } from '../homeassistant/entity.js';
 import type { WatchedView } from '../report/views.js';
 import { press } from './commands.js';
+import { DiscoveryTopic } from './discovery-topic.js';
 import { eventTypes } from './events.js';
 import type { Topics } from './topics.js';
 
@@ -33,6 +34,8 @@ export interface AnnouncerOptions {
 export class Announcer {
   readonly #options: AnnouncerOptions;
   readonly #context: EntityContext;
+  /** What others say on the same topic. */
+  readonly topic = new DiscoveryTopic();
   /** Ever told, so that what is gone is removed, not left out. */
   readonly #told: Map<string, Platform>;
   #last: { readonly watched: readonly WatchedView[]; readonly announcement: Announcement } | null = null;
@@ -41,6 +44,15 @@ export class Announcer {
     this.#options = options;
     this.#context = { topics: options.topics, eventTypes, press };
     this.#told = new Map(options.known.map(entity => entity.split(' ') as [string, Platform]));
+  }
+
+  /** What Home Assistant knows of as well, and the journal does not: it has been lost since, or is another one. */
+  alsoKnown(entities: ReadonlyMap<string, Platform>): void {
+    for (const [key, platform] of entities) {
+      if (this.#told.has(key)) continue;
+      this.#told.set(key, platform);
+      this.#last = null;
+    }
   }
 
   /** The same object while the same is watched. */

@@ -1,15 +1,21 @@
 /** One connection to the broker, from dialling to its end: one MqttClient, never used again. MQTT.js's own reconnect() is not safe. */
+import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type IPublishPacket, type ISubscriptionMap, MqttClient } from 'mqtt';
 import type { MqttSettings } from '../core/policy.js';
 import type { Log } from '../core/ports.js';
+import { takeEveryAcknowledgement } from './acknowledgement-codes.js';
 import type { Credentials } from './credentials.js';
 import { dial, streamOver, type Way } from './dial.js';
 import { type Ending, endingOf, type Facts } from './ending.js';
+import { leave } from './good-bye.js';
 import type { Message, Settled } from './outbox.js';
-import { type Rules, Sender } from './sender.js';
+import { willOf } from './packets.js';
+import { type Rules, Sender, type Subscribed } from './sender.js';
 import { overdueMs } from './unacknowledged.js';
 import type { Protocol } from './version.js';
+
+takeEveryAcknowledgement();
 
 export interface AttemptTimes {
   /** From the standing connection to CONNACK, TLS included. Long: after an outage a whole fleet stands before the broker. */
@@ -41,8 +47,6 @@ export interface AttemptHandlers {
 
 /** Commands have at most 2 KiB; what the broker may send us (MQTT 5 only). */
 const maximumPacketSize = 65_536;
-/** DISCONNECT of either version (MQTT 5, 3.14: without reason and properties it is normal): no will. */
-const goodBye = Buffer.from([0xe0, 0]);
 /** For the broker to close after it. */
 const goodByeMs = 1000;
 
@@ -50,6 +54,8 @@ export class Attempt {
   readonly protocol: Protocol;
   /** Packets received: proof of life. */
   packets = 0;
+  /** Names this connection, to readers of status and will. */
+  readonly session = randomUUID();
   /** The broker's address, once TCP stands. */
   address: string | null = null;
   /** QoS 1 messages that the broker takes unacknowledged. */
@@ -107,8 +113,13 @@ export class Attempt {
     this.sender.publish(message, settled);
   }
 
-  subscribe(filters: ISubscriptionMap, failed: (words: string) => void): void {
-    this.sender.subscribe(filters, failed);
+  subscribe(filters: ISubscriptionMap, answered: Subscribed): void {
+    this.sender.subscribe(filters, answered);
+  }
+
+  /** Asks for a sign of life; it counts among the packets received. */
+  ping(): void {
+    this.#client?.sendPing();
   }
 
   /** Drops the connection, dead or alive. No handler is called afterwards. */
@@ -124,21 +135,17 @@ export class Attempt {
     client.stream.destroy();
   }
 
-  /** Says good-bye, so that the broker does not send the will, and closes within the time given. */
+  /**
+   * Says good-bye, so that the broker does not send the will, and leaves the closing to it: Artemis sends the will all the same when we close
+   * right behind the good-bye (15 of 75).
+   * @param withinMs How long it is waited for.
+   */
   async disconnect(withinMs: number): Promise<void> {
     const client = this.#client;
-    // end() without force waits for every PUBACK, for ever.
-    const idle = this.#facts.isConnected && client !== null && Object.keys(client.outgoing).length === 0;
+    // What is not acknowledged may not have been read either: then the will is to say it.
+    const isIdle = this.#facts.isConnected && client !== null && Object.keys(client.outgoing).length === 0;
     this.#over = true;
-    if (idle) {
-      await new Promise<void>(resolve => {
-        const timer = setTimeout(resolve, withinMs);
-        client.end(false, {}, () => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
-    }
+    if (isIdle) await leave(client, withinMs);
     this.close();
   }
 
@@ -210,7 +217,7 @@ export class Attempt {
       ...(protocol === 5 ? { properties: { sessionExpiryInterval: 0, maximumPacketSize } } : {}),
       ...(settings.username === null ? {} : { username: settings.username }),
       ...(password === null ? {} : { password }),
-      ...(will === null ? {} : { will: willOf(will) }),
+      ...(will === null ? {} : { will: willOf({ ...will, session: this.session }, protocol) }),
       // Its debug log holds the password.
       log: () => {},
     };
@@ -262,10 +269,7 @@ export class Attempt {
   #giveUp(topic: string | null): void {
     this.#facts.isPassedOver = true;
     this.passedOver = topic;
-    const { stream } = this.#client as MqttClient;
-    stream.end(goodBye);
-    const timer = setTimeout(() => stream.destroy(), goodByeMs);
-    stream.once('close', () => clearTimeout(timer));
+    void leave(this.#client as MqttClient, goodByeMs);
   }
 
   #end(): void {
@@ -274,8 +278,4 @@ export class Attempt {
     this.close();
     this.#handlers.ended(ending, words);
   }
-}
-
-function willOf({ topic, payload, retain }: Message) {
-  return { topic, payload: Buffer.from(payload), qos: 1 as const, retain };
 }

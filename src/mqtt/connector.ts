@@ -6,6 +6,7 @@ import { Refusals, refusalIsShortMs, retryDelayMs, type Trouble } from './backof
 import { Attempt, type AttemptTimes } from './connection.js';
 import { CredentialFiles } from './credentials.js';
 import { Culprits, lastWordsOf } from './culprits.js';
+import { Doubt } from './doubt.js';
 import { type End, type Ending, isRefused, ownWords, sentenceOf, signOf } from './ending.js';
 import { type Endpoint, endpointName, endpointOf } from './endpoint.js';
 import { LeftOut, leaveOutMs } from './left-out.js';
@@ -79,11 +80,7 @@ export class Link {
   /** Last address that answered, and whether the next attempt dials it. */
   #address: string | null = null;
   #byAddress = false;
-  /** The connection and its count of packets when the network died. */
-  #doubted: { readonly attempt: Attempt | null; readonly packets: number } | null = null;
-
-  /** The connection that has been through the death of its own network: how it ends accuses nobody. */
-  #shaken: Attempt | null = null;
+  readonly #doubt = new Doubt<Attempt>(() => this.kick());
 
   /** @throws SockmonError CONFIG for a URL that is no broker's. */
   constructor(options: LinkOptions) {
@@ -145,23 +142,17 @@ export class Link {
   }
 
   networkLost(): void {
-    this.#doubted = { attempt: this.#attempt, packets: this.#attempt?.packets ?? 0 };
-    this.#shaken = this.#attempt;
+    this.#doubt.lost(this.#attempt, performance.now());
   }
 
   networkBack(): void {
-    const doubted = this.#doubted;
-    this.#doubted = null;
-    const connection = this.connection;
-    const proven =
-      connection !== null &&
-      (doubted === null || doubted.attempt !== connection || connection.packets > doubted.packets);
-    if (!proven) this.kick();
+    this.#doubt.back(this.connection, performance.now());
   }
 
   /** @param withinMs For the good-bye; a connection that does not take it is dropped. */
   async stop(withinMs: number): Promise<void> {
     this.#stopped = true;
+    this.#doubt.stop();
     clearTimeout(this.#timer);
     clearTimeout(this.#rivalryTimer);
     this.#leftOut.stop();
@@ -237,13 +228,14 @@ export class Link {
   #ended(told: Ending, words: string): void {
     const attempt = this.#attempt;
     const connectedAtMs = this.#connectedAtMs;
-    const wasShaken = attempt !== null && attempt === this.#shaken;
     this.#attempt = null;
-    this.#shaken = null;
     this.#connectedAtMs = null;
     this.#culprits.ended();
     if (connectedAtMs !== null) this.#options.handlers.disconnected();
     if (this.#stopped) return;
+    // That is an answer after a loss of the network, too.
+    const doubt = this.#doubt.ended(attempt);
+    if (doubt === 'asked') return;
     const nowMs = performance.now();
     const livedMs = connectedAtMs === null ? null : nowMs - connectedAtMs;
     if (livedMs !== null && livedMs >= stableMs * this.#pace) this.#failures = 0;
@@ -267,6 +259,7 @@ export class Link {
       this.#dial();
       return;
     }
+    const wasShaken = doubt === 'shaken';
     const lastWords = attempt === null || wasShaken ? null : lastWordsOf(attempt);
     const end: End = { ending, words, livedMs: wasShaken ? null : livedMs, passedOver, lastWords };
     void this.#lookThenRetry(end, attempt?.address ?? this.#address);

@@ -8,10 +8,13 @@ import type { Announcer } from './announcer.js';
 import { type ReplyTo, replyToOf } from './answers.js';
 import { commandOf } from './commands.js';
 import type { Attempt } from './connection.js';
-import { Outbox } from './outbox.js';
+import { DiscoveryReading, type ReadingTimes, readingTimes } from './discovery-reading.js';
+import { inFlightLimit, type Message, Outbox } from './outbox.js';
+import { Presence, type PresenceTimes, presenceTimes } from './presence.js';
 import { Replay } from './replay.js';
 import { Retained } from './retained.js';
 import type { SigningKey } from './signature.js';
+import { Stored } from './stored.js';
 import type { Topics } from './topics.js';
 
 export interface ConversationOptions {
@@ -29,17 +32,35 @@ export interface ConversationOptions {
   /** See replyToOf. */
   readonly responsePrefix: string | null;
   readonly random: () => number;
+  readonly times?: ConversationTimes;
   /** Waits for Home Assistant are multiplied by this; for tests. */
   readonly pace: number;
 }
 
-/** What the broker and we stand unacknowledged. */
-const maxInFlight = 16;
-/** Home Assistant asks all devices at once, each waits a little of its own; then its entities need a moment to be made. */
-const birthJitterMs = { min: 1000, max: 10_000 };
-const stateAfterDiscoveryMs = 2000;
-/** Several wills of dead sessions are answered once. */
-const healDelayMs = 100;
+interface Span {
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface ConversationTimes {
+  /** Home Assistant asks all devices at once: each waits a little of its own before it answers. */
+  readonly birthMs: Span;
+  /** Its entities need a moment to be made before they are told anything. */
+  readonly factsAfterDiscoveryMs: number;
+  /** Until everything retained is told again: some brokers forget it a day after it was told (mochi), or with a restart that we do not see. */
+  readonly dayMs: Span;
+  readonly presence: PresenceTimes;
+  readonly reading: ReadingTimes;
+}
+
+export const conversationTimes: ConversationTimes = {
+  birthMs: { min: 1000, max: 10_000 },
+  factsAfterDiscoveryMs: 2000,
+  dayMs: { min: 18 * 3_600_000, max: 23 * 3_600_000 },
+  presence: presenceTimes,
+  reading: readingTimes,
+};
+
 const resultExpiryS = 3600;
 /** Commands of QoS 0 may come faster than their answers are acknowledged. */
 const maxWaitingAnswers = 1000;
@@ -49,8 +70,12 @@ export class Conversation {
   readonly #outbox: Outbox;
   readonly #replay: Replay;
   readonly #retained: Retained;
+  readonly #presence: Presence;
+  readonly #times: ConversationTimes;
+  readonly #stored = new Stored();
   readonly #connectedMs: number;
-  readonly #timers = new Map<'birth' | 'heal', NodeJS.Timeout>();
+  readonly #timers = new Map<'birth' | 'day', NodeJS.Timeout>();
+  readonly #reading: DiscoveryReading;
   #ending = false;
   #refreshQueued = false;
 
@@ -58,10 +83,10 @@ export class Conversation {
     this.#options = options;
     const { connection, telling, topics, announcer, log, connectionView, pace } = options;
     this.#connectedMs = telling.now().bootMs;
-    // One is left over for the good-bye.
-    const window = Math.min(maxInFlight, connection.receiveMaximum - 1);
+    this.#times = options.times ?? conversationTimes;
+    const limit = inFlightLimit(connection.protocol, connection.receiveMaximum);
     const maximumBytes = () => connection.sender.maximumBytes;
-    const outbox = new Outbox((message, settled) => connection.publish(message, settled), window);
+    const outbox = new Outbox((message, settled) => connection.publish(message, settled), limit);
     const replay = new Replay({ telling, outbox, topic: topics.event, log, maximumBytes });
     this.#outbox = outbox;
     this.#replay = replay;
@@ -75,22 +100,53 @@ export class Conversation {
       maximumBytes,
       pace,
     });
+    this.#reading = new DiscoveryReading({
+      connection,
+      topics,
+      announcer,
+      retained: this.#retained,
+      log,
+      times: this.#times.reading,
+    });
+    const refused = this.#retained.settledAs('the status', topics.status);
+    this.#presence = new Presence({
+      say: word =>
+        outbox.addUrgent(
+          () => this.#statusOf(word),
+          error => {
+            refused(error);
+            this.#reading.statusSettled();
+          },
+        ),
+      gaveIn: word =>
+        log.warn(
+          { topic: topics.status, word },
+          `Somebody else says ${word} on ${topics.status} again and again. Is there a second sockmon of this name? Give each machine its own node name.`,
+        ),
+      times: this.#times.presence,
+    });
   }
 
   /**
    * The status, facts, the last outage, the state, each resource, discovery: all at once in this order, none waits for the other's
-   * acknowledgement. What a broker may take for too large comes last, so that all else has been told before.
+   * acknowledgement. What a broker may take for too large comes last, so that all else has been told before. Only the first discovery after a
+   * start waits until what stands on its topic has been read.
    */
   begin(): void {
-    this.#retained.tellPresence();
+    this.#reading.begin();
+    this.#tellPresence();
     this.#subscribe();
     this.#replay.sync();
     this.#retained.tellFacts();
+    this.#retellDaily();
   }
 
   /** What was left out for a time is tried again, and with it what stands beside it. */
   tellAgain(): void {
-    this.#retained.allAgain();
+    this.#retained.forgetRefusals();
+    this.#presence.again();
+    this.#retained.discoveryAgain();
+    this.#retained.factsAgain();
     this.#replay.sync();
   }
 
@@ -100,7 +156,8 @@ export class Conversation {
     this.#refreshQueued = true;
     setImmediate(() => {
       this.#refreshQueued = false;
-      if (!this.#ending) this.#retained.changed();
+      if (this.#ending) return;
+      this.#retained.changed(this.#tellPresence());
     });
   }
 
@@ -142,7 +199,10 @@ export class Conversation {
     const { topics } = this.#options;
     const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
     if (packet.topic === topics.status) {
-      if (payload.toString() === 'offline') this.#healLater();
+      if (packet.retain) this.#stored.sawMark();
+      this.#presence.heard(payload.toString());
+    } else if (packet.topic === topics.discovery) {
+      this.#reading.heard(payload.toString(), packet.retain);
     } else if (packet.topic === topics.birth) {
       // A retained birth is old news: discovery has just been sent.
       if (!packet.retain && payload.toString() === 'online') this.#announceLater();
@@ -155,10 +215,12 @@ export class Conversation {
   goodbye(): Promise<void> {
     this.#retained.flush();
     this.#end();
-    const { connection, topics } = this.#options;
-    return new Promise(resolve => {
-      connection.publish({ topic: topics.status, payload: 'offline', retain: true }, () => resolve());
-    });
+    return new Promise(resolve =>
+      this.#outbox.addUrgent(
+        () => this.#statusOf('offline'),
+        () => this.#outbox.drain(resolve),
+      ),
+    );
   }
 
   /** After it nothing is said, and no acknowledgement is believed. */
@@ -169,23 +231,40 @@ export class Conversation {
     this.#replay.save();
   }
 
+  #tellPresence(): boolean {
+    return this.#presence.tell(this.#options.telling.told.presence().status);
+  }
+
+  #statusOf(payload: string): Message {
+    const { topics, connection } = this.#options;
+    return { topic: topics.status, payload, retain: true, session: connection.session };
+  }
+
   #end(): void {
     this.#ending = true;
+    this.#presence.end();
+    this.#reading.end();
     for (const timer of this.#timers.values()) clearTimeout(timer);
   }
 
   #subscribe(): void {
-    const { connection, topics, log } = this.#options;
-    // rh 2: no retained messages at subscription. rap: a live message keeps its retain flag, so that it can be refused. nl: not our own.
+    const { connection, topics, log, telling } = this.#options;
+    // rh 0: what lies there is seen, refused and taken away; unseen it would stay for ever. rap: a live message keeps its retain flag, so that it
+    // can be refused. nl: not our own; but our own status is to be heard.
+    const toCommands = { qos: 1, rap: true, rh: 0, nl: true } as const;
     const filters: ISubscriptionMap = {
-      [topics.commands]: { qos: 1, rap: true, rh: 2, nl: true },
       [topics.status]: { qos: 1 },
+      [topics.reboot]: toCommands,
+      [topics.run]: toCommands,
       ...(topics.birth === null ? {} : { [topics.birth]: { qos: 1, rh: 2 } }),
     };
-    connection.subscribe(filters, words => {
+    this.#stored.subscribed(telling.now());
+    connection.subscribe(filters, (answered, refusal) => {
+      if (answered.includes(topics.run)) this.#stored.acknowledged(telling.now());
+      if (refusal === null) return;
       log.warn(
-        { topics: Object.keys(filters), error: words },
-        `The broker refuses a subscription (${words}). Let this user read ${topics.commands}, or no command will arrive.`,
+        { topics: answered, error: refusal },
+        `The broker refuses a subscription (${refusal}). Let this user read ${topics.commands}, or no command will arrive.`,
       );
     });
   }
@@ -200,25 +279,40 @@ export class Conversation {
       log.debug({ topic, bytes: payload.length }, 'Ignored a message that is no command.');
       return;
     }
-    judge(command, replyToOf(packet.properties, responsePrefix, topics));
-    if (retained) this.#retained.clear(topic);
-  }
-
-  /** Another session's will, or another machine's: the last word must be ours. */
-  #healLater(): void {
-    this.#after('heal', healDelayMs, () => this.#retained.statusAgain());
+    const mayBeStored = !retained && this.#stored.mayHold(command.issuedWallMs, telling.now());
+    const judged = mayBeStored ? { ...command, mayBeStored } : command;
+    judge(judged, replyToOf(packet.properties, responsePrefix, topics));
+    if (retained || mayBeStored) this.#retained.clear(topic);
   }
 
   /** Events are never told again: Home Assistant would take them for new ones. */
   #announceLater(): void {
-    const { min, max } = birthJitterMs;
-    this.#after('birth', min + this.#options.random() * (max - min), () => {
-      this.#retained.discoveryAgain();
-      this.#after('birth', stateAfterDiscoveryMs, () => this.#retained.stateAgain());
+    const { pace } = this.#options;
+    this.#after('birth', this.#jittered(this.#times.birthMs) * pace, () => this.#retell('birth'));
+  }
+
+  #retellDaily(): void {
+    this.#after('day', this.#jittered(this.#times.dayMs), () => {
+      this.#retellDaily();
+      this.#retell('day');
     });
   }
 
-  #after(name: 'birth' | 'heal', delayMs: number, work: () => void): void {
+  #retell(why: 'birth' | 'day'): void {
+    this.#retained.discoveryAgain();
+    const facts = () => {
+      this.#presence.again();
+      this.#retained.factsAgain();
+    };
+    if (why === 'birth') this.#after('birth', this.#times.factsAfterDiscoveryMs * this.#options.pace, facts);
+    else facts();
+  }
+
+  #jittered({ min, max }: Span): number {
+    return min + this.#options.random() * (max - min);
+  }
+
+  #after(name: 'birth' | 'day', delayMs: number, work: () => void): void {
     if (this.#ending) return;
     clearTimeout(this.#timers.get(name));
     const timer = setTimeout(work, delayMs);

@@ -37,6 +37,8 @@ export class DiscoveryTopics {
   #told: Announcement | null = null;
   #waiting: { readonly for: 'birth' | 'unloading'; readonly timer: NodeJS.Timeout } | null = null;
   #isMigrated = false;
+  /** Nothing is told before what stands on its topic has been read. */
+  #isHeld = false;
 
   constructor(options: DiscoveryTopicsOptions) {
     this.#options = options;
@@ -44,12 +46,21 @@ export class DiscoveryTopics {
 
   tell(): void {
     const { topics, announcer, telling } = this.#options;
-    if (topics.discovery === null) return;
+    if (topics.discovery === null || this.#isHeld || announcer.topic.isDeleted) return;
     const { version } = telling.told.origin();
     const announcement = announcer.announcement(telling.told.watched(), version);
     if (announcement === this.#told) return;
     this.#told = announcement;
     if (!this.#tellDevice(topics.discovery, announcement)) this.#tellEach(announcement);
+  }
+
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    this.tell();
   }
 
   /** Home Assistant has said that it is there, or wants everything anew. */
@@ -82,7 +93,8 @@ export class DiscoveryTopics {
   #tellEach(announcement: Announcement): void {
     if (this.#waiting !== null) return;
     const { each, entities } = this.#options.telling.announced();
-    if (each || entities.length === 0 || this.#isMigrated) this.#tellSingles(announcement);
+    const isNew = entities.length === 0 && !this.#options.announcer.topic.wasTold;
+    if (each || isNew || this.#isMigrated) this.#tellSingles(announcement);
     else this.#wait('birth', birthMs, () => this.#migrate());
   }
 
@@ -93,6 +105,7 @@ export class DiscoveryTopics {
       { topic },
       'The broker takes no discovery message of this size: Home Assistant is told of each entity by itself.',
     );
+    this.#options.announcer.topic.willBeEmptied();
     for (const payload of [migration, '']) outbox.add(() => ({ topic, payload, retain: true }));
     this.#isMigrated = true;
     this.#wait('unloading', unloadMs, () => {
@@ -132,9 +145,9 @@ export class DiscoveryTopics {
   }
 
   #note(entities: readonly string[], each: boolean): void {
-    const { telling } = this.#options;
+    const { telling, topics } = this.#options;
     const known = telling.announced();
-    if (known.each === each && isDeepStrictEqual(entities, known.entities)) return;
-    telling.noteAnnounced({ ...known, entities, each });
+    const announced = { ...known, entities, each, topic: topics.discovery };
+    if (!isDeepStrictEqual(announced, known)) telling.noteAnnounced(announced);
   }
 }

@@ -2,7 +2,7 @@
 
 import { isCertain, timesOfEnd } from '../core/outage-times.js';
 import type { Role } from '../core/policy.js';
-import type { Cause, JournalEntry, RecordOf } from '../core/records.js';
+import type { Cause, JournalEntry, RecordOf, RefusalCode } from '../core/records.js';
 import { factWallMs, isoTime, momentOf, type Vantage, wallTime } from '../core/time.js';
 import { causeWords, reopenedWords } from '../core/words.js';
 import { viewDoubts } from '../report/outage-view.js';
@@ -20,6 +20,7 @@ export const eventTypes = [
   'reboot_refused',
   'reboot_failed',
   'rebooted',
+  'restart_refused',
   'carrier_lost',
   'carrier_back',
   'flapping',
@@ -92,6 +93,24 @@ const toldNotices: readonly RecordOf<'notice'>['what'][] = [
   'held',
 ];
 
+/** Of these nobody waits for something that does not come: an old message, or a wish that is being granted. */
+const untoldRefusals: readonly RefusalCode[] = ['retained', 'duplicate', 'invalid', 'busy'];
+
+/** Home Assistant shows no answer to its buttons. Who asks at the machine itself reads it there. */
+function refusedWish({
+  action,
+  status,
+  code,
+  origin,
+  dryRun,
+}: RecordOf<'command'>): 'reboot_refused' | 'restart_refused' | null {
+  if (status !== 'rejected' || code === undefined || dryRun || !origin.startsWith('mqtt')) return null;
+  if (untoldRefusals.includes(code)) return null;
+  // The machine goes down within the minute.
+  if (action === 'reboot') return code === 'rate_limited' ? null : 'reboot_refused';
+  return action === 'restart' ? 'restart_refused' : null;
+}
+
 /** A flapping resource is told as such, not death by death: its outages are quiet. */
 export function isTellable(entry: JournalEntry): boolean {
   switch (entry.type) {
@@ -106,6 +125,8 @@ export function isTellable(entry: JournalEntry): boolean {
       return true;
     case 'outage_end':
       return entry.outcome === 'recovered' && entry.quiet !== true;
+    case 'command':
+      return refusedWish(entry) !== null;
     case 'notice':
       return toldNotices.includes(entry.what);
     default:
@@ -142,6 +163,8 @@ function factOf(entry: JournalEntry, context: TellingContext): Fact | null {
       return { event_type: 'reboot', ...outageOf(entry), detail: entry.reason };
     case 'reboot_refused':
       return { event_type: 'reboot_refused', ...outageOf(entry), detail: entry.detail };
+    case 'command':
+      return refusalFact(entry);
     case 'reboot_failed':
       return { event_type: 'reboot_failed', detail: entry.error };
     case 'rebooted':
@@ -155,6 +178,12 @@ function factOf(entry: JournalEntry, context: TellingContext): Fact | null {
     default:
       return null;
   }
+}
+
+function refusalFact(entry: Entry<'command'>): Fact | null {
+  const type = refusedWish(entry);
+  const { target, detail } = entry;
+  return type && { event_type: type, ...(target !== undefined && { resource: target }), detail };
 }
 
 function noticeFact({ what, resource, detail }: Entry<'notice'>): Fact | null {

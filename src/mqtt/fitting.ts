@@ -2,12 +2,14 @@
 import type { About, OutageView, Overview, ResourceView } from '../report/views.js';
 import type { EventMessage } from './events.js';
 import type { Message } from './outbox.js';
+import { propertyBytes } from './packets.js';
 
 /** At most: the fixed header, the lengths, the packet id and the heads of the properties that we send. */
 const headerBytes = 20;
 
-export function packetBytes({ topic, payload, correlationData }: Message): number {
-  return Buffer.byteLength(topic) + Buffer.byteLength(payload) + (correlationData?.length ?? 0) + headerBytes;
+export function packetBytes(message: Message): number {
+  const { topic, payload } = message;
+  return Buffer.byteLength(topic) + Buffer.byteLength(payload) + propertyBytes(message) + headerBytes;
 }
 
 /** From the whole to the shortest, each made only when it is needed. */

@@ -64,9 +64,9 @@ export function groupOf(topic: string): string {
 
 const subscription = 'the subscription to ';
 
-/** A subscription may be what is hung up at, as at RabbitMQ. */
+/** A subscription may be what is hung up at, as at RabbitMQ. Those to the topics of commands are one. */
 export function subscriptionTo(filter: string): string {
-  return `${subscription}${filter}`;
+  return `${subscription}${filter.replace(/(\/cmd\/)[^/]+$/, '$1+')}`;
 }
 
 /** As a part of a sentence. */

@@ -8,6 +8,8 @@ export interface Message {
   readonly expiryS?: number;
   /** MQTT 5 only: by this the asker knows the answer. */
   readonly correlationData?: Buffer;
+  /** MQTT 5 only: the connection that it was said over, for readers who want to discard the will of an earlier one. */
+  readonly session?: string;
 }
 
 /** null: acknowledged. Never called when the connection ends first. */
@@ -25,24 +27,38 @@ interface Item {
  */
 const firstFlight = 4;
 
+/** HiveMQ hangs up at the eleventh unacknowledged message, also where it has announced nothing. */
+const inFlightAtMost = 10;
+/** 3.1.1 has no word for how many a broker takes, and moquette loses some of what comes all at once. */
+const inFlightOf311 = 5;
+
+/** @param receiveMaximum of the CONNACK of MQTT 5; 3.1.1 has none. */
+export function inFlightLimit(protocol: 4 | 5, receiveMaximum: number): number {
+  return protocol === 4 ? inFlightOf311 : Math.min(inFlightAtMost, receiveMaximum);
+}
+
 export class Outbox {
   readonly #publish: (message: Message, settled: Settled) => void;
+  readonly #limit: number;
   readonly #fullWindow: number;
+  readonly #urgent: Item[] = [];
   readonly #queue: Item[] = [];
   #window: number;
   #inFlight = 0;
   #closed = false;
+  #drained: (() => void) | null = null;
 
-  /** @param window How many unacknowledged messages the broker and we can stand. */
-  constructor(publish: (message: Message, settled: Settled) => void, window: number) {
+  /** @param limit How many unacknowledged messages the broker and we can stand; one of them is kept for what is urgent. */
+  constructor(publish: (message: Message, settled: Settled) => void, limit: number) {
     this.#publish = publish;
-    this.#fullWindow = Math.max(1, window);
+    this.#limit = Math.max(1, limit);
+    this.#fullWindow = Math.max(1, limit - 1);
     this.#window = Math.min(firstFlight, this.#fullWindow);
   }
 
   /** How many wait for their turn. */
   get waiting(): number {
-    return this.#queue.length;
+    return this.#urgent.length + this.#queue.length;
   }
 
   /** @param make Called when the message's turn has come, so that it tells the latest; null = nothing to tell any more. */
@@ -52,19 +68,37 @@ export class Outbox {
     this.#pump();
   }
 
+  /** Before all that waits. */
+  addUrgent(make: () => Message | null, settled: Settled = () => {}): void {
+    if (this.#closed) return;
+    this.#urgent.push({ make, settled });
+    this.#pump();
+  }
+
+  /** Forgets what waits. @param done Called when the broker has answered what is under way. */
+  drain(done: () => void): void {
+    this.#queue.length = 0;
+    this.#drained = done;
+    if (this.#inFlight === 0) done();
+  }
+
   /** Forgets everything: after a new connection all of it is derived anew. */
   close(): void {
     this.#closed = true;
+    this.#urgent.length = 0;
     this.#queue.length = 0;
   }
 
   #pump(): void {
-    while (this.#inFlight < this.#window) {
-      const item = this.#queue.shift();
-      if (item === undefined) return;
+    for (let item = this.#next(); item !== undefined; item = this.#next()) {
       const message = item.make();
       if (message !== null) this.#send(message, item.settled);
     }
+  }
+
+  #next(): Item | undefined {
+    if (this.#urgent.length > 0) return this.#inFlight < this.#limit ? this.#urgent.shift() : undefined;
+    return this.#inFlight < this.#window ? this.#queue.shift() : undefined;
   }
 
   #send(message: Message, settled: Settled): void {
@@ -75,6 +109,7 @@ export class Outbox {
       this.#window = this.#fullWindow;
       settled(error);
       this.#pump();
+      if (this.#inFlight === 0) this.#drained?.();
     });
   }
 }

@@ -10,8 +10,9 @@ import { Announcer } from './announcer.js';
 import type { ReplyTo } from './answers.js';
 import type { Attempt, AttemptTimes } from './connection.js';
 import { Link } from './connector.js';
-import { Conversation } from './conversation.js';
+import { Conversation, type ConversationTimes } from './conversation.js';
 import { isTellable } from './events.js';
+import { formerDeviceWords } from './former-device.js';
 import { doWithoutNumberCache } from './number-cache.js';
 import { type Topics, topicsOf } from './topics.js';
 
@@ -25,10 +26,13 @@ export interface ReporterOptions {
   readonly pace?: number;
   /** Of each attempt to connect; for tests. */
   readonly times?: AttemptTimes;
+  /** Of what is said over a connection; for tests. */
+  readonly conversationTimes?: ConversationTimes;
 }
 
-/** `offline`, its acknowledgement and the good-bye together. */
-const stopWithinMs = 1000;
+/** For the acknowledgement of `offline`; then for the broker to close. */
+const goodbyeMs = 800;
+const closeMs = 1000;
 /** Answers that wait for a broker. A machine that is away for long has told their fate in its events. */
 const maxWaitingAnswers = 100;
 /** Commands whose later fates are wanted on topics of their own. */
@@ -82,10 +86,12 @@ export class MqttReporter implements Reporter {
   }
 
   start(telling: Telling): void {
-    const { node, settings } = this.#options;
-    const { entities: known } = telling.announced();
+    const { node, settings, log } = this.#options;
+    const { entities: known, topic } = telling.announced();
     this.#announcer = new Announcer({ node, topics: this.topics, area: settings.suggestedArea, known });
     this.#telling = telling;
+    const words = formerDeviceWords(topic, this.topics.discovery);
+    if (words !== null) log.warn({ topic }, words);
     this.#link.start();
   }
 
@@ -115,17 +121,16 @@ export class MqttReporter implements Reporter {
   }
 
   async stop(): Promise<void> {
-    const deadlineMs = performance.now() + stopWithinMs;
     const conversation = this.#conversation;
     this.#conversation = null;
     if (conversation !== null) {
       const gone = new Promise<void>(resolve => {
         this.#onDisconnected = resolve;
       });
-      await within(stopWithinMs * 0.8, Promise.race([conversation.goodbye(), gone]));
+      await within(goodbyeMs, Promise.race([conversation.goodbye(), gone]));
       conversation.close();
     }
-    await this.#link.stop(Math.max(100, deadlineMs - performance.now()));
+    await this.#link.stop(closeMs);
   }
 
   /** How the broker is reached, for `sockmon status`. */
@@ -151,6 +156,7 @@ export class MqttReporter implements Reporter {
       signingKey: key === null ? null : { node, key },
       responsePrefix,
       random: this.#options.random ?? Math.random,
+      ...(this.#options.conversationTimes !== undefined && { times: this.#options.conversationTimes }),
       pace: this.#options.pace ?? 1,
     });
     this.#conversation = conversation;

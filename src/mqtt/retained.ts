@@ -1,4 +1,4 @@
-/** The retained topics of a node over one connection: told when they change, and only then. */
+/** The retained topics of a node over one connection, but for the status: told when they change, and only then. */
 import type { Log } from '../core/ports.js';
 import { withProblemOf } from '../report/snapshot.js';
 import type { Telling } from '../report/telling.js';
@@ -39,7 +39,6 @@ export class Retained {
   #closed = false;
   #stateQueued = false;
   /** Last told over this connection; '' = nothing. */
-  #status = '';
   #lastStackOutage: string | null = null;
   #lastOutage = '';
   #about = '';
@@ -53,13 +52,22 @@ export class Retained {
     this.#resources = new ResourceTopics(shared);
   }
 
-  /** Before anything that a broker might hang up at. */
-  tellPresence(): void {
-    this.#tellStatus();
+  holdDiscovery(): void {
+    this.#discovery.hold();
+  }
+
+  releaseDiscovery(): void {
+    this.#discovery.release();
+  }
+
+  /** Home Assistant may know of what is to be removed. */
+  tellDiscovery(): void {
+    this.#discovery.tell();
   }
 
   /** The largest last. A topic is taken away once Home Assistant has been told that it is not to be listened to. */
   tellFacts(): void {
+    this.#lastStackOutage = this.#options.telling.told.presence().last_stack_outage;
     this.#tellLastOutage();
     this.#tellAbout();
     this.#tellState();
@@ -68,9 +76,12 @@ export class Retained {
     this.#resources.clear();
   }
 
-  /** Something may have changed. What is about the network waits for nothing: the connection may be about to go. */
-  changed(): void {
-    const isUrgent = this.#tellStatus();
+  /**
+   * Something may have changed. What is about the network waits for nothing: the connection may be about to go.
+   * @param isStatusNews Whether the status is another one.
+   */
+  changed(isStatusNews = false): void {
+    const isUrgent = this.#isStackNews() || isStatusNews;
     if (this.#closed) return;
     this.#gathering ??= setTimeout(() => this.flush(), gatherMs).unref();
     if (isUrgent) this.flush();
@@ -88,12 +99,9 @@ export class Retained {
     this.#discovery.again();
   }
 
-  statusAgain(): void {
-    this.#status = '';
-    this.#tellStatus();
-  }
-
-  stateAgain(): void {
+  factsAgain(): void {
+    this.#lastOutage = '';
+    this.#tellLastOutage();
     this.#about = '';
     this.#tellAbout();
     this.#state = '';
@@ -101,13 +109,9 @@ export class Retained {
     this.#resources.again();
   }
 
-  allAgain(): void {
+  /** What is refused from now on is news. */
+  forgetRefusals(): void {
     this.#refusals.clear();
-    this.#lastOutage = '';
-    this.statusAgain();
-    this.#tellLastOutage();
-    this.stateAgain();
-    this.discoveryAgain();
   }
 
   /** A retained command would come again at every subscription by 3.1.1. */
@@ -121,16 +125,11 @@ export class Retained {
     this.#discovery.close();
   }
 
-  /** @returns whether the network itself has changed. */
-  #tellStatus(): boolean {
-    const { telling, topics } = this.#options;
-    const { status, last_stack_outage } = telling.told.presence();
-    const isOver = last_stack_outage !== this.#lastStackOutage;
-    this.#lastStackOutage = last_stack_outage;
-    if (status === this.#status) return isOver;
-    this.#status = status;
-    this.#retain('the status', topics.status, status);
-    return true;
+  #isStackNews(): boolean {
+    const { last_stack_outage: last } = this.#options.telling.told.presence();
+    const isNews = last !== this.#lastStackOutage;
+    this.#lastStackOutage = last;
+    return isNews;
   }
 
   #tellLastOutage(): void {
@@ -167,14 +166,15 @@ export class Retained {
       const payload = fitting(stateForms(state), topics.state, maximumBytes());
       return { topic: topics.state, payload, retain: true };
     };
-    outbox.add(make, this.#settledAs('the state', topics.state));
+    outbox.add(make, this.settledAs('the state', topics.state));
   }
 
   #retain(what: string, topic: string, payload: string): void {
-    this.#options.outbox.add(() => ({ topic, payload, retain: true }), this.#settledAs(what, topic));
+    this.#options.outbox.add(() => ({ topic, payload, retain: true }), this.settledAs(what, topic));
   }
 
-  #settledAs(what: string, topic: string): Settled {
+  /** @returns what says once that the broker has refused it. */
+  settledAs(what: string, topic: string): Settled {
     return error => {
       if (error !== null) this.#refusals.tell(what, topic, error);
     };

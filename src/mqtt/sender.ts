@@ -5,6 +5,7 @@ import { packetBytes } from './fitting.js';
 import { type LeftOut, subscriptionTo } from './left-out.js';
 import { Line } from './line.js';
 import type { Message, Settled } from './outbox.js';
+import { propertiesOf } from './packets.js';
 import type { InFlight } from './suspects.js';
 import { TooLarge } from './too-large.js';
 import { Unacknowledged } from './unacknowledged.js';
@@ -21,6 +22,9 @@ export interface Rules {
   /** The broker has it. */
   readonly onAcknowledged?: (one: InFlight) => void;
 }
+
+/** At a SUBACK: for which filters it is, and in words that the broker refuses one of them. */
+export type Subscribed = (filters: readonly string[], refusal: string | null) => void;
 
 export interface SenderOptions extends Rules {
   readonly protocol: Protocol;
@@ -82,22 +86,21 @@ export class Sender {
   }
 
   /** Each by itself where it may be one of them that the broker hangs up at. */
-  subscribe(filters: ISubscriptionMap, failed: (words: string) => void): void {
+  subscribe(filters: ISubscriptionMap, answered: Subscribed): void {
     const { leftOut, client, onAcknowledged } = this.#options;
     const wanted = Object.keys(filters).filter(filter => !leftOut.has(subscriptionTo(filter)));
-    const packets = this.isCareful ? wanted.map(one => [one]) : wanted.length === 0 ? [] : [wanted];
-    for (const packet of packets) {
-      const topic = packet.map(subscriptionTo).join(', ');
+    for (const packet of this.isCareful ? apart(wanted) : wanted.length === 0 ? [] : [wanted]) {
+      const topics = [...new Set(packet.map(subscriptionTo))];
+      const topic = topics.join(', ');
       const map: ISubscriptionMap = {};
       for (const filter of packet) map[filter] = filters[filter] ?? { qos: 1 };
       this.#line.send({ topic, bytes: 0 }, arrived => {
         client()?.subscribe(map, error => {
           const outcome = acknowledgementOf(error);
           if (outcome === 'unknown' || client() === null) return;
-          for (const filter of [topic, ...packet.map(subscriptionTo)])
-            onAcknowledged?.({ topic: filter, bytes: 0 });
+          for (const one of [topic, ...topics]) onAcknowledged?.({ topic: one, bytes: 0 });
           arrived();
-          if (outcome !== null) failed(outcome.message);
+          answered(packet, outcome === null ? null : outcome.message);
         });
       });
     }
@@ -115,7 +118,7 @@ export class Sender {
   #publishNow(message: Message, bytes: number, settled: Settled, arrived: () => void): void {
     const { protocol, client, onAcknowledged } = this.#options;
     const { topic, payload, retain } = message;
-    const properties = protocol === 4 ? {} : { properties: propertiesOf(message) };
+    const properties = propertiesOf(message, protocol);
     const acknowledged = this.#unacknowledged.sent(topic, performance.now());
     this.#askInTime();
     client()?.publish(topic, payload, { qos: 1 as const, retain, ...properties }, error => {
@@ -151,9 +154,11 @@ export class Sender {
   }
 }
 
-function propertiesOf({ expiryS, correlationData }: Message) {
-  return {
-    ...(expiryS !== undefined && { messageExpiryInterval: expiryS }),
-    ...(correlationData !== undefined && { correlationData }),
-  };
+function apart(filters: readonly string[]): readonly string[][] {
+  const groups = new Map<string, string[]>();
+  for (const filter of filters) {
+    const group = groups.get(subscriptionTo(filter)) ?? [];
+    groups.set(subscriptionTo(filter), [...group, filter]);
+  }
+  return [...groups.values()];
 }

@@ -14,7 +14,7 @@ export interface Topics {
   readonly lastOutage: string;
   readonly reboot: string;
   readonly run: string;
-  /** One filter for all commands: overlapping subscriptions bring one message twice. */
+  /** All that command, in words and rights. Subscribed to are the two above: RabbitMQ gives a wildcard nothing of what it has stored. */
   readonly commands: string;
   /** @param id Checked before: it becomes a topic level. */
   result(id: string): string;

@@ -5,15 +5,25 @@ import { isCounted, type OutageHistory } from '../core/outage-history.js';
 import { timesOf } from '../core/outage-times.js';
 import { type Instant, type Vantage, wallTime } from '../core/time.js';
 
-const dayMs = 86_400_000;
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+
+/** A time that a share is told of; where the journal has seen less of it than enough, there is none: one drill in the first minute is no 92 %. */
+interface Span {
+  readonly windowMs: number;
+  readonly enoughMs: number;
+}
+
+const lastDay: Span = { windowMs: dayMs, enoughMs: hourMs };
+const last30Days: Span = { windowMs: 30 * dayMs, enoughMs: dayMs };
 
 export interface Figures {
   readonly last: OutageHistory | undefined;
   readonly last_stack_outage: string | null;
   readonly outages_24h: number;
   readonly outages_total: number;
-  readonly uptime_24h_pct: number;
-  readonly uptime_30d_pct: number;
+  readonly uptime_24h_pct: number | null;
+  readonly uptime_30d_pct: number | null;
 }
 
 interface Stretch {
@@ -46,11 +56,11 @@ export function figuresOf(history: History, now: Instant, isStack: (resource: st
   stretches.sort((a, b) => a.beganMs - b.beganMs);
   return {
     last,
-    last_stack_outage: lastOverOf(history, [...history.lastOver.keys()].filter(isStack)),
+    last_stack_outage: lastOverOf(history, [...history.kept.lastOver.keys()].filter(isStack)),
     outages_24h: today,
     outages_total: total,
-    uptime_24h_pct: uptimePct(stretches, history, now, dayMs),
-    uptime_30d_pct: uptimePct(stretches, history, now, 30 * dayMs),
+    uptime_24h_pct: uptimePct(stretches, history, now, lastDay),
+    uptime_30d_pct: uptimePct(stretches, history, now, last30Days),
   };
 }
 
@@ -58,7 +68,7 @@ export function figuresOf(history: History, now: Instant, isStack: (resource: st
 export function lastOverOf(history: History, resources: Iterable<string>): string | null {
   let last: OutageHistory | undefined;
   for (const resource of resources) {
-    const outage = history.lastOver.get(resource);
+    const outage = history.kept.lastOver.get(resource);
     if (outage !== undefined && outage.begin.seq > (last?.begin.seq ?? 0)) last = outage;
   }
   return last?.id ?? null;
@@ -93,10 +103,15 @@ function downIn(
 }
 
 /** Union of the stretches' overlaps with the window; the window begins no earlier than the journal. */
-function uptimePct(stretches: readonly Stretch[], history: History, now: Instant, windowMs: number): number {
+function uptimePct(
+  stretches: readonly Stretch[],
+  history: History,
+  now: Instant,
+  { windowMs, enoughMs }: Span,
+): number | null {
   const from = Math.max(now.wallMs - windowMs, Math.min(history.firstWallMs ?? now.wallMs, now.wallMs));
   const span = now.wallMs - from;
-  if (span <= 0) return 100;
+  if (span < enoughMs) return null;
   let down = 0;
   let covered = from;
   for (const { beganMs, endedMs } of stretches) {

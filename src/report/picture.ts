@@ -183,7 +183,7 @@ export class Picture implements Told {
   }
 
   #figures({ history, now, info: { policy } }: Seen): Figures {
-    const key = [policy, history.outageChanges, offsetMsOf(now)];
+    const key = [policy, history.kept.changes, offsetMsOf(now)];
     const known = this.#counted;
     if (known !== null && now.bootMs < known.untilMs && known.key.every((part, i) => part === key[i]))
       return known.figures;

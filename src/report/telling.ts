@@ -69,6 +69,6 @@ export interface Reporter {
   networkBack(): void;
   /** How the broker is reached, for `sockmon status`. Names no user and no password. */
   connection(): ConnectionView;
-  /** Publishes `offline`, disconnects. Resolves within about a second, reachable or not. */
+  /** Publishes `offline`, disconnects. Resolves within two seconds, reachable or not. */
   stop(): Promise<void>;
 }

@@ -147,9 +147,9 @@ export interface Bearing {
   readonly last_stack_outage: string | null;
   readonly outages_24h: number;
   readonly outages_total: number;
-  /** Share of the time without an outage of role network, 0..100. */
-  readonly uptime_24h_pct: number;
-  readonly uptime_30d_pct: number;
+  /** Share of the time without an outage of role network, 0..100; null = the journal is too young to say (see figures.ts). */
+  readonly uptime_24h_pct: number | null;
+  readonly uptime_30d_pct: number | null;
   /** Everything is left alone until then, RFC 3339; null = no pause of everything. */
   readonly pause: string | null;
   /** How long a pause lasts that does not say. */

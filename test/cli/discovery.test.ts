@@ -66,6 +66,45 @@ it('takes the device away when sockmon does not run, and not before', {
   assert.deepEqual(retained, []);
 });
 
+it('takes a former name away, also while sockmon runs under another, and leaves the present one alone', {
+  skip: skipWithoutMosquitto,
+}, async t => {
+  const broker = await startMosquitto();
+  t.after(() => broker.stop());
+  const listener = await Listener.on(broker);
+  t.after(() => listener.close());
+  const former = 'homeassistant/device/sockmon_cellar/config';
+  for (const left of [former, 'sockmon/cellar/status', 'sockmon/cellar/state'])
+    await listener.publish(left, 'left behind', true);
+  const { run, start, ready } = configured(t, `mqtt://127.0.0.1:${broker.port}`);
+  const daemon = start('run', '--config', 'sockmon.yaml');
+  await ready(daemon);
+  await eventually('discovery', () => listener.last(topic));
+  const remove = (...more: string[]) => run('discovery', '--config', 'sockmon.yaml', ...more);
+
+  const refused = await remove('--remove', '--node', 'attic');
+  assert.equal(refused.status, errorTable.USAGE.exitStatus);
+  assert.match(refused.err, /Stop it first/);
+  for (const wrong of [
+    ['--node', 'cellar'],
+    ['--remove', '--node', 'a/b'],
+    ['--remove', '--node', ''],
+  ])
+    assert.equal((await remove(...wrong)).status, errorTable.USAGE.exitStatus, wrong.join(' '));
+  const removed = await remove('--remove', '--node', 'cellar');
+  assert.equal(removed.status, 0, removed.err);
+  assert.match(removed.out, /The device cellar is gone/);
+  const late = await Listener.on(broker);
+  t.after(() => late.close());
+  await late.settle();
+  const retained = late.heard.filter(({ retain }) => retain).map(message => message.topic);
+  assert.deepEqual(
+    retained.filter(name => /cellar/.test(name)),
+    [],
+  );
+  assert.ok(retained.includes(topic));
+});
+
 it('says why the broker does not take it', async t => {
   const { run } = configured(t, 'mqtt://127.0.0.1:9');
   const { status, err } = await run('discovery', '--config', 'sockmon.yaml', '--remove');

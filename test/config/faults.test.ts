@@ -476,11 +476,21 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
     'resources: {a: {watch: stack, restart: {script: ./script, args: [a, 1]}}}\n',
     ['1:69: resources.a.restart.args[1]: is a number; expected text; put a number in quotes'],
   ],
+  ...(['a/#', 'a.b', 'a b', 'a/', '/a', 'a*', 'a/b/c/d/e/f'] as const).map(
+    base =>
+      [
+        `${base} as the base of the topics`,
+        `${least}mqtt: {url: "mqtt://h", base: "${base}"}\n`,
+        [
+          '3:31: mqtt.base: is not allowed; expected one to 5 topic levels of letters, digits, "_" and "-", separated by "/"',
+        ],
+      ] as const,
+  ),
   [
-    'wildcards in the base',
-    `${least}mqtt: {url: "mqtt://h", base: "a/#"}\n`,
+    'a discovery prefix that leaves too few levels',
+    `${least}mqtt: {url: "mqtt://h", discovery_prefix: a/b/c/d/e}\n`,
     [
-      '3:31: mqtt.base: is not allowed; expected topic levels of letters, digits, "_" and "-", separated by "/"',
+      '3:43: mqtt.discovery_prefix: is not allowed; expected one to 4 topic levels of letters, digits, "_" and "-", separated by "/"',
     ],
   ],
   [
@@ -550,7 +560,7 @@ test('faults of all files, of the environment and of the options come at once', 
 test('files that are no configuration', context => {
   const { write, faults, folder } = workshop(context);
   mkdirSync(join(folder, 'folder'));
-  write('huge.yaml', `${least}# ${'x'.repeat(300 * 1024)}\n`);
+  write('huge.yaml', `${least}# ${'x'.repeat(5 * 1024 * 1024)}\n`);
   write('binary.yaml', Uint8Array.of(0x61, 0xff, 0xfe, 0x00));
   write('deep.yaml', '['.repeat(200_000));
   const message = (name: string): string => faults([name]).map(formatFault).join('\n');
@@ -563,7 +573,7 @@ test('files that are no configuration', context => {
     message('script/x'),
     'script/x: cannot be read: a part of its path is not a folder; expected a YAML file',
   );
-  assert.equal(message('huge.yaml'), 'huge.yaml: is larger than 256 KiB; expected a configuration');
+  assert.equal(message('huge.yaml'), 'huge.yaml: is larger than 4 MiB; expected a configuration');
   assert.equal(message('binary.yaml'), 'binary.yaml: is not UTF-8 text; expected a YAML file');
   assert.match(message('deep.yaml'), /^deep\.yaml(:\d+:\d+)?: /);
 });

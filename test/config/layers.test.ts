@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { SockmonError } from '../../src/base/errors.js';
 import { formatFault, seedConfig, stateDirOf } from '../../src/config/load.js';
 import { safeNode } from '../../src/system/default-node.js';
+import { repository } from '../lab/paths.js';
 import { least, workshop } from './workshop.js';
 
 const stack = (everyMs: number) => ({
@@ -372,6 +374,22 @@ test('a section that only the environment mentions exists, and its faults name n
   assert.deepEqual(faults(['a.yaml'], { env: { SOCKMON_MQTT_BASE: 'x' } }).map(formatFault), [
     'environment: mqtt: names no broker; expected url: mqtt://… or embedded: true',
   ]);
+});
+
+test('what the tests and their set-up read from the environment is no fault', context => {
+  const { write, load } = workshop(context);
+  write('a.yaml', least);
+  const read = /(?:process\.env[.[']+|getenv\("|number_from\(")(SOCKMON_\w+)/g;
+  const files = ['scripts', 'test', 'bench'].flatMap(folder => {
+    const names = readdirSync(join(repository, folder), { recursive: true, encoding: 'utf8' });
+    return names.filter(name => /\.(ts|mjs|cc)$/.test(name)).map(name => join(repository, folder, name));
+  });
+  const names = new Set(
+    files.flatMap(file => [...readFileSync(file, 'utf8').matchAll(read)].map(found => found[1])),
+  );
+  assert.ok(names.has('SOCKMON_HA_CACHE') && names.has('SOCKMON_FUZZ_ROUNDS'), [...names].join(' '));
+  const env = Object.fromEntries([...names].map(name => [name, 'x']));
+  assert.doesNotThrow(() => load(['a.yaml'], { env }));
 });
 
 test('variables that are no settings are refused', context => {

@@ -38,7 +38,11 @@ function look(world: World, history: History) {
   };
   const seen = { state: world.state, history, now: world.now(), info };
   const { outages_24h, outages_total, uptime_24h_pct, uptime_30d_pct, last_outage } = snapshot(seen);
-  return { outages_24h, outages_total, uptime_24h_pct, uptime_30d_pct, last: last_outage?.id };
+  const known = {
+    uptime_24h_pct: uptime_24h_pct ?? Number.NaN,
+    uptime_30d_pct: uptime_30d_pct ?? Number.NaN,
+  };
+  return { outages_24h, outages_total, ...known, last: last_outage?.id };
 }
 
 describe('a history of years', () => {

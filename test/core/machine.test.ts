@@ -580,6 +580,43 @@ describe('commands', () => {
     assert.equal(world.did('reboot').length, 1);
   });
 
+  it('a reboot by command is answered done in the next boot, until the broker has the event that tells of it', () => {
+    const world = into.up();
+    const done = () => world.did('answer').filter(({ answer }) => answer.status === 'done');
+    world.command({ id: 'press-1' });
+    world.advance(5000);
+    world.restart();
+    assert.equal(done().length, 0, 'the machine is still in the boot of the command');
+    world.advance(40_000);
+    world.restart('b0000002-boot');
+    assert.deepEqual(
+      done().map(({ answer: { id, action, code, detail } }) => [id, action, code, detail]),
+      [['press-1', 'reboot', null, 'the machine has rebooted in 45.0 s']],
+    );
+    world.restart();
+    assert.equal(done().length, 2, 'nobody has acknowledged anything yet');
+    world.append({ type: 'published', upTo: world.of('rebooted')[0]?.seq ?? 0 });
+    world.restart();
+    world.restart('b0000003-boot');
+    assert.equal(done().length, 2);
+    assert.equal(world.of('rebooted').length, 1);
+  });
+
+  it('a reboot that nobody commanded, or that has failed for good, is answered to nobody', () => {
+    const alone = into.rebooting();
+    alone.restart('b0000002-boot');
+    assert.equal(alone.of('rebooted').length, 1);
+    assert.deepEqual(alone.did('answer'), []);
+    const failed = into.up();
+    failed.command({ id: 'press-1' });
+    while (failed.of('reboot_failed').at(-1)?.final !== true && failed.wait());
+    failed.restart('b0000002-boot');
+    assert.deepEqual(
+      failed.did('answer').map(({ answer }) => answer.status),
+      ['accepted', 'failed'],
+    );
+  });
+
   it('a commanded restart is a story, but no outage that counts; the reflex does not answer it', () => {
     const world = into.up();
     world.command({ id: 'r-1', action: 'restart', target: 'tcpip', press: false, origin: 'control' });

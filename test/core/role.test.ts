@@ -29,7 +29,7 @@ describe('a VPN that is a service', () => {
     const during = world.look();
     assert.deepEqual([during.status, during.resources.vpn?.role], ['online', 'service']);
     world.up('vpn');
-    world.advance(90_000);
+    world.advance(3_600_000);
     const after = world.look();
     assert.deepEqual([after.outages_total, after.last_outage?.role], [1, 'service']);
     assert.equal(after.last_stack_outage, null);

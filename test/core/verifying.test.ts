@@ -642,7 +642,7 @@ describe('the figures of an outage that was open again', () => {
     const openedMs = world.wallMs;
     world.append({ type: 'start', version: '1', pid: 1, resources: ['tcpip'] });
     world.up();
-    world.advance(minuteMs);
+    world.advance(60 * minuteMs);
     world.die();
     world.advance(10_000);
     world.up();

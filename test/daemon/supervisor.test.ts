@@ -46,6 +46,21 @@ function reports(bench: Bench, count: number, state: 'up' | 'down'): SensorInput
 }
 
 describe('the supervisor', () => {
+  it('has disarmed the reflex by the time it says that something is left alone, and not for a mere question', t => {
+    const bench = new Bench(t, policy());
+    bench.up();
+    const pause = { id: 'pause-1', action: 'pause', target: 'tcpip', forMs: 600_000, press: false } as const;
+    const common = { origin: 'mqtt:run', retained: false, duplicate: false, sinceConnectMs: 60_000 };
+    const isArmed = () => bench.watcher.armed.get('tcpip') !== null;
+    assert.equal(bench.supervisor.command({ ...common, ...pause, dryRun: true }).status, 'accepted');
+    assert.equal(isArmed(), true);
+    assert.equal(bench.supervisor.command({ ...common, ...pause, id: 'pause-2' }).status, 'accepted');
+    assert.equal(isArmed(), false);
+    const resume = { ...common, ...pause, id: 'resume-1', action: 'resume' } as const;
+    assert.equal(bench.supervisor.command(resume).status, 'accepted');
+    assert.equal(isArmed(), true);
+  });
+
   it('watches, arms, and does not run again what the reflex has started', t => {
     const bench = new Bench(t, policy());
     assert.deepEqual(bench.watcher.calls, ['watch tcpip stack+link']);

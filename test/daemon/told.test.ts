@@ -71,7 +71,6 @@ function stage(t: TestContext) {
     t.mock.timers.tick(250);
   };
   for (const { id } of watched.resources) report(id, 'up');
-  retained.tellPresence();
   retained.tellFacts();
   pass(1000);
   sent.length = 0;

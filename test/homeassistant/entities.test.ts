@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { it } from 'node:test';
-import { entityIdOf } from '../../src/homeassistant/discovery.js';
+import { discoveryOf } from '../../src/homeassistant/discovery.js';
 import { entitiesOf } from '../../src/homeassistant/entities.js';
 import type { Entity, Watched } from '../../src/homeassistant/entity.js';
 import { press } from '../../src/mqtt/commands.js';
@@ -15,11 +15,15 @@ const watched: readonly Watched[] = [
   { id: 'STACK', role: 'stack', restartable: false },
   { id: 'RESOURCE', role: 'service', restartable: true },
 ];
-const entities = entitiesOf(watched, {
-  topics: topicsOf('sockmon', 'NODE', 'homeassistant'),
-  eventTypes,
-  press,
-});
+const context = { topics: topicsOf('sockmon', 'NODE', 'homeassistant'), eventTypes, press };
+const entities = entitiesOf(watched, context);
+const { components } = discoveryOf({ ...context, node: 'NODE', version: '', watched });
+
+/** Home Assistant knows small letters only. */
+function idOf({ key }: Entity): string {
+  const id = String(components[key]?.default_entity_id);
+  return id.replace('.node_', '.NODE_').replace('_resource', '_RESOURCE');
+}
 
 function kindOf({ platform, options }: Entity): string {
   const { device_class, unit_of_measurement, options: choices } = options;
@@ -32,16 +36,14 @@ function kindOf({ platform, options }: Entity): string {
 function rowOf(entity: Entity): string {
   const category = entity.options.entity_category ?? '';
   const stays = entity.needsNode ? '' : 'yes';
-  const id = entityIdOf(entity, '').split('.')[1]?.replace('resource', 'RESOURCE');
-  return `| ${entity.name} | \`${id}\` | ${kindOf(entity)} | ${category} | ${stays} | ${entity.about} |`;
+  return `| ${entity.name} | \`${idOf(entity)}\` | ${kindOf(entity)} | ${category} | ${stays} | ${entity.about} |`;
 }
 
 const text = `# The entities in Home Assistant
 
-One device per gateway. An id is made of the kind, the gateway's name and the word in the second column, which is not always the entity's name:
-\`binary_sensor.NODE_stack_alive\`, \`binary_sensor.NODE_problem\`. It stays, since automations and the history hang on it. RESOURCE stands
-for each resource of the configuration; those that are taken out of it disappear. "Stays": keeps its value while nobody hears of the
-gateway; the others are unavailable then. This page is made from the table in \`src/homeassistant\`, as discovery is.
+One device per gateway. The ids are those at the first meeting, of the gateway's name in small letters; whatever you make of them stays.
+RESOURCE stands for each resource of the configuration; those that are taken out of it disappear. "Stays": keeps its value while nobody hears of the gateway;
+the others are unavailable then. This page is made from the table in \`src/homeassistant\`, as discovery is.
 
 | name | id | kind | category | stays | what |
 |---|---|---|---|---|---|

@@ -37,8 +37,8 @@ const lastOutage = 'sensor.lab_last_outage';
 /** What Home Assistant says of a broker that goes away, which it does here on purpose. */
 const brokerGone =
   /Disconnected from MQTT server|Failed to connect to MQTT server|failed to receive on socket|The connection was lost|Connection refused/;
-/** What has no state before something has happened, or none at all. */
-const stateless = /^(button|event)\.|last_outage|last_boot_reason/;
+/** What has no state before something has happened or enough is known, or none at all. */
+const stateless = /^(button|event)\.|last_outage|last_boot_reason|uptime/;
 
 function birthsOf(recorder: Recorder): number {
   return recorder.messages.filter(

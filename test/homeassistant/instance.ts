@@ -43,6 +43,8 @@ export class HomeAssistant {
 
   private constructor(
     readonly python: string,
+    /** Of Home Assistant, e.g. 2026.11.0. */
+    readonly release: string,
     /** The config folder. */
     readonly folder: string,
     readonly port: number,
@@ -52,11 +54,11 @@ export class HomeAssistant {
 
   /** Resolves when Home Assistant says that it is running. */
   static async start({ mqttPort, mqtt = {}, files = {} }: HomeAssistantOptions): Promise<HomeAssistant> {
-    const python = await provided();
+    const { python, release } = await provided();
     const port = await freePort();
     const folder = mkdtempSync(join(tmpdir(), 'sockmon-ha-'));
-    const token = sow(folder, { port, mqttPort, mqtt, files });
-    const instance = new HomeAssistant(python, folder, port, token);
+    const token = sow(folder, { release, port, mqttPort, mqtt, files });
+    const instance = new HomeAssistant(python, release, folder, port, token);
     try {
       await instance.begin();
     } catch (error) {
@@ -201,8 +203,9 @@ export class HomeAssistant {
 }
 
 /** Installs it at the first time; scripts/test.mjs has done that before the clock of a test runs. */
-async function provided(): Promise<string> {
+async function provided(): Promise<{ python: string; release: string }> {
   const script = join(repository, 'scripts', 'homeassistant.mjs');
   const { stdout } = await promisify(execFile)(process.execPath, [script]);
-  return stdout.trim();
+  const [python = '', release = ''] = stdout.split('\n');
+  return { python, release };
 }

@@ -1,6 +1,7 @@
 """Prints the requirements of the integrations that a test's Home Assistant loads. For scripts/homeassistant.mjs --renew."""
 
 import json
+import sys
 from pathlib import Path
 
 import homeassistant
@@ -29,9 +30,11 @@ def closure(domains):
     return seen
 
 
+ALSO = set(sys.argv[1:])  # Loaded too, although nobody names them.
+
 requirements = {
     requirement
-    for found in closure(WANTED | CORE_INTEGRATIONS | DEFAULT_INTEGRATIONS).values()
+    for found in closure(WANTED | CORE_INTEGRATIONS | DEFAULT_INTEGRATIONS | ALSO).values()
     for requirement in found.get("requirements", [])
 }
 for domain, package in IMPORTED.items():

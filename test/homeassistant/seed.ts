@@ -4,6 +4,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 export interface Seed {
+  /** Of Home Assistant, e.g. 2026.11.0: what it keeps in its files has changed. */
+  readonly release: string;
   readonly port: number;
   readonly mqttPort: number;
   /** Beside the mqtt entry's broker and port, e.g. username, protocol. */
@@ -45,10 +47,12 @@ logger:
 `;
 
 /** Fills the folder and gives a token of the owner. */
-export function sow(folder: string, { port, mqttPort, mqtt, files }: Seed): string {
+export function sow(folder: string, { release, port, mqttPort, mqtt, files }: Seed): string {
   const key = randomBytes(64).toString('hex');
+  const isOf2025 = release.startsWith('2025.');
+  const broker = { broker: '127.0.0.1', port: mqttPort, ...mqtt };
   const seeds: Record<string, string> = {
-    'configuration.yaml': configuration,
+    'configuration.yaml': isOf2025 ? `${configuration}${httpInYaml(port)}` : configuration,
     'automations.yaml': '[]\n',
     'scripts.yaml': '{}\n',
     'packages/.keep': '',
@@ -63,9 +67,9 @@ export function sow(folder: string, { port, mqttPort, mqtt, files }: Seed): stri
     }),
     // Otherwise it joins the multicast group of mDNS on the machine's network.
     '.storage/core.network': storage('core.network', 1, 1, { configured_adapters: ['lo'] }),
-    '.storage/http': storage('http', 3, 1, http(port)),
+    ...(isOf2025 ? {} : { '.storage/http': storage('http', 3, 1, http(port)) }),
     '.storage/core.config_entries': storage('core.config_entries', 1, 5, {
-      entries: [mqttEntry({ broker: '127.0.0.1', port: mqttPort, ...mqtt }), marketplaceEntry],
+      entries: isOf2025 ? [mqttEntryOf2025(broker)] : [mqttEntry(broker), marketplaceEntry],
     }),
     ...files,
   };
@@ -111,6 +115,11 @@ function auth(key: string): object {
   return { users: [owner], groups: [], credentials: [], refresh_tokens: [token] };
 }
 
+/** Of 2025, which keeps nothing of it elsewhere. */
+function httpInYaml(port: number): string {
+  return `http:\n  server_host: 127.0.0.1\n  server_port: ${port}\n`;
+}
+
 /** Not in the YAML: there it is on trial, and Home Assistant restarts itself on another port after five minutes. */
 function http(port: number): object {
   const stable = {
@@ -151,6 +160,11 @@ function mqttEntry(data: object): object {
     options: { discovery: true, discovery_prefix: 'homeassistant' },
     source: 'user',
   };
+}
+
+/** One of a higher version would not be loaded. */
+function mqttEntryOf2025(data: object): object {
+  return { ...mqttEntry(data), version: 1, minor_version: 2 };
 }
 
 /** Home Assistant would make one that looks for its shop in the internet. */

@@ -29,10 +29,24 @@ function rows(hours: number, value: (hoursAgo: number) => Values): Row[] {
   }));
 }
 
-async function bring(home: HomeAssistant, id: string, metadata: object, stats: Row[]): Promise<void> {
+interface Metadata {
+  readonly has_sum: boolean;
+  /** 1: there is a mean, and it is arithmetic. */
+  readonly mean_type: 0 | 1;
+  readonly unit_of_measurement: string | null;
+}
+
+/** Until 2025.10 a mean was there or not, and units had no classes: each side refuses the keys of the other. */
+function metadataFor(release: string, { mean_type, ...metadata }: Metadata): object {
+  return release.startsWith('2025.')
+    ? { ...metadata, has_mean: mean_type === 1 }
+    : { ...metadata, mean_type, unit_class: null };
+}
+
+async function bring(home: HomeAssistant, id: string, metadata: Metadata, stats: Row[]): Promise<void> {
   await home.call({
     type: 'recorder/import_statistics',
-    metadata: { source: 'recorder', statistic_id: id, name: null, unit_class: null, ...metadata },
+    metadata: { source: 'recorder', statistic_id: id, name: null, ...metadataFor(home.release, metadata) },
     stats: stats.map(({ start, values }) => ({ start, ...values })),
   });
   // It is brought in later, and rows of before, or of the hour that ends now, may be there already.

@@ -1,176 +1,174 @@
 /**
- * An installation of the build before, in a running Home Assistant: its entities, their ids and what their owner has changed survive the new
- * topics, and a broker that from one day on takes no large packet.
+ * An installation of sockmon 0.1.0 that somebody has made his own, and this build on the same journal: installation-0.1.0.json is what that
+ * build had told the broker and written into its journal, an outage among it, two days before.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import type { JournalEntry } from '../../src/core/records.js';
+import { encodeLine } from '../../src/journal/lines.js';
+import type { Daemon } from '../lab/daemon.js';
+import { Lab } from '../lab/lab.js';
 import { repository } from '../lab/paths.js';
+import type { Recorder } from '../lab/recorder.js';
+import { becomeRoot, skipWithoutLab } from '../lab/root.js';
 import { until } from '../lab/wait.js';
-import { Listener } from '../mqtt/listener.js';
-import { type Mosquitto, startMosquitto } from '../mqtt/mosquitto.js';
-import { resourceView } from '../mqtt/telling.js';
-import { Gateway } from './gateway.js';
-import { HomeAssistant } from './instance.js';
+import { HomeAssistant, type State } from './instance.js';
+import { devices, type Registered, registered } from './registry.js';
 
-const discovery = 'homeassistant/device/sockmon_gw1/config';
-const oldPayload = readFileSync(`${repository}test/homeassistant/discovery.before.json`, 'utf8');
-const oldComponents: Record<string, { platform: string }> = JSON.parse(oldPayload).components;
-const running = 'binary_sensor.gw1_running_dnsmasq';
-/** As the build before told it, as far as these entities read it. */
-const oldState = JSON.stringify({
-  resources: { dnsmasq: { state: 'up' }, pppd: { state: 'up' } },
-  recovery: 'watching',
-  problems: [],
-  held: [],
-  detection: { quality: 'full', notes: [] },
-  reboot: { left: 3 },
-  outages_24h: 0,
-  outages_total: 4,
-  uptime_24h_pct: 100,
-  uptime_30d_pct: 100,
-  pause: null,
-  pause_time_s: 600,
-  last_stack_outage: null,
-  boot: { at: '2026-01-01T00:00:00.000Z', reason: 'power', by: 'other' },
-  connection: { protocol: '5', since: '2026-01-01T00:00:00.000Z', connects: 1 },
-});
-const resources = {
-  tcpip: resourceView(),
-  dnsmasq: resourceView({ role: 'service', carrier: null }),
-  pppd: resourceView({ role: 'service', carrier: null, restart: null }),
-};
-/** What Home Assistant says of a broker that goes away, which it does here on purpose. */
-const brokerGone =
-  /Disconnected from MQTT server|Failed to connect to MQTT server|failed to receive on socket|The connection was lost|Connection refused/;
+await becomeRoot();
 
-interface RegistryEntry {
-  readonly entity_id: string;
-  /** Of the registry itself: another one is another history. */
-  readonly id: string;
+interface Component {
   readonly unique_id: string;
-  readonly name: string | null;
-  readonly platform: string;
+  readonly default_entity_id: string;
+}
+interface Installation {
+  readonly retained: Readonly<Record<string, unknown>>;
+  readonly journal: readonly JournalEntry[];
 }
 
-describe('an installation of the build before', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'sockmon-upgrade-'));
-  const lines = (...more: string[]) => [
-    'allow_anonymous true',
-    'persistence true',
-    `persistence_location ${folder}/`,
-    ...more,
-  ];
-  let broker: Mosquitto;
-  let home: HomeAssistant;
-  let gateway: Gateway;
-  let registered: Record<string, RegistryEntry>;
+const file = join(repository, 'test', 'homeassistant', 'installation-0.1.0.json');
+const old: Installation = JSON.parse(readFileSync(file, 'utf8'));
+const discovery = 'homeassistant/device/sockmon_lab/config';
+const oldComponents = Object.values(
+  (old.retained[discovery] as { components: Record<string, Component> }).components,
+);
 
-  const registry = async (): Promise<Record<string, RegistryEntry>> => {
-    const all = await home.call<RegistryEntry[]>({ type: 'config/entity_registry/list' });
-    const ours = all.filter(({ platform }) => platform === 'mqtt');
-    return Object.fromEntries(
-      ours.map(({ entity_id, id, unique_id, name, platform }) => [
-        unique_id,
-        { entity_id, id, unique_id, name, platform },
-      ]),
-    );
+const status = 'sockmon/lab/status';
+const alive = 'binary_sensor.the_house_is_online';
+const event = 'event.lab_stack_event';
+/** Nobody has pressed it. */
+const pressless = /^button\./;
+
+describe('an upgrade from 0.1.0', { skip: skipWithoutLab() }, () => {
+  let lab: Lab;
+  let recorder: Recorder;
+  let home: HomeAssistant;
+  let daemon: Daemon;
+  let port: number;
+  let entries: Map<string, Registered>;
+  let device: string | undefined;
+
+  const retain = (topic: string, message: unknown) => {
+    const payload = typeof message === 'string' ? message : JSON.stringify(message);
+    return recorder.publish(topic, payload, { retain: true });
   };
-  const everythingAvailable = async (): Promise<void> => {
-    for (const { entity_id } of Object.values(registered))
-      await home.waitForState(entity_id, ({ state }) => state !== 'unavailable');
+  const update = (entity_id: string, changes: object) =>
+    home.call({ type: 'config/entity_registry/update', entity_id, ...changes });
+  /** The values that an entity has had, in their order. A change of the entity itself repeats the last one. */
+  const history = async (entity: string): Promise<string[]> => {
+    const since = new Date(Date.now() - 3_600_000).toISOString();
+    const path = `/api/history/period/${since}?filter_entity_id=${entity}`;
+    const [states = []] = await home.rest<State[][]>('GET', path);
+    const values = states.map(({ state }) => state).filter(state => !/^un(available|known)$/.test(state));
+    return values.filter((value, i) => value !== values[i - 1]);
   };
-  const complaints = () =>
-    home.complaints().filter(line => /mqtt|sockmon|gw1/i.test(line) && !brokerGone.test(line));
+  /** Every entity of the old build that is switched on has a value. */
+  const allHaveValues = async () => {
+    for (const { entity_id, disabled_by } of entries.values()) {
+      if (disabled_by !== null || pressless.test(entity_id)) continue;
+      await home.waitForState(entity_id, ({ state }) => state !== 'unknown' && state !== 'unavailable');
+    }
+  };
 
   before(async () => {
-    broker = await startMosquitto({ lines: lines() });
-    const publisher = await Listener.on(broker);
-    await publisher.publish(discovery, oldPayload, true);
-    await publisher.publish('sockmon/gw1/state', oldState, true);
-    await publisher.publish('sockmon/gw1/status', 'online', true);
-    await publisher.close();
-    home = await HomeAssistant.start({ mqttPort: broker.port });
-    await home.waitForState(running, 'on');
-    await home.call({ type: 'config/entity_registry/update', entity_id: running, name: 'My name server' });
-    await until(
-      'all entities',
-      async () => Object.keys(await registry()).length === Object.keys(oldComponents).length,
-    );
-    registered = await registry();
+    lab = await Lab.open();
+    const started = await lab.startLastingBroker();
+    ({ recorder } = started);
+    ({ port } = started.broker);
+    home = await HomeAssistant.start({ mqttPort: port });
+    for (const [topic, message] of Object.entries(old.retained)) await retain(topic, message);
   });
+
   after(async () => {
-    await gateway?.stop();
     await home?.stop();
-    await broker?.stop('SIGKILL');
-    rmSync(folder, { recursive: true, force: true });
+    await lab?.close();
   });
 
-  it('keeps each entity when the new build tells its own discovery', async () => {
-    const entities = Object.entries(oldComponents).map(([key, { platform }]) => `${key} ${platform}`);
-    gateway = await Gateway.start(broker, 'gw1', { entities }, { resources, outages_total: 5 });
-    // Read from the topics of the new build.
-    await home.waitForState('sensor.gw1_outages_total', '5');
-    await home.waitForState(
-      running,
-      ({ state, attributes }) => state === 'on' && attributes.resource_state === 'up',
-    );
-    gateway.change({ resources: { ...resources, dnsmasq: { ...resources.dnsmasq, state: 'held' } } });
-    await gateway.reconnect();
-    await home.waitForState(running, 'off');
-    gateway.change({ resources });
-    await gateway.reconnect();
-    await home.waitForState(running, 'on');
-    await home.waitForState('sensor.gw1_mqtt_protocol', '5');
-    await everythingAvailable();
-    assert.deepEqual(await registry(), registered);
-    assert.deepEqual(complaints(), []);
+  it('finds entities that somebody has renamed, switched off, hidden and moved', async () => {
+    for (const { default_entity_id } of oldComponents) await home.waitForState(default_entity_id, () => true);
+    await home.waitForState('binary_sensor.lab_stack_alive', 'on');
+    const fired = { event_type: 'service_down', seq: 1, at: '2026-11-28T09:11:33.266Z', resource: 'clock' };
+    await recorder.publish('sockmon/lab/event', JSON.stringify(fired));
+    await home.waitForState(event, ({ attributes }) => attributes.event_type === 'service_down');
+    await update('binary_sensor.lab_stack_alive', { new_entity_id: alive, name: 'The house is online' });
+    await update('sensor.lab_connects', { disabled_by: 'user' });
+    await update('sensor.lab_last_outage_cause', { hidden_by: 'user', icon: 'mdi:skull' });
+    await update('button.lab_restart_clock', { name: 'Wind the clock' });
+    device = (await devices(home)).find(({ name }) => name === 'lab')?.id;
+    await home.call({
+      ...{ type: 'config/device_registry/update', device_id: device },
+      name_by_user: 'Cellar',
+    });
+    await home.waitForState(alive, 'on');
+    entries = await registered(home, 'lab');
+    assert.equal(entries.size, oldComponents.length);
+    await until('the beginning of a history', async () => (await history(alive)).includes('on'));
   });
 
-  it('keeps them when the broker takes no large packet any more, and each is told by itself', async () => {
-    const known = gateway.telling.announcedNow;
-    await gateway.stop();
-    // What it has stored, the message for the device among it, is there again.
-    await broker.stop();
-    const { port } = broker;
-    broker = await startMosquitto({ port, lines: lines('max_packet_size 4000') });
-    await home.waitForState('binary_sensor.gw1_stack_alive', 'off');
-    gateway = await Gateway.start(broker, 'gw1', known, { resources, outages_total: 6 });
-    await until('each to be told', () => gateway.telling.announcedNow.each);
-    await home.waitForState('sensor.gw1_outages_total', '6');
-    await home.waitForState(
-      running,
-      ({ state, attributes }) => state === 'on' && attributes.friendly_name !== undefined,
-    );
-    await everythingAvailable();
-    assert.deepEqual(await registry(), registered);
+  it('keeps their ids and all that was chosen when this build starts on the old journal', async () => {
+    await retain(status, 'offline');
+    await home.waitForState(alive, 'off');
+    mkdirSync(lab.stateDir, { recursive: true });
+    writeFileSync(join(lab.stateDir, 'journal'), old.journal.map(encodeLine).join(''));
+    daemon = lab.run({
+      resources: {
+        tcpip: lab.resource(lab.restartScript()),
+        clock: {
+          watch: { process: { pidfile: `/run/sockmon-test-${process.pid}.pid` } },
+          restart: '/bin/true',
+        },
+      },
+      mqtt: { url: `mqtt://10.0.2.2:${port}`, suggested_area: 'Attic' },
+    });
+    await daemon.watching();
+    await home.waitForState(alive, 'on');
+    await home.waitForState('sensor.lab_recovery', 'absent');
+    await until('the new entities', async () => {
+      const now = await registered(home, 'lab');
+      return [...now.values()].every(async ({ entity_id }) => (await home.state(entity_id)) !== undefined);
+    });
+    const now = await registered(home, 'lab');
+    for (const [unique, entry] of entries) {
+      const { id, entity_id, device_id, name, icon, disabled_by, hidden_by } = entry;
+      const kept = now.get(unique);
+      const expected = { id, entity_id, device_id, name, icon, disabled_by, hidden_by };
+      assert.deepEqual(kept && { ...expected, ...pick(kept, Object.keys(expected)) }, expected, unique);
+    }
+    // A second entity beside an old one would have a number at its end.
+    for (const { entity_id, unique_id } of now.values())
+      if (!entries.has(unique_id)) assert.doesNotMatch(entity_id, /_\d+$/);
+    const [ours, ...others] = (await devices(home)).filter(({ name }) => /^(lab|Cellar)$/.test(name));
+    assert.deepEqual([ours?.id, ours?.name_by_user, others], [device, 'Cellar', []]);
   });
 
-  it('has them all after a restart of Home Assistant', async () => {
-    const before = complaints().length;
+  it('has a value for each of them, and goes on with its history and its counters', async () => {
+    await allHaveValues();
+    assert.equal((await home.state('sensor.lab_outages_total'))?.state, '1');
+    assert.equal((await home.state('sensor.lab_last_outage_cause'))?.state, 'killed by SIGKILL');
+    assert.equal((await home.state(event))?.attributes.event_type, 'service_down');
+    let seen: string[] = [];
+    const isWhole = async () => {
+      seen = await history(alive);
+      return /^on,off,on$/.test(seen.join());
+    };
+    await until('on, off and on again', isWhole, { context: () => seen.join() });
+  });
+
+  it('goes on after a restart of Home Assistant', async () => {
     await home.restart();
-    await everythingAvailable();
-    assert.deepEqual(await registry(), registered);
-    assert.deepEqual(complaints().slice(before), []);
+    await home.waitForState(alive, 'on');
+    await allHaveValues();
+    const now = await registered(home, 'lab');
+    for (const [unique, { entity_id }] of entries) assert.equal(now.get(unique)?.entity_id, entity_id);
   });
 
-  it('loses one whose resource is gone, and only that', async () => {
-    const { pppd: _, ...kept } = resources;
-    gateway.change({ resources: kept });
-    await gateway.reconnect();
-    await until('it to be gone', async () => !('sockmon_gw1_running_pppd' in (await registry())));
-    const { sockmon_gw1_running_pppd: __, ...rest } = registered;
-    assert.deepEqual(await registry(), rest);
-  });
-
-  it('was told of by few lines in the log', t => {
-    for (const line of complaints()) t.diagnostic(line);
-    // Home Assistant says so where it has let go of all entities of a device already.
-    assert.ok(
-      complaints().every(line => /No device components to cleanup/.test(line)),
-      complaints().join('\n'),
-    );
+  it('is nothing that Home Assistant would complain about', () => {
+    assert.deepEqual(home.complaints(), []);
   });
 });
+
+function pick(from: object, keys: readonly string[]): object {
+  return Object.fromEntries(Object.entries(from).filter(([key]) => keys.includes(key)));
+}

@@ -91,7 +91,7 @@ describe('the access list in docs/MQTT.md', { skip: skipWithoutMosquitto }, () =
     [topics.result('abc-12345')]: ['gateway'],
     [topics.reboot]: ['ha', 'gateway'],
     [topics.run]: ['ha', 'ops', 'gateway'],
-    [discovery]: ['gateway'],
+    [discovery]: ['ha', 'gateway'],
     [topics.birth ?? '']: ['ha'],
     'sockmon/other/status': [],
     'sockmon/other/state': [],
@@ -103,7 +103,7 @@ describe('the access list in docs/MQTT.md', { skip: skipWithoutMosquitto }, () =
     'sockmon/other/cmd/run': ['ha', 'ops'],
     'sockmon/gateway/cmd/else': ['gateway'],
     'sockmon/gateway/else': [],
-    'homeassistant/device/sockmon_other/config': [],
+    'homeassistant/device/sockmon_other/config': ['ha'],
     'homeassistant/sensor/sockmon_other/recovery/config': [],
     'homeassistant/light/x/config': [],
     'any/thing': [],
@@ -140,10 +140,10 @@ describe('the access list in docs/MQTT.md', { skip: skipWithoutMosquitto }, () =
     const all = everything.map(([, topic]) => topic as string);
     await eventually('ha has all', () => of('ha').length === all.length);
     await eventually('ops has its own', () => of('ops').length === all.length - 3);
-    await eventually('the gateway has its own', () => of('gateway').length === 4);
+    await eventually('the gateway has its own', () => of('gateway').length === 5);
     assert.deepEqual(of('ha').sort(), [...all].sort());
     assert.deepEqual(of('ops').sort(), all.filter(topic => topic.startsWith('sockmon/')).sort());
-    const forGateway = [topics.status, topics.birth ?? '', topics.reboot, topics.run];
+    const forGateway = [topics.status, topics.birth ?? '', topics.reboot, topics.run, discovery];
     assert.deepEqual(of('gateway').sort(), forGateway.sort());
     assert.deepEqual(heard.get('nobody'), []);
   });

@@ -271,13 +271,28 @@ describe('commands through mosquitto', { skip: skipWithoutMosquitto }, () => {
     assert.equal(telling.commands.length, 1, 'the clearing is no command');
   });
 
-  it('does not even see a press that was retained before it came', async t => {
-    const { listener, telling } = await stage(t, async listener => {
+  it('refuses what was retained before it came, answers it, and takes it off the broker', async t => {
+    const stored = { ...good, id: 'stored-12345' };
+    const { broker, listener, telling } = await stage(t, async listener => {
       await listener.publish(topics.reboot, 'PRESS', true);
+      await listener.publish(topics.run, JSON.stringify(stored), true);
     });
+    const commands = await received(telling, 2);
+    assert.ok(commands.every(({ retained }) => retained));
+    await eventually('an answer', () => listener.on(topics.result(stored.id)).length === 1);
+    await eventually('both are cleared', () =>
+      [topics.reboot, topics.run].every(topic => listener.last(topic) === ''),
+    );
+    const late = await Listener.on(broker, {}, topics.commands);
+    t.after(() => late.close());
     await listener.publish(topics.run, JSON.stringify(good));
-    const [command] = await received(telling, 1);
-    assert.equal(command?.id, good.id);
+    const [, , live] = await received(telling, 3);
+    assert.deepEqual([live?.id, live?.retained, live?.mayBeStored], [good.id, false, undefined]);
+    await eventually('heard', () => late.heard.length > 0);
+    assert.deepEqual(
+      late.heard.map(({ retain }) => retain),
+      [false],
+    );
   });
 
   it('hears commands of every QoS', async t => {

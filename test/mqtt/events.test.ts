@@ -64,6 +64,10 @@ describe('events from entries', () => {
       entry({ type: 'reboot_refused', reason: 'r', code: 'not_allowed', detail: 'd' }),
       entry({ type: 'reboot_failed', intent: 'i', error: 'e' }),
       entry({ type: 'rebooted', intent: 'i', reason: 'r', tookMs: 42_000 }),
+      entry({
+        ...{ type: 'command', id: 'ha-12345', action: 'restart', target: 'dnsmasq', origin: 'mqtt:run' },
+        ...{ status: 'rejected', code: 'paused', detail: 'd' },
+      }),
       entry({ ...notice, what: 'carrier_lost' }),
       entry({ ...notice, what: 'carrier_back' }),
       entry({ ...notice, what: 'flapping' }),
@@ -71,6 +75,44 @@ describe('events from entries', () => {
       entry({ ...notice, what: 'held' }),
     ].map(one => eventOf(one, context)?.event_type);
     assert.deepEqual(types, [...eventTypes]);
+  });
+
+  it('tells a reboot or a restart that was asked for from afar and refused, and no other command', () => {
+    const asked = (more: object = {}): JournalEntry => {
+      const command = { type: 'command', id: 'press-1', action: 'reboot', origin: 'mqtt:press' } as const;
+      return entry({ ...command, status: 'rejected', code: 'not_allowed', detail: 'it is off', ...more });
+    };
+    const told = eventOf(asked(), context);
+    assert.deepEqual(
+      [told?.event_type, told?.detail, told?.outage],
+      ['reboot_refused', 'it is off', undefined],
+    );
+    for (const code of [
+      'uptime_floor',
+      'hold_off',
+      'budget_exhausted',
+      'paused',
+      'too_soon',
+      'bad_signature',
+    ])
+      assert.equal(eventOf(asked({ code }), context)?.event_type, 'reboot_refused', code);
+    const restart = asked({ action: 'restart', target: 'dnsmasq', code: 'rate_limited', detail: 'again' });
+    const { event_type, resource, detail } = eventOf(restart, context) ?? {};
+    assert.deepEqual([event_type, resource, detail], ['restart_refused', 'dnsmasq', 'again']);
+    const untold = [
+      ...['retained', 'duplicate', 'invalid', 'busy', 'rate_limited'].map(code => ({ code })),
+      { status: 'accepted', code: undefined },
+      { status: 'done', code: undefined },
+      { action: 'restart', code: 'busy' },
+      { action: 'pause' },
+      { action: null },
+      { origin: 'control' },
+      { dryRun: true },
+    ];
+    for (const more of untold) {
+      assert.equal(eventOf(asked(more), context), null, JSON.stringify(more));
+      assert.equal(isTellable(asked(more)), false);
+    }
   });
 
   it('keeps to itself what is nobody’s business', () => {

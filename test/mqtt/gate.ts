@@ -12,6 +12,7 @@ export class Gate {
   #server: Server | null = null;
   #frozen = false;
   readonly #sockets = new Set<Socket>();
+  readonly #pairs = new Map<Socket, Socket>();
 
   private constructor(
     readonly port: number,
@@ -38,6 +39,20 @@ export class Gate {
   /** New connections pass again. The frozen ones stay dead, as after a new stack they would. */
   thaw(): void {
     this.#frozen = false;
+  }
+
+  /** Ends all connections; new ones pass. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** The frozen ones pass again, with what has come meanwhile: a network that was away and is back. */
+  mend(): void {
+    this.#frozen = false;
+    for (const [near, far] of this.#pairs) {
+      near.pipe(far);
+      far.pipe(near);
+    }
   }
 
   /** Refuses new connections and ends all others. */
@@ -67,6 +82,8 @@ export class Gate {
     this.#keep(far);
     near.pipe(far);
     far.pipe(near);
+    this.#pairs.set(near, far);
+    near.on('close', () => this.#pairs.delete(near));
     near.on('close', () => far.destroy());
     far.on('close', () => near.destroy());
   }

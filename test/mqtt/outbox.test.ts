@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { Refusals, refusalIsShortMs, retryDelayMs, type Trouble } from '../../src/mqtt/backoff.js';
 import { endpointName, endpointOf } from '../../src/mqtt/endpoint.js';
 import { LeftOut } from '../../src/mqtt/left-out.js';
-import { type Message, Outbox, type Settled } from '../../src/mqtt/outbox.js';
+import { inFlightLimit, type Message, Outbox, type Settled } from '../../src/mqtt/outbox.js';
 import { Replay } from '../../src/mqtt/replay.js';
 import { topicsOf } from '../../src/mqtt/topics.js';
 import { overdueMs, Unacknowledged } from '../../src/mqtt/unacknowledged.js';
@@ -31,12 +31,12 @@ class Wire {
 const message = (payload: string): Message => ({ topic: 't', payload, retain: false });
 
 describe('outbox', () => {
-  it('holds back in the first flight, fills the window afterwards, never exceeds it and keeps the order', () => {
+  it('holds back in the first flight, leaves one place free afterwards, and keeps the order', () => {
     fc.assert(
-      fc.property(fc.integer({ min: -1, max: 20 }), fc.integer({ min: 0, max: 60 }), (window, count) => {
+      fc.property(fc.integer({ min: 0, max: 20 }), fc.integer({ min: 0, max: 60 }), (limit, count) => {
         const wire = new Wire();
-        const outbox = new Outbox(wire.publish, window);
-        const full = Math.max(1, window);
+        const outbox = new Outbox(wire.publish, limit);
+        const full = Math.max(1, limit - 1);
         for (let i = 0; i < count; i++) outbox.add(() => message(String(i)));
         assert.equal(wire.inFlight, Math.min(4, full, count));
         while (wire.inFlight > 0) {
@@ -49,6 +49,59 @@ describe('outbox', () => {
         );
       }),
     );
+  });
+
+  it('gives that place to what is urgent, or the next one, and never has more in flight than its limit', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 12 }),
+        fc.array(fc.constantFrom('add', 'urgent', 'ack')),
+        (limit, story) => {
+          const wire = new Wire();
+          const outbox = new Outbox(wire.publish, limit);
+          const urgent: string[] = [];
+          for (const [i, what] of story.entries()) {
+            const waitsForUrgent = urgent.length > 0;
+            if (what === 'add') outbox.add(() => message(`usual ${i}`));
+            else if (what === 'urgent') {
+              outbox.addUrgent(() => message(`urgent ${i}`));
+              urgent.push(`urgent ${i}`);
+            } else if (wire.inFlight > 0) wire.ack();
+            assert.ok(wire.inFlight <= limit);
+            const last = wire.sent.at(-1)?.message.payload ?? '';
+            if (last === urgent[0]) urgent.shift();
+            else if (waitsForUrgent) assert.equal(wire.inFlight, limit, 'nothing else goes before it');
+          }
+          while (wire.inFlight > 0) wire.ack();
+          assert.equal(outbox.waiting, 0);
+        },
+      ),
+    );
+  });
+
+  it('forgets what waits when it is drained, and says when what is under way has been answered', () => {
+    for (const count of [0, 1, 5]) {
+      const wire = new Wire();
+      const outbox = new Outbox(wire.publish, 3);
+      for (let i = 0; i < count; i++) outbox.add(() => message('x'));
+      let isDrained = false;
+      outbox.drain(() => {
+        isDrained = true;
+      });
+      assert.equal(isDrained, count === 0);
+      const sent = wire.sent.length;
+      while (wire.inFlight > 0) wire.ack();
+      assert.ok(isDrained);
+      assert.equal(wire.sent.length, sent);
+    }
+  });
+
+  it('has at most ten in flight, fewer where the broker says so, and five behind 3.1.1', () => {
+    assert.deepEqual(
+      [65_535, 20, 10, 3, 1].map(receiveMaximum => inFlightLimit(5, receiveMaximum)),
+      [10, 10, 10, 3, 1],
+    );
+    assert.equal(inFlightLimit(4, 65_535), 5);
   });
 
   it('makes a message when its turn has come, and passes over what is void by then', () => {
@@ -87,7 +140,7 @@ describe('outbox', () => {
 
   it('forgets everything when it is closed', () => {
     const wire = new Wire();
-    const outbox = new Outbox(wire.publish, 2);
+    const outbox = new Outbox(wire.publish, 3);
     let settled = 0;
     for (let i = 0; i < 5; i++)
       outbox.add(
@@ -300,6 +353,12 @@ describe('topics', () => {
     assert.equal(result('id-1'), 'sockmon/gw1/result/id-1');
     assert.equal(resource('wan_1'), 'sockmon/gw1/resource/wan_1');
     assert.equal(entity('sensor', 'recovery'), 'homeassistant/sensor/sockmon_gw1/recovery/config');
+    // The longest base and prefix that `check` lets through.
+    const deep = topicsOf('a/b/c/d/e', 'gw-1', 'p/q/r/s');
+    const { result: _1, resource: _2, entity: _3, ...fixed } = deep;
+    const made = [deep.result('0123abcd'), deep.resource('wan'), deep.entity('sensor', 'recovery')];
+    for (const topic of [...made, ...Object.values(fixed)])
+      assert.match(String(topic).replace(/#$/, 'x'), /^[\w-]+(\/[\w-]+){0,7}$/);
     assert.equal(topicsOf('a', 'b', null).discovery, null);
     assert.equal(topicsOf('a', 'b', null).birth, null);
   });

@@ -65,7 +65,7 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
     await broker.stop();
   });
 
-  it('tells status, facts, last outage, state, resources and discovery on connect, the largest last', async () => {
+  it('tells status, facts, last outage, state, resources and, once its topic has been read, discovery on connect, the largest last', async () => {
     const { begin, end } = telling.outage();
     telling.change({ last_outage: outageView(end.seq) });
     reporter.start(telling);
@@ -178,7 +178,7 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
     });
   });
 
-  it('answers the birth of Home Assistant with discovery, then the state, and no event', async () => {
+  it('answers the birth of Home Assistant with all that is retained, discovery first, and no event', async () => {
     await listener.settle();
     listener.heard.length = 0;
     await listener.publish('homeassistant/status', 'online');
@@ -188,7 +188,10 @@ describe('reporter, one broker', { skip: skipWithoutMosquitto }, () => {
       [
         'homeassistant/status',
         discovery,
-        ...['about', 'state', 'resource/tcpip', 'resource/dnsmasq'].map(name => `${root}/${name}`),
+        status,
+        ...['last_outage', 'about', 'state', 'resource/tcpip', 'resource/dnsmasq'].map(
+          name => `${root}/${name}`,
+        ),
       ],
     );
   });
@@ -322,6 +325,8 @@ describe('reporter, broker away', { skip: skipWithoutMosquitto }, () => {
       await listener.settle();
     }
     await listener.untilLast(status, 'online');
+    // It comes last, once what stands on its topic has been read.
+    await eventually('discovery is refused', () => log.find(/The broker refused discovery /));
     for (const what of ['discovery', 'the state']) {
       const said = log.lines.filter(({ sentence }) => sentence.startsWith(`The broker refused ${what} `));
       assert.equal(said.length, 1, what);

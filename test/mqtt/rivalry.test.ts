@@ -35,6 +35,7 @@ function started(t: TestContext, port: number, more = {}, atPace = pace) {
 }
 
 const minute = 60_000;
+const discovery = 'homeassistant/device/sockmon_gw1/config';
 
 describe('the guess', () => {
   const guessed = (rivalry: Rivalry, nowMs: number) =>
@@ -117,9 +118,14 @@ describe('a connection that is closed', { skip: skipWithoutMosquitto }, () => {
       const broker = await startMosquitto();
       t.after(() => broker.stop('SIGKILL'));
       // A connection that ends soon is one of less than 12 s then.
+      const listener = await Listener.on(broker);
+      t.after(() => listener.close());
       const { reporter } = started(t, broker.port, {}, 0.1);
       for (let round = 1; round <= 4; round++) {
         await eventually('connected', () => reporter.connection().connects === round);
+        // What is in flight might be what a broker hangs up at; discovery comes last.
+        await eventually('all is told', () => listener.on(discovery).length === round);
+        await listener.settle();
         if (isShaken) reporter.networkLost();
         const rival = await Listener.on(broker, { clientId: 'sockmon-gw1' });
         t.after(() => rival.close());

@@ -1,4 +1,4 @@
-/** A stand-in of a broker on loopback, for one precise misbehaviour. It knows sessions, and nothing of subscriptions. */
+/** A stand-in of a broker on loopback, for one precise misbehaviour. It knows sessions; what a subscriber is given the test says. */
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -26,6 +26,17 @@ export interface Behaviour {
   accept?(packet: IConnectPacket, index: number): number | null;
   /** Whether a publish is acknowledged. */
   acknowledges?(packet: IPublishPacket): boolean;
+  /** Whether a subscription is answered. */
+  grants?(filter: string): boolean;
+  hangsUpAtSubscribe?(filter: string): boolean;
+  /** The bytes of the PUBACK; null = the usual ones. */
+  puback?(packet: IPublishPacket): Buffer | null;
+  /** What is done at a SUBSCRIBE, before the SUBACK. */
+  subscribed?(give: Give, filters: readonly string[]): void;
+  /** What is done with a publish, before it is acknowledged. */
+  told?(packet: IPublishPacket, give: Give, socket: Socket): void;
+  /** Whether it closes a connection after the DISCONNECT; as a broker should, by default. */
+  closes?: boolean;
   /**
    * At a publish or a subscription that it does not take: `fin` and `reset` close the connection without a word; a number is the code that is
    * said first, by PUBACK and DISCONNECT.
@@ -35,11 +46,18 @@ export interface Behaviour {
   readonly announces?: { readonly maximumPacketSize?: number };
 }
 
+/** Sends a publish of QoS 1 to the client. */
+export type Give = (topic: string, payload: string, retain: boolean) => void;
+
 export class StandIn {
   readonly connects: IConnectPacket[] = [];
   readonly published: { readonly connection: number; readonly topic: string; readonly payload: string }[] =
     [];
   pings = 0;
+  /** DISCONNECTs, and connections that the client has closed by itself. */
+  readonly ends: ('disconnect' | 'closed')[] = [];
+  /** QoS 1 messages to clients. */
+  #given = 0;
   readonly #server: Server;
   readonly #behaviour: Behaviour;
   readonly #sockets = new Set<Socket>();
@@ -98,6 +116,7 @@ export class StandIn {
   #talk(socket: Socket): void {
     this.#sockets.add(socket.on('error', () => {}));
     socket.on('close', () => this.#sockets.delete(socket));
+    socket.on('end', () => this.ends.push('closed'));
     const parser = codec.parser();
     const session = { socket, version: 4 };
     let connection = -1;
@@ -136,16 +155,32 @@ export class StandIn {
 
   #answer(packet: Packet, connection: number, session: { socket: Socket; version: number }): void {
     if (session.socket.destroyed || session.socket.writableEnded || this.#hasHungUp(packet, session)) return;
-    if (packet.cmd === 'pingreq') {
+    const give: Give = (topic, payload, retain) => {
+      this.#given += 1;
+      const fresh = { dup: false, qos: 1, messageId: this.#given };
+      this.#send(session, { cmd: 'publish', topic, payload, retain, ...fresh });
+    };
+    if (packet.cmd === 'disconnect') {
+      this.ends.push('disconnect');
+      if (this.#behaviour.closes ?? true) session.socket.end();
+    } else if (packet.cmd === 'pingreq') {
       this.pings += 1;
       this.#send(session, { cmd: 'pingresp' });
     } else if (packet.cmd === 'subscribe') {
-      const granted = packet.subscriptions.map(() => 1);
+      const { hangsUpAtSubscribe, grants } = this.#behaviour;
+      const filters = packet.subscriptions.map(({ topic }) => topic);
+      if (hangsUpAtSubscribe && filters.some(hangsUpAtSubscribe)) session.socket.destroy();
+      if (grants && !filters.every(grants)) return;
+      this.#behaviour.subscribed?.(give, filters);
+      const granted = filters.map(() => 1);
       this.#send(session, { cmd: 'suback', messageId: packet.messageId, granted, reasonCode: 0 });
     } else if (packet.cmd === 'publish') {
       const { topic, payload, messageId } = packet;
       this.published.push({ connection, topic, payload: payload.toString() });
-      if (this.#behaviour.acknowledges?.(packet) ?? true)
+      this.#behaviour.told?.(packet, give, session.socket);
+      const bytes = this.#behaviour.puback?.(packet) ?? null;
+      if (bytes !== null) session.socket.write(bytes);
+      else if (this.#behaviour.acknowledges?.(packet) ?? true)
         this.#send(session, { cmd: 'puback', messageId, reasonCode: 0 });
     }
   }

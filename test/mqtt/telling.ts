@@ -142,7 +142,7 @@ export class FakeTelling implements Telling {
   cursor = 0;
   nowMs = 5_000_000;
   snapshotNow: Snapshot;
-  announcedNow: Announced = { entities: [], each: false, resources: [] };
+  announcedNow: Announced = { entities: [], each: false, resources: [], topic: null };
   readonly told = new FakeTold(this);
   /** How a command is judged. */
   judge: (command: ReceivedCommand) => CommandAnswer = command => ({

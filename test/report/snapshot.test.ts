@@ -19,7 +19,7 @@ describe('the snapshot', () => {
     assert.equal(seen.resources.tcpip?.state, 'absent');
     assert.match(seen.resources.tcpip?.reason ?? '', /no default route/);
     assert.equal(seen.last_outage, null);
-    assert.equal(seen.uptime_24h_pct, 100);
+    assert.deepEqual([seen.uptime_24h_pct, seen.uptime_30d_pct], [null, null]);
   });
 
   it('tells what has not come up 5 minutes after the start, by itself, until it does', () => {
@@ -89,18 +89,37 @@ describe('the snapshot', () => {
     world.up('tcpip');
     world.up('wan');
     world.append({ type: 'start', version: '1', pid: 1, resources: [] });
-    world.advance(800_000);
+    world.advance(4_000_000);
     world.die('tcpip');
-    world.advance(100_000);
+    world.advance(500_000);
     world.die('wan');
     world.up('tcpip');
-    world.advance(100_000);
+    world.advance(500_000);
     world.up('wan');
     assert.equal(world.look().uptime_24h_pct, 80);
     world.advance(86_400_000);
     assert.equal(world.look().outages_24h, 0);
     assert.equal(world.look().uptime_24h_pct, 100);
-    assert.ok(world.look().uptime_30d_pct < 100);
+    const month = world.look().uptime_30d_pct;
+    assert.ok(month !== null && month < 100);
+  });
+
+  it('tells no share of a time of which it has hardly seen anything', () => {
+    const world = new World();
+    world.append({ type: 'start', version: '1', pid: 1, resources: [] });
+    world.up();
+    world.advance(20_000);
+    world.die();
+    world.advance(1500);
+    world.up();
+    const shares = () => [world.look().uptime_24h_pct, world.look().uptime_30d_pct];
+    assert.deepEqual(shares(), [null, null]);
+    world.advance(3_600_000 - 21_501);
+    assert.deepEqual(shares(), [null, null], 'a millisecond before the hour');
+    world.advance(1);
+    assert.deepEqual(shares(), [99.958, null]);
+    world.advance(23 * 3_600_000);
+    assert.deepEqual(shares(), [99.998, 99.998]);
   });
 
   it('tells right times of this boot after the clock was set', () => {

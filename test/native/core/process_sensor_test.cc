@@ -230,7 +230,41 @@ void a_descriptor_may_be_had_later() {
 
 }  // namespace
 
+/// Thousands that look at the same time take turns; who is alone is quick.
+void who_looks_is_counted_and_a_crowd_is_slower() {
+  World world;
+  size_t lookers = 0;
+  world.context.lookers = &lookers;
+  const pid_t first = spawn_sleeper();
+  world.write(first);
+  CHECK(world.sensor->start().pid == first && lookers == 0);
+  kill(first, SIGKILL);
+  world.until_reports(1);
+  CHECK(lookers == 1);
+  const pid_t second = spawn_sleeper();
+  world.write(second);
+  world.until_reports(2);
+  CHECK(world.host.reports[1].pid == second && lookers == 0);
+  // As if 300 others were looking: 30 ms instead of 5.
+  lookers = 300;
+  kill(second, SIGKILL);
+  world.until_reports(3);
+  const pid_t third = spawn_sleeper();
+  world.write(third);
+  const double before_ms = real_sys().boot_ms();
+  world.until_reports(4);
+  CHECK(world.host.reports[3].pid == third && real_sys().boot_ms() - before_ms > 15);
+  CHECK(lookers == 300);
+  kill(third, SIGKILL);
+  world.until_reports(5);
+  CHECK(lookers == 301);
+  world.sensor.reset();
+  CHECK(lookers == 300);
+  for (const pid_t pid : {first, second, third}) reap(pid);
+}
+
 void test_process_sensor() {
+  who_looks_is_counted_and_a_crowd_is_slower();
   a_zombie_is_dead_and_its_cause_known();
   a_death_that_a_look_finds_has_its_cause();
   a_cause_that_comes_late_is_told_late();
