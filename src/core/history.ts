@@ -53,7 +53,7 @@ export class History {
   publishedSeq = 0;
   announced = nothingAnnounced;
   firstWallMs: number | null = null;
-  private readonly kept: Outages;
+  readonly kept: Outages;
   /** Resources known to be alive, with the boot they were seen in. A clean stop empties it: what dies later is nobody's business. */
   readonly seen = new Map<string, Sighting>();
   readonly intents: (Acted & RecordOf<'reboot_intent'>)[] = [];
@@ -64,8 +64,6 @@ export class History {
   private readonly pauses = new Map<string, { bootId: string; untilMs: number }>();
   /** How many records have changed them. */
   pauseChanges = 0;
-  /** How many records have begun, ended or reopened an outage: nothing else changes how many there were, and how long. */
-  outageChanges = 0;
   /** How many reboots have been intended, ever: numbers their ids. */
   intended = 0;
   pauseTimeMs = usualPauseMs;
@@ -187,7 +185,6 @@ export class History {
   private begin(entry: JournalEntry & RecordOf<'outage_begin'>): void {
     this.begun.set(entry.resource, numbered(entry.outage, this.outagesOf(entry.resource) + 1));
     this.kept.add(begunOutage(entry, this.elapsedMsAt(entry)));
-    this.outageChanges++;
   }
 
   /** Open ones and the latest of the others, in the order of their begins; what is left of older ones is in `past`. */
@@ -224,8 +221,9 @@ export class History {
         isExcused: entry.carrier === false,
       });
     const outage = this.outage(entry.outage);
-    if (outage !== undefined) addToOutage(outage, entry);
-    if (entry.type === 'outage_end' || entry.type === 'outage_reopened') this.outageChanges++;
+    if (outage === undefined) return;
+    addToOutage(outage, entry);
+    if (entry.type === 'outage_end' || entry.type === 'outage_reopened') this.kept.changed(outage);
   }
 
   private noteCarrier({ resource, carrier }: RecordOf<'notice'>): void {

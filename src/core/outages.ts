@@ -9,6 +9,10 @@ export class Outages {
   readonly all: OutageHistory[] = [];
   /** What is left of those that have gone. */
   readonly past = new Past();
+  /** The last outage of each resource that counts and has been told as over; it may be open again. */
+  readonly lastOver = new Map<string, OutageHistory>();
+  /** How often one has begun, ended or been opened again: nothing else changes how many there were, and how long. */
+  changes = 0;
   private readonly byId = new Map<string, OutageHistory>();
   private readonly byResource = new Map<string, OutageHistory[]>();
   /** So many are there when old ones are looked for: at every begin it would cost a walk through all of them. */
@@ -21,12 +25,19 @@ export class Outages {
 
   add(outage: OutageHistory): void {
     this.all.push(outage);
+    this.changes++;
     this.byId.set(outage.id, outage);
     const own = this.byResource.get(outage.resource);
     if (own === undefined) this.byResource.set(outage.resource, [outage]);
     else own.push(outage);
     this.fade();
     if (this.all.length >= this.forgetAt) this.forget();
+  }
+
+  /** It has ended, or is open again. */
+  changed(outage: OutageHistory): void {
+    this.changes++;
+    if (outage.end !== null && isCounted(outage)) this.lastOver.set(outage.resource, outage);
   }
 
   find(id: string): OutageHistory | undefined {

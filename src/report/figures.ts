@@ -56,7 +56,7 @@ export function figuresOf(history: History, now: Instant, isStack: (resource: st
   stretches.sort((a, b) => a.beganMs - b.beganMs);
   return {
     last,
-    last_stack_outage: lastStackOutage(history, isStack),
+    last_stack_outage: lastOverOf(history, [...history.kept.lastOver.keys()].filter(isStack)),
     outages_24h: today,
     outages_total: total,
     uptime_24h_pct: uptimePct(stretches, history, now, lastDay),
@@ -64,12 +64,13 @@ export function figuresOf(history: History, now: Instant, isStack: (resource: st
   };
 }
 
-/** Id of the last outage of the network itself that is over. One that is open again has been told as over. */
-export function lastStackOutage(history: History, isStack: (resource: string) => boolean): string | null {
-  const last = history.outages.findLast(
-    outage =>
-      (outage.end !== null || outage.reopenedMs !== null) && isStack(outage.resource) && isCounted(outage),
-  );
+/** Id of the last outage of these resources that is over, in the order of their begins. One that is open again has been told as over. */
+export function lastOverOf(history: History, resources: Iterable<string>): string | null {
+  let last: OutageHistory | undefined;
+  for (const resource of resources) {
+    const outage = history.kept.lastOver.get(resource);
+    if (outage !== undefined && outage.begin.seq > (last?.begin.seq ?? 0)) last = outage;
+  }
   return last?.id ?? null;
 }
 

@@ -5,7 +5,7 @@
 import { offsetMsOf } from '../base/clock-offset.js';
 import type { Policy } from '../core/policy.js';
 import type { ResourceState } from '../core/state.js';
-import { type Figures, figuresOf, lastStackOutage, nextFallMs } from './figures.js';
+import { type Figures, figuresOf, lastOverOf, nextFallMs } from './figures.js';
 import { viewOutage } from './outage-view.js';
 import { stateName, viewResource } from './resource-view.js';
 import { bearingOf, isRecovering, originOf, type Seen } from './snapshot.js';
@@ -39,7 +39,6 @@ export class Picture implements Told {
   /** Those that are not simply up, and the network. */
   readonly #notable = new Map<string, ResourceState>();
   readonly #network = new Map<string, ResourceState>();
-  #lastOfNetwork: { readonly key: readonly unknown[]; readonly id: string | null } | null = null;
   #order: ReadonlyMap<string, number> = new Map();
   readonly #changed = new Set<string>();
   #pausedUntilMs = new Map<string, number>();
@@ -79,15 +78,10 @@ export class Picture implements Told {
   presence(): Presence {
     const seen = this.#seen();
     this.#look(seen);
-    const { history, now, info } = seen;
-    const key = [info.policy, history.outageChanges];
-    if (this.#lastOfNetwork?.key.every((part, i) => part === key[i]) !== true) {
-      const network = new Set(networkIn(info.policy));
-      this.#lastOfNetwork = { key, id: lastStackOutage(history, id => network.has(id)) };
-    }
+    const { history, now } = seen;
     return {
       status: isRecovering([...this.#network.values()], now) ? 'recovering' : 'online',
-      last_stack_outage: this.#lastOfNetwork.id,
+      last_stack_outage: lastOverOf(history, this.#network.keys()),
     };
   }
 
@@ -189,20 +183,15 @@ export class Picture implements Told {
   }
 
   #figures({ history, now, info: { policy } }: Seen): Figures {
-    const key = [policy, history.outageChanges, offsetMsOf(now)];
+    const key = [policy, history.kept.changes, offsetMsOf(now)];
     const known = this.#counted;
     if (known !== null && now.bootMs < known.untilMs && known.key.every((part, i) => part === key[i]))
       return known.figures;
-    const network = new Set(networkIn(policy));
-    const figures = figuresOf(history, now, id => network.has(id));
+    const figures = figuresOf(history, now, id => this.#network.has(id));
     const forMs = Math.min(figuresForMs, nextFallMs(history, now) - now.wallMs);
     this.#counted = { figures, key, untilMs: now.bootMs + forMs };
     return figures;
   }
-}
-
-function networkIn({ resources }: Policy): string[] {
-  return resources.filter(({ role }) => role === 'network').map(({ id }) => id);
 }
 
 function isPlain({ phase, policy, flapping, sensors }: ResourceState): boolean {
