@@ -303,8 +303,11 @@ export class Link {
     const nowMs = performance.now();
     const isClosed = ending === 'hung_up' ? livedMs !== null : ending === 'lost' && lastWords?.code !== 0;
     const isFought = this.#rivalry.known(nowMs) !== null;
-    if (isClosed && !isFought && lastWords !== null && this.#culprits.judge(lastWords)) {
-      this.#options.handlers.problemChanged();
+    const blame = isClosed && !isFought && lastWords !== null ? this.#culprits.judge(lastWords) : null;
+    if (blame !== null) this.#options.handlers.problemChanged();
+    if (blame === 'blamed') {
+      // What was closed before was closed for that.
+      this.#rivalry.unreachable();
       return ['kicked', this.#failures];
     }
     const isRival =
@@ -315,6 +318,7 @@ export class Link {
       this.#alarm();
       return ['taken_over', this.#failures];
     }
+    if (blame === 'suspected') return ['kicked', this.#failures];
     if (ending !== 'taken_over' && (ending !== 'hung_up' || livedMs === null)) this.#rivalry.unreachable();
     if (isRefused(ending) || (ending === 'passed_over' && passedOver === null))
       return this.#refusals.refused(nowMs);

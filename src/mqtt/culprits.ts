@@ -58,12 +58,11 @@ export class Culprits {
 
   /**
    * The broker has closed a connection, and listens on.
-   * @returns whether that is put down to what it was sent.
+   * @returns blamed: on what it was sent, which is not sent again. suspected: it may be that. null: it is not.
    */
-  judge(words: LastWords): boolean {
+  judge(words: LastWords): 'blamed' | 'suspected' | null {
     const blame = this.#suspects.ended(words);
-    if (blame === null) return false;
-    if (blame.kind === 'suspected') return true;
+    if (blame === null || blame.kind === 'suspected') return blame?.kind ?? null;
     const { broker, log, leftOut } = this.#options;
     const { topic, bytes } = blame;
     const fields = { broker, topic, bytes };
@@ -72,13 +71,13 @@ export class Culprits {
         fields,
         `${broker} hangs up at a message of ${bytes} bytes on ${topic}: it is sent no more of that size.`,
       );
-      return true;
+      return 'blamed';
     }
     leftOut.add(topic, 'hung_up');
     log.warn(
       fields,
       `${broker} hangs up at ${leftOutWords([topic])}. It is left out for a day: give this user the right to it, and see the broker's log.`,
     );
-    return true;
+    return 'blamed';
   }
 }

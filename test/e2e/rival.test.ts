@@ -15,9 +15,15 @@ scenario(
       mqtt: { url: lab.brokerUrl(broker) },
     });
     const connections = () => daemon.log.split('Connected to mqtt').length - 1;
+    const listener = await Listener.on({ host: '127.0.0.1', port: broker.port });
+    lab.onClose(() => listener.close());
+    const onlines = () =>
+      listener.on('sockmon/lab/status').filter(({ payload }) => payload === 'online').length;
     // Three in a row may be restarts of the broker.
     for (let round = 1; round <= 4; round++) {
-      await daemon.until(`connection ${round}`, () => connections() === round);
+      await daemon.until(`connection ${round}`, () => connections() === round && onlines() >= round);
+      // In the first flight the kick would look like an answer to what was sent.
+      await listener.settle();
       const rival = await Listener.on({ host: '127.0.0.1', port: broker.port }, { clientId: 'sockmon-lab' });
       lab.onClose(() => rival.close());
     }
