@@ -43,6 +43,11 @@ export class ResourceTopics {
     for (const id of present) this.#queue(id);
   }
 
+  /** Whether there is something to clear. */
+  get hasGone(): boolean {
+    return this.#gone.size > 0;
+  }
+
   again(): void {
     this.#told.clear();
     for (const { id } of this.#options.telling.told.watched()) this.#queue(id);

@@ -30,12 +30,16 @@ export interface RetainedOptions {
  */
 const gatherMs = 250;
 
+/** Home Assistant reads the discovery that lets go of a topic, then unloads what listens to it; an empty message before that is an error in its log. */
+const clearAfterMs = 10_000;
+
 export class Retained {
   readonly #options: RetainedOptions;
   readonly #refusals: Refusals;
   readonly #discovery: DiscoveryTopics;
   readonly #resources: ResourceTopics;
   #gathering: NodeJS.Timeout | null = null;
+  #clearing: NodeJS.Timeout | null = null;
   #closed = false;
   #stateQueued = false;
   /** Last told over this connection; '' = nothing. */
@@ -65,7 +69,7 @@ export class Retained {
     this.#discovery.tell();
   }
 
-  /** The largest last. A topic is taken away once Home Assistant has been told that it is not to be listened to. */
+  /** The largest last. */
   tellFacts(): void {
     this.#lastStackOutage = this.#options.telling.told.presence().last_stack_outage;
     this.#tellLastOutage();
@@ -73,7 +77,7 @@ export class Retained {
     this.#tellState();
     this.#resources.tell();
     this.#discovery.tell();
-    this.#resources.clear();
+    if (this.#resources.hasGone) this.#clearLater();
   }
 
   /**
@@ -121,8 +125,19 @@ export class Retained {
 
   close(): void {
     this.#closed = true;
-    if (this.#gathering !== null) clearTimeout(this.#gathering);
+    for (const timer of [this.#gathering, this.#clearing]) if (timer !== null) clearTimeout(timer);
     this.#discovery.close();
+  }
+
+  #clearLater(): void {
+    const { topics, pace } = this.#options;
+    this.#clearing ??= setTimeout(
+      () => {
+        this.#clearing = null;
+        this.#resources.clear();
+      },
+      topics.discovery === null ? 0 : clearAfterMs * pace,
+    ).unref();
   }
 
   #isStackNews(): boolean {
@@ -143,13 +158,17 @@ export class Retained {
   }
 
   #tellAbout(): void {
-    const { telling, topics, connectionView, maximumBytes } = this.#options;
-    const { pending: _, ...connection } = connectionView();
-    const about: About = { ...telling.told.origin(), connection };
-    const payload = fitting(aboutForms(about), topics.about, maximumBytes());
+    const { topics, maximumBytes } = this.#options;
+    const payload = fitting(aboutForms(this.#aboutView()), topics.about, maximumBytes());
     if (payload === this.#about) return;
     this.#about = payload;
     this.#retain('what there is to say about this gateway', topics.about, payload);
+  }
+
+  #aboutView(): About {
+    const { telling, connectionView } = this.#options;
+    const { pending: _, ...connection } = connectionView();
+    return { ...telling.told.origin(), connection };
   }
 
   /** Made when its turn has come, so that a burst of changes is told once. */
@@ -163,10 +182,21 @@ export class Retained {
       const timeless = JSON.stringify({ ...state, at: null });
       if (timeless === this.#state) return null;
       this.#state = timeless;
-      const payload = fitting(stateForms(state), topics.state, maximumBytes());
+      const forms = stateForms(state);
+      if (this.#hasFormerEntities()) forms.unshift(() => ({ ...this.#aboutView(), ...state }));
+      const payload = fitting(forms, topics.state, maximumBytes());
       return { topic: topics.state, payload, retain: true };
     };
     outbox.add(make, this.settledAs('the state', topics.state));
+  }
+
+  /**
+   * Home Assistant has entities of 0.1.0, which noted no topic and told in the state what is told in `…/about` now. Until it has been told of the
+   * new ones, their templates would fail in its log.
+   */
+  #hasFormerEntities(): boolean {
+    const { entities, topic } = this.#options.telling.announced();
+    return entities.length > 0 && topic === null;
   }
 
   #retain(what: string, topic: string, payload: string): void {

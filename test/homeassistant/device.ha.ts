@@ -136,7 +136,7 @@ describe('the device in Home Assistant', { skip: skipWithoutLab() }, () => {
     await recorder.event('stack_recovered');
     await until('a new connection to be told', () =>
       recorder.messages.some(
-        ({ topic, payload }) => topic === 'sockmon/lab/state' && JSON.parse(payload).connection.connects > 1,
+        ({ topic, payload }) => topic === 'sockmon/lab/about' && JSON.parse(payload).connection.connects > 1,
       ),
     );
     assert.equal(announced(), before);
