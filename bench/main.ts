@@ -8,6 +8,7 @@ import { crowdRows } from './crowd.js';
 import { deathRows } from './death.js';
 import { heldRows } from './held.js';
 import { idleRows } from './idle.js';
+import { manyRows } from './many.js';
 import { networkRows } from './network.js';
 import { pidfdRows } from './pidfds.js';
 import { compileC } from './programs.js';
@@ -29,6 +30,7 @@ const names = {
   network: 'a network that changes: CPU, beside ip monitor and keepalived',
   stack: 'the lab: kill of slirp4netns -> script -> TCP works, beside C on rtnetlink and on a pidfd',
   bytes: 'one death among 1,000 resources: what the broker is sent, and CPU; beside --rival',
+  many: '300 to 10,000 resources: start, all killed at once, memory; beside --rival',
   told: 'network back -> outage acknowledged by the broker',
   start: 'exec -> watching, beside node -e 0',
   idle: '30 s with nothing to do: CPU and context switches',
@@ -38,13 +40,13 @@ type Name = keyof typeof names;
 
 const usage = `usage: npm run bench [-- [--json] [--rounds N] [--rival PATH] [NAME…]]
 
-Without a NAME it measures everything, in some eleven minutes:
+Without a NAME it measures everything, in some twenty minutes:
 ${Object.entries(names)
   .map(([name, what]) => `  ${name.padEnd(8)} ${what}`)
   .join('\n')}
 
   --rounds N   how often each thing is measured (default: 300 deaths, 20 deaths of the stack, 20 starts)
-  --rival PATH a built clone of another commit, measured in the same run where that is possible (bytes)
+  --rival PATH a built clone of another commit, measured in the same run where that is possible (bytes, many)
   --json       print one JSON object
 `;
 
@@ -98,6 +100,10 @@ async function measure(wanted: ReadonlySet<Name>, rounds: Rounds, rival: string 
   if (has('bytes')) {
     say('one death among many');
     rows.push(...(await toldBytesRows(Math.min(rounds.stack, 5), rival)));
+  }
+  if (has('many')) {
+    say('very many resources');
+    rows.push(...(await manyRows(Math.min(rounds.stack, 3), rival)));
   }
   if (has('start')) {
     say('starts');

@@ -49,9 +49,8 @@ export class Suspects {
   #lastInFlight: ReadonlySet<string> = new Set();
   /** Topics of results that were hung up at, since one was taken. */
   readonly #results = new Set<string>();
-  /** Where the size was blamed: if a smaller one is hung up at too, it was not that. */
-  readonly #sizeBlamed = new Set<string>();
-  #maximumBytes = Number.POSITIVE_INFINITY;
+  /** By group whose size was blamed: what it may have at most. If a smaller one is hung up at too, it was not the size. */
+  readonly #sizeBlamed = new Map<string, number>();
 
   get isCareful(): boolean {
     return this.#isCareful;
@@ -59,7 +58,7 @@ export class Suspects {
 
   /** What the broker is known to take at most. */
   get maximumBytes(): number {
-    return this.#maximumBytes;
+    return Math.min(...this.#sizeBlamed.values());
   }
 
   acknowledged({ topic, bytes }: InFlight): void {
@@ -126,9 +125,11 @@ export class Suspects {
     this.#isCareful = true;
     this.#alone = { group: '', times: 0 };
     const mayBeSize = bytes > smallBytes && bytes > this.#largestTaken && !this.#sizeBlamed.has(group);
-    if (!mayBeSize) return { kind: 'guilty', topic: group, bytes };
-    this.#sizeBlamed.add(group);
-    this.#maximumBytes = Math.min(this.#maximumBytes, bytes - 1);
+    if (!mayBeSize) {
+      this.#sizeBlamed.delete(group);
+      return { kind: 'guilty', topic: group, bytes };
+    }
+    this.#sizeBlamed.set(group, bytes - 1);
     return { kind: 'too_large', topic: group, bytes };
   }
 

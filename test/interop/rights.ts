@@ -36,7 +36,8 @@ export function playRights(stage: Stage): void {
     // Twice where the connection ended before the acknowledgements were read.
     assert.ok(stage.listener.json(events).length <= 4);
     assert.deepEqual(stage.listener.on(forbidden), []);
-    assert.ok(stage.connects() <= 6, `${stage.connects()} connections`);
+    // Four with a hang-up before the topic is found; of more than 1,024 bytes two more, for it may have been the size.
+    assert.ok(stage.connects() <= 8, `${stage.connects()} connections:\n${stage.log}`);
     assert.doesNotMatch(stage.log, /another client/i);
   });
 

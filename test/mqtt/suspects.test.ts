@@ -83,7 +83,9 @@ describe('what a broker hangs up at', () => {
       return hangUp()?.kind;
     };
     assert.equal(blame(9000), 'too_large');
+    assert.equal(suspects.maximumBytes, 8999);
     assert.equal(blame(2000), 'guilty');
+    assert.equal(suspects.maximumBytes, Number.POSITIVE_INFINITY, 'all else may have any size');
   });
 
   it('is nothing that was sent, where all of it had been taken before', () => {
