@@ -33,9 +33,8 @@ export function replyToOf(
   return { topic, ...(correlationData === undefined ? {} : { correlationData }) };
 }
 
-/** Whatever prefix is allowed: nobody may make us command ourselves, or say that we are online. */
-function isOurs(topic: string, topics: Topics): boolean {
-  const { status, state, event, lastOutage, discovery, birth, commands } = topics;
-  const told = [status, state, event, lastOutage, discovery, birth];
-  return told.includes(topic) || topic.startsWith(commands.slice(0, -1));
+/** Whatever prefix is allowed: nobody may make us command ourselves, say that we are online, or announce to Home Assistant what there is not. */
+function isOurs(topic: string, { root, discoveryRoot, result }: Topics): boolean {
+  if (discoveryRoot !== null && topic.startsWith(discoveryRoot)) return true;
+  return topic.startsWith(root) && !topic.startsWith(result(''));
 }

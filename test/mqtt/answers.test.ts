@@ -41,8 +41,11 @@ describe('a response topic', () => {
     ];
     for (const topic of bad) assert.equal(where(topic), null, JSON.stringify(topic));
     const own = [topics.status, topics.state, topics.run, topics.reboot, 'sockmon/gw1/cmd/x', topics.event];
+    own.push(topics.about, topics.resource('tcpip'), topics.lastOutage, 'sockmon/gw1/of a later version');
     for (const topic of own) assert.equal(where(topic, 'sockmon/'), null, topic);
-    assert.equal(where(topics.birth ?? '', 'homeassistant/'), null);
+    assert.equal(where('sockmon/gw10/me', 'sockmon/'), 'sockmon/gw10/me');
+    for (const topic of [topics.birth, topics.discovery, topics.entity('sensor', 'recovery')])
+      assert.equal(where(topic ?? '', 'homeassistant/'), null, String(topic));
     assert.equal(where(`${prefix}me`, null), null);
     assert.equal(replyToOf(undefined, prefix, topics), null);
   });

@@ -4,6 +4,7 @@ import { kill } from 'node:process';
 import { describe, it, type TestContext } from 'node:test';
 import type { MqttSettings } from '../../src/core/policy.js';
 import { attemptTimes } from '../../src/mqtt/connection.js';
+import { LeftOut, leaveOutMs } from '../../src/mqtt/left-out.js';
 import { MqttReporter, type ReporterOptions } from '../../src/mqtt/reporter.js';
 import { eventually } from './eventually.js';
 import { Gate } from './gate.js';
@@ -119,6 +120,42 @@ describe('a refusal', () => {
     const broker = await StandIn.start(t, { accept: () => 0x90 });
     const { log } = started(t, settingsFor(broker.port));
     await eventually('told', () => log.find(/not its will.*Topic Name invalid/));
+  });
+});
+
+describe('a broker that does not know MQTT 5', () => {
+  for (const code of [0x01, 0x84])
+    it(`and says so by ${code} is spoken to by 3.1.1, the second time at once`, async t => {
+      const broker = await StandIn.start(t, {
+        accept: ({ protocolVersion }) => (protocolVersion === 5 ? code : 0),
+      });
+      const { view } = started(t, settingsFor(broker.port), { pace: 0.01 });
+      await eventually('connected', () => view().connects === 1);
+      broker.hangUp();
+      await eventually('connected again', () => view().connects === 2);
+      assert.deepEqual(
+        broker.connects.map(({ protocolVersion }) => protocolVersion),
+        [5, 4, 4],
+      );
+    });
+});
+
+describe('a topic that is left out', () => {
+  it('is told again after an hour where it was not acknowledged, after a day where it was hung up at', t => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const over = t.mock.fn();
+    const leftOut = new LeftOut(leaveOutMs, over);
+    leftOut.add('late');
+    leftOut.add('forbidden', 'hung_up');
+    t.mock.timers.tick(3_599_999);
+    assert.ok(leftOut.has('late'));
+    t.mock.timers.tick(1);
+    assert.ok(!leftOut.has('late') && leftOut.has('forbidden'));
+    t.mock.timers.tick(82_799_999);
+    assert.ok(leftOut.has('forbidden'));
+    t.mock.timers.tick(1);
+    assert.ok(!leftOut.has('forbidden'));
+    assert.equal(over.mock.callCount(), 2);
   });
 });
 

@@ -172,35 +172,64 @@ describe('everything retained', { skip: skipWithoutMosquitto }, () => {
 });
 
 describe('a connection', () => {
-  it('says nothing between its CONNECT and the CONNACK', async t => {
-    const heard: Buffer[] = [];
-    const server = createServer(socket => {
-      socket.on('error', () => {});
-      socket.on('data', bytes => {
-        heard.push(bytes);
-        // By then anything that did not wait would have come.
-        if (heard.length === 1) setTimeout(() => socket.write(Buffer.from([0x20, 3, 0, 0, 0])), 300);
+  for (const protocol of protocols)
+    it(`says nothing between its CONNECT and the CONNACK (${protocol})`, async t => {
+      const heard: Buffer[] = [];
+      let beforeConnack = Buffer.alloc(0);
+      const connack = protocol === '5' ? [0x20, 3, 0, 0, 0] : [0x20, 2, 0, 0];
+      const server = createServer(socket => {
+        socket.on('error', () => {});
+        socket.on('data', bytes => {
+          heard.push(bytes);
+          if (heard.length > 1) return;
+          // By then anything that did not wait would have come.
+          setTimeout(() => {
+            beforeConnack = Buffer.concat(heard);
+            socket.write(Buffer.from(connack));
+          }, 300);
+        });
       });
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      t.after(() => server.close());
+      const address = server.address();
+      assert.ok(address !== null && typeof address === 'object');
+      const { reporter, telling } = started(t, address.port, protocol);
+      telling.outage();
+      reporter.answer({
+        id: 'from-before',
+        action: 'reboot',
+        status: 'done',
+        code: null,
+        detail: '',
+        at: '',
+      });
+      reporter.sync();
+      await eventually('the CONNACK', () => beforeConnack.length > 0);
+      // Its first bytes: the type, and how much follows.
+      const [type = 0, low = 0, high = 0] = beforeConnack;
+      const [headBytes, restBytes] = low < 128 ? [2, low] : [3, (low & 127) + 128 * high];
+      assert.equal(type, 0x10);
+      assert.equal(beforeConnack.length, headBytes + restBytes, 'nothing stands behind it');
+      await eventually('what waited', () => Buffer.concat(heard).length > beforeConnack.length);
+      assert.equal(reporter.connection().state, 'connected');
     });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    t.after(() => server.close());
-    const address = server.address();
-    assert.ok(address !== null && typeof address === 'object');
-    const { reporter, telling } = started(t, address.port, '5');
-    telling.outage();
-    reporter.answer({ id: 'from-before', action: 'reboot', status: 'done', code: null, detail: '', at: '' });
+
+  it('keeps to the receive maximum that a broker has said', async t => {
+    const waiting: IPublishPacket[] = [];
+    const broker = await StandIn.start(t, {
+      announces: { receiveMaximum: 3 },
+      told: packet => void waiting.push(packet),
+      acknowledges: ({ topic }) => !topic.endsWith('/event'),
+    });
+    const { telling, reporter } = started(t, broker.port, '5');
+    await eventually('nothing waits', () => reporter.connection().pending === 0);
+    for (let i = 0; i < 20; i++) telling.outage();
     reporter.sync();
-    await eventually('something', () => heard.length > 0);
-    const [connect = Buffer.alloc(0)] = heard;
-    // Its first bytes: the type, and how much follows.
-    const restBytes =
-      (connect[1] ?? 0) < 128 ? (connect[1] ?? 0) : ((connect[1] ?? 0) & 127) + 128 * (connect[2] ?? 0);
-    const headBytes = (connect[1] ?? 0) < 128 ? 2 : 3;
-    assert.equal(connect[0], 0x10);
-    assert.equal(connect.length, headBytes + restBytes, 'nothing stands behind it');
-    await eventually('what waited', () => heard.length > 1);
-    assert.equal(reporter.connection().state, 'connected');
+    const events = () => waiting.filter(({ topic }) => topic.endsWith('/event')).length;
+    await eventually('the window is full', () => events() >= 2);
+    await new Promise(resolve => setTimeout(resolve, 200));
+    assert.equal(events(), 2, 'one place is left for what is urgent');
   });
 
   for (const protocol of protocols)

@@ -43,7 +43,7 @@ export interface Behaviour {
    */
   hangsUpAt?(packet: Sent): 'fin' | 'reset' | number | null;
   /** Properties of its CONNACK. */
-  readonly announces?: { readonly maximumPacketSize?: number };
+  readonly announces?: { readonly maximumPacketSize?: number; readonly receiveMaximum?: number };
 }
 
 /** Sends a publish of QoS 1 to the client. */

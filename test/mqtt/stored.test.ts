@@ -48,8 +48,10 @@ describe('what may have been stored', () => {
 });
 
 /** @param isMarked Whether the broker sets the retain flag of what it has stored. */
-async function stage(t: TestContext, protocol: '5' | '3.1.1', isMarked: boolean, command: object) {
-  const kept = new Map([[topics.run, JSON.stringify(command)]]);
+async function stage(t: TestContext, protocol: '5' | '3.1.1', isMarked: boolean, command: object | 'PRESS') {
+  const kept = new Map([
+    command === 'PRESS' ? [topics.reboot, command] : [topics.run, JSON.stringify(command)],
+  ]);
   let give: Give = () => {};
   const broker = await StandIn.start(t, {
     told: ({ topic, payload, retain }) => {
@@ -59,7 +61,7 @@ async function stage(t: TestContext, protocol: '5' | '3.1.1', isMarked: boolean,
     },
     subscribed: (one, filters) => {
       give = one;
-      for (const topic of [topics.status, topics.run].filter(each => filters.includes(each))) {
+      for (const topic of [topics.status, topics.run, topics.reboot].filter(each => filters.includes(each))) {
         const payload = kept.get(topic);
         if (payload !== undefined) one(topic, payload, isMarked);
       }
@@ -121,6 +123,16 @@ describe('a command that is stored at the broker', () => {
         await eventually('it is taken away', () => !kept.has(topics.run));
         assert.equal(broker.on(topics.result('stored-12345')).length, 1);
       });
+
+  for (const isMarked of [true, false])
+    it(`and has no time in it, a PRESS ${isMarked ? 'with' : 'without'} the retain flag, reboots nothing`, async t => {
+      const { broker, kept } = await stage(t, '3.1.1', isMarked, 'PRESS');
+      const answers = () => broker.published.filter(({ topic }) => topic.includes('/result/press-'));
+      await eventually('its answer', () => answers().length > 0);
+      const codes = answers().map(({ payload }) => JSON.parse(payload).code);
+      assert.deepEqual(codes, ['retained']);
+      await eventually('it is taken away', () => !kept.has(topics.reboot));
+    });
 
   it('is told from a live one at once by a broker that marks what it has stored', async t => {
     const { send, result } = await stage(t, '3.1.1', true, commandAt(nowMs, 'stored-12345'));
