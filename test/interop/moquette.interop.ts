@@ -12,7 +12,7 @@ import {
 } from './broker.js';
 import { play } from './story.js';
 
-/** Its own limit is 8,092 bytes a packet, and discovery has 13 kB. To be taken away when discovery fits. */
+/** Its own limit is 8,092 bytes a packet, and discovery has 13 kB: what becomes of that is in test/mqtt/hang-ups.test.ts. */
 const settings = ['netty.mqtt.message_size=65536'];
 
 async function moquette(folder: string, port: number): Promise<Maker> {
