@@ -35,6 +35,6 @@ export function replyToOf(
 
 /** Whatever prefix is allowed: nobody may make us command ourselves, say that we are online, or announce to Home Assistant what there is not. */
 function isOurs(topic: string, { root, discoveryRoot, result }: Topics): boolean {
-  if (discoveryRoot !== null && topic.startsWith(discoveryRoot)) return true;
-  return topic.startsWith(root) && !topic.startsWith(result(''));
+  if (discoveryRoot !== null && topic.startsWith(`${discoveryRoot}/`)) return true;
+  return topic.startsWith(`${root}/`) && !topic.startsWith(result(''));
 }

@@ -40,8 +40,9 @@ export class Doubt<C extends Doubtful> {
   lost(connection: C | null, nowMs: number): void {
     this.#endTimer();
     this.#shaken = connection;
-    // Down again before it was proven: one loss, from the first on.
-    if (this.#lost !== null && this.#lost.connection === connection) return;
+    // Down again before it was proven: one loss, from the first on. What proves it came before this loss, and says nothing about it.
+    const isSame = this.#lost !== null && this.#lost.connection === connection;
+    if (isSame && (connection === null || !this.#isProven(connection))) return;
     this.#lost = { connection, packets: connection?.packets ?? 0, atMs: nowMs };
   }
 

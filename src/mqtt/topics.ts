@@ -1,6 +1,6 @@
 /** Every topic, built once. The contract with the outside: change nothing here lightly. */
 export interface Topics {
-  /** Ours, and nobody else's, is all that begins with it; so with Home Assistant's `discoveryRoot`, null when discovery is off. */
+  /** Ours, and nobody else's, is all below it; so with Home Assistant's `discoveryRoot`, null when discovery is off. */
   readonly root: string;
   readonly discoveryRoot: string | null;
   /** `online`, `recovering` or `offline` (also the will). Retained. */
@@ -31,8 +31,8 @@ export interface Topics {
 export function topicsOf(base: string, node: string, discoveryPrefix: string | null): Topics {
   const root = `${base}/${node}`;
   return {
-    root: `${root}/`,
-    discoveryRoot: discoveryPrefix === null ? null : `${discoveryPrefix}/`,
+    root,
+    discoveryRoot: discoveryPrefix,
     status: `${root}/status`,
     state: `${root}/state`,
     about: `${root}/about`,

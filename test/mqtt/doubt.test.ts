@@ -82,6 +82,30 @@ describe('a connection after a loss of the network', () => {
     });
   });
 
+  it('that is lost again after it has answered is asked again', () => {
+    stage((doubt, one, givenUp) => {
+      doubt.lost(one, 0);
+      doubt.back(one, 300);
+      one.packets += 1;
+      doubt.lost(one, 600);
+      doubt.back(one, 900);
+      assert.equal(one.pings, 2);
+      mock.timers.tick(proofMs(300));
+      assert.equal(givenUp(), 1, 'the answer to the first question is none to the second');
+    });
+  });
+
+  it('that has carried traffic while one of two uplinks was away is asked when the other goes', () => {
+    stage((doubt, one, givenUp) => {
+      doubt.lost(one, 0);
+      one.packets += 1000;
+      doubt.lost(one, 86_400_000);
+      doubt.back(one, 86_400_300);
+      mock.timers.tick(proofMs(300));
+      assert.equal(givenUp(), 1);
+    });
+  });
+
   it('whose end is the answer is replaced at once; otherwise its end accuses nobody, once', () => {
     stage((doubt, one, givenUp) => {
       assert.equal(doubt.ended(one), null);

@@ -339,6 +339,8 @@ describe('topics', () => {
   it('are the contract', () => {
     const { result, resource, entity, ...topics } = topicsOf('sockmon', 'gw1', 'homeassistant');
     assert.deepEqual(topics, {
+      root: 'sockmon/gw1',
+      discoveryRoot: 'homeassistant',
       status: 'sockmon/gw1/status',
       state: 'sockmon/gw1/state',
       about: 'sockmon/gw1/about',
