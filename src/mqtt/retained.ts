@@ -182,9 +182,8 @@ export class Retained {
       const timeless = JSON.stringify({ ...state, at: null });
       if (timeless === this.#state) return null;
       this.#state = timeless;
-      const forms = stateForms(state);
-      if (this.#hasFormerEntities()) forms.unshift(() => ({ ...this.#aboutView(), ...state }));
-      const payload = fitting(forms, topics.state, maximumBytes());
+      const former = this.#hasFormerEntities() ? [() => ({ ...this.#aboutView(), ...state })] : [];
+      const payload = fitting([...former, ...stateForms(state)], topics.state, maximumBytes());
       return { topic: topics.state, payload, retain: true };
     };
     outbox.add(make, this.settledAs('the state', topics.state));
