@@ -1,7 +1,8 @@
 /** A real mosquitto for tests: started on a free loopback port, stopped by its pid. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,14 +40,32 @@ export const skipWithoutMosquitto: string | false =
     ? false
     : 'SKIPPED: mosquitto is not installed (apt-get install mosquitto)';
 
+/**
+ * A port for a broker that is stopped and started again. Not one that the kernel gives to outgoing connections: while the broker is away one of
+ * those would take it.
+ */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
-  const server = createServer().listen(0, host);
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  for (;;) {
+    const server = createServer().listen(randomInt(...belowOutgoing()), host);
+    try {
+      await once(server, 'listening');
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') continue;
+      throw error;
+    }
+    const address = server.address();
+    server.close();
+    await once(server, 'close');
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    return address.port;
+  }
+}
+
+/** From the first to the one behind the last, of ip_local_port_range (ip(7)); where that leaves none, whichever is free. */
+function belowOutgoing(): [number, number] {
+  const range = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8');
+  const first = Number.parseInt(range, 10);
+  return first > 4096 ? [Math.max(2048, first - 16_384), first] : [0, 1];
 }
 
 export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mosquitto> {
