@@ -13,8 +13,8 @@ export interface Doubtful {
 
 /** A loss of this length is over before anybody has noticed that we said nothing. After a longer one the news is more urgent. */
 const shortLossMs = 2000;
-/** For the way there and back, over a slow line. */
-const answerMs = 500;
+/** For the way there and back, by satellite (600 ms) to a broker that is busy. */
+const answerMs = 1000;
 
 /**
  * How long an answer is waited for; 0: not at all. What was sent into the loss is sent again, and the question behind it, after at most as
