@@ -3,6 +3,8 @@ import { isCounted, type OutageHistory, Past } from './outage-history.js';
 
 /** Evidence is most of an outage, and what is told of the last one. */
 const keptEvidence = 20;
+/** How far the number grows beyond what is kept before old ones are looked for. */
+const slack = 1.1;
 
 export class Outages {
   /** Open ones and the latest of the others, in the order of their begins. */
@@ -20,7 +22,7 @@ export class Outages {
 
   /** @param kept A process that lives for years must not keep all that it has ever seen; who reads and ends may (Infinity). */
   constructor(private readonly kept: number) {
-    this.forgetAt = kept * 1.1;
+    this.forgetAt = kept * slack;
   }
 
   add(outage: OutageHistory): void {
@@ -37,7 +39,10 @@ export class Outages {
   /** It has ended, or is open again. */
   changed(outage: OutageHistory): void {
     this.changes++;
-    if (outage.end !== null && isCounted(outage)) this.lastOver.set(outage.resource, outage);
+    if (outage.end === null) return;
+    // What it has added to the number while it was open, see forget.
+    this.forgetAt = Math.max(this.kept * slack, this.forgetAt - slack);
+    if (isCounted(outage)) this.lastOver.set(outage.resource, outage);
   }
 
   find(id: string): OutageHistory | undefined {
@@ -71,7 +76,7 @@ export class Outages {
     }
     this.remove(gone);
     // Those that are open stay, however many.
-    this.forgetAt = Math.max(this.kept, this.all.length) * 1.1;
+    this.forgetAt = Math.max(this.kept, this.all.length) * slack;
   }
 
   private remove(gone: ReadonlySet<OutageHistory>): void {

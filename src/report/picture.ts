@@ -2,6 +2,7 @@
  * What is told, kept so that a change costs what it touches: of a thousand resources those are looked at that are not simply up, and those
  * are told that have changed. One listener.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { offsetMsOf } from '../base/clock-offset.js';
 import type { Policy } from '../core/policy.js';
 import type { ResourceState } from '../core/state.js';
@@ -118,14 +119,15 @@ export class Picture implements Told {
 
   watched(): readonly WatchedView[] {
     const { policy } = this.#seen().info;
-    if (this.#known?.policy !== policy) {
-      const views = policy.resources.map(({ id, role, steps }) => ({
-        id,
-        role: viewRole(role),
-        restartable: steps.length > 0,
-      }));
-      this.#known = { policy, views };
-    }
+    if (this.#known?.policy === policy) return this.#known.views;
+    const views = policy.resources.map(({ id, role, steps }) => ({
+      id,
+      role: viewRole(role),
+      restartable: steps.length > 0,
+    }));
+    // A reload that changes none of it is no reason to tell Home Assistant of every entity again.
+    const isSame = isDeepStrictEqual(views, this.#known?.views);
+    this.#known = { policy, views: isSame ? (this.#known?.views ?? views) : views };
     return this.#known.views;
   }
 

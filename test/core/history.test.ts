@@ -61,6 +61,20 @@ describe('a history of years', () => {
     assert.equal(wholeHistory(world.entries).outages.length, 1501, 'who reads and ends has them all');
   });
 
+  it('keeps no more than that after many were down at once', () => {
+    const ids = Array.from({ length: 3000 }, (_, i) => `s${i}`);
+    const world = new World(
+      policy([resource('tcpip'), ...ids.map(id => resource(id, { sensors: [sensor('process')] }))]),
+    );
+    for (const id of ids) world.up(id);
+    for (const id of ids) world.die(id);
+    assert.equal(world.history.outages.length, 3000, 'what is open is kept');
+    for (const id of ids) world.up(id);
+    deaths(world, 2, 10 * minuteMs);
+    const { outages } = world.history;
+    assert.ok(outages.length <= 1101, `${outages.length} outages`);
+  });
+
   it('tells the same figures as one that keeps everything', () => {
     const world = new World(policy([resource('tcpip'), resource('dns', { sensors: [sensor('process')] })]));
     for (let day = 0; day < 40; day++) {

@@ -143,6 +143,18 @@ describe('the picture that is kept', () => {
     );
   });
 
+  it('has the same list of what is watched after a reload that changes none of it', () => {
+    const world = new World(policy([resource('tcpip'), ...services(4)]));
+    const { picture } = new Broker(world);
+    const before = picture.watched();
+    world.policy = policy([resource('tcpip'), ...services(4)]);
+    world.input({ kind: 'configure' });
+    assert.equal(picture.watched(), before);
+    world.policy = policy([resource('tcpip'), ...services(5)]);
+    world.input({ kind: 'configure' });
+    assert.equal(picture.watched().length, 6);
+  });
+
   it('tells of one death among a thousand only that one, and of time that passes nothing', () => {
     const world = new World(policy(services(1000)));
     const broker = new Broker(world);
