@@ -9,7 +9,7 @@ import { Culprits, lastWordsOf } from './culprits.js';
 import { Doubt } from './doubt.js';
 import { type End, type Ending, isRefused, ownWords, sentenceOf, signOf } from './ending.js';
 import { type Endpoint, endpointName, endpointOf } from './endpoint.js';
-import { LeftOut, leaveOutMs } from './left-out.js';
+import { LeftOut, type LeftOutFor, leaveOutMs } from './left-out.js';
 import type { Message } from './outbox.js';
 import { Port } from './port.js';
 import { leftOutProblem, rivalProblem } from './problems.js';
@@ -20,8 +20,11 @@ import { WillProbe } from './will-probe.js';
 
 export interface LinkHandlers {
   connected(connection: Attempt): void;
-  /** The connection that `connected` gave is gone; what it had in flight is unknown. */
-  disconnected(): void;
+  /**
+   * The connection that `connected` gave is gone; what it had in flight is unknown.
+   * @param byBroker The broker has closed it, which may be for what it was sent.
+   */
+  disconnected(byBroker: boolean): void;
   /** See AttemptHandlers.received. */
   received(packet: IPublishPacket): void;
   /** `problem` is another one. */
@@ -41,6 +44,8 @@ export interface LinkOptions {
   readonly pace?: number;
   /** Of each attempt; for tests. */
   readonly times?: AttemptTimes;
+  /** For how long what a broker does not take is left out; for tests. */
+  readonly leaveOutMs?: Readonly<Record<LeftOutFor, number>>;
 }
 
 /** A connection that broke sooner than this says nothing good about the broker: the back-off goes on growing. */
@@ -97,8 +102,7 @@ export class Link {
     };
     this.#rivalry = new Rivalry(this.#rivalryTimes);
     this.#refusals = new Refusals(refusalIsShortMs * pace);
-    const { unacknowledged, hung_up } = leaveOutMs;
-    this.#leftOut = new LeftOut({ unacknowledged: unacknowledged * pace, hung_up: hung_up * pace }, () => {
+    this.#leftOut = new LeftOut(options.leaveOutMs ?? leaveOutMs, () => {
       options.handlers.problemChanged();
       options.handlers.tellAgain();
     });
@@ -137,7 +141,7 @@ export class Link {
     const wasConnected = this.connection !== null;
     if (this.#attempt?.hasKnocked) this.#rivalry.leftBehind(performance.now());
     this.#drop();
-    if (wasConnected) this.#options.handlers.disconnected();
+    if (wasConnected) this.#options.handlers.disconnected(false);
     this.#dial();
   }
 
@@ -158,8 +162,7 @@ export class Link {
     this.#leftOut.stop();
     this.#looking?.abort();
     const attempt = this.#attempt;
-    this.#attempt = null;
-    this.#connectedAtMs = null;
+    this.#forget();
     await attempt?.disconnect(withinMs);
   }
 
@@ -168,8 +171,13 @@ export class Link {
     this.#looking?.abort();
     this.#looking = null;
     this.#attempt?.close();
+    this.#forget();
+  }
+
+  #forget(): void {
     this.#attempt = null;
     this.#connectedAtMs = null;
+    this.#culprits.ended();
   }
 
   #dial(): void {
@@ -228,10 +236,9 @@ export class Link {
   #ended(told: Ending, words: string): void {
     const attempt = this.#attempt;
     const connectedAtMs = this.#connectedAtMs;
-    this.#attempt = null;
-    this.#connectedAtMs = null;
-    this.#culprits.ended();
-    if (connectedAtMs !== null) this.#options.handlers.disconnected();
+    this.#forget();
+    const isByBroker = told === 'hung_up' || (attempt?.disconnectCode ?? 0) !== 0;
+    if (connectedAtMs !== null) this.#options.handlers.disconnected(isByBroker);
     if (this.#stopped) return;
     // That is an answer after a loss of the network, too.
     const doubt = this.#doubt.ended(attempt);

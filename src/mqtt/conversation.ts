@@ -1,6 +1,6 @@
 /** All that is said and heard over one connection. A new connection gets a new conversation, so nothing stale can be said. */
 import { randomUUID } from 'node:crypto';
-import type { IPublishPacket, ISubscriptionMap } from 'mqtt';
+import type { IPublishPacket } from 'mqtt';
 import type { CommandAnswer, Log, ReceivedCommand } from '../core/ports.js';
 import type { Telling } from '../report/telling.js';
 import type { ConnectionView } from '../report/views.js';
@@ -15,7 +15,9 @@ import { Replay } from './replay.js';
 import { Retained } from './retained.js';
 import type { SigningKey } from './signature.js';
 import { Stored } from './stored.js';
+import { Subscriptions } from './subscriptions.js';
 import type { Topics } from './topics.js';
+import { WasLeftOut } from './was-left-out.js';
 
 export interface ConversationOptions {
   readonly connection: Attempt;
@@ -73,6 +75,7 @@ export class Conversation {
   readonly #presence: Presence;
   readonly #times: ConversationTimes;
   readonly #stored = new Stored();
+  readonly #subscriptions: Subscriptions;
   readonly #connectedMs: number;
   readonly #timers = new Map<'birth' | 'day', NodeJS.Timeout>();
   readonly #reading: DiscoveryReading;
@@ -100,6 +103,8 @@ export class Conversation {
       maximumBytes,
       pace,
     });
+    const now = () => telling.now();
+    this.#subscriptions = new Subscriptions({ connection, topics, log, stored: this.#stored, now });
     this.#reading = new DiscoveryReading({
       connection,
       topics,
@@ -135,7 +140,7 @@ export class Conversation {
   begin(): void {
     this.#reading.begin();
     this.#tellPresence();
-    this.#subscribe();
+    this.#subscriptions.ask();
     this.#replay.sync();
     this.#retained.tellFacts();
     this.#retellDaily();
@@ -144,6 +149,7 @@ export class Conversation {
   /** What was left out for a time is tried again, and with it what stands beside it. */
   tellAgain(): void {
     this.#retained.forgetRefusals();
+    this.#listenAgain();
     this.#presence.again();
     this.#retained.discoveryAgain();
     this.#retained.factsAgain();
@@ -186,7 +192,7 @@ export class Conversation {
       () => ({ ...message, ...(isOwnTopic && replyTo), topic }),
       error => {
         settled();
-        if (error === null) return;
+        if (error === null || error instanceof WasLeftOut) return;
         log.warn(
           { topic, error: error.message },
           `The broker refused a command's result (${error.message}). Let this user write to ${topic}.`,
@@ -247,28 +253,6 @@ export class Conversation {
     for (const timer of this.#timers.values()) clearTimeout(timer);
   }
 
-  #subscribe(): void {
-    const { connection, topics, log, telling } = this.#options;
-    // rh 0: what lies there is seen, refused and taken away; unseen it would stay for ever. rap: a live message keeps its retain flag, so that it
-    // can be refused. nl: not our own; but our own status is to be heard.
-    const toCommands = { qos: 1, rap: true, rh: 0, nl: true } as const;
-    const filters: ISubscriptionMap = {
-      [topics.status]: { qos: 1 },
-      [topics.reboot]: toCommands,
-      [topics.run]: toCommands,
-      ...(topics.birth === null ? {} : { [topics.birth]: { qos: 1, rh: 2 } }),
-    };
-    this.#stored.subscribed(telling.now());
-    connection.subscribe(filters, (answered, refusal) => {
-      if (answered.includes(topics.run)) this.#stored.acknowledged(telling.now());
-      if (refusal === null) return;
-      log.warn(
-        { topics: answered, error: refusal },
-        `The broker refuses a subscription (${refusal}). Let this user read ${topics.commands}, or no command will arrive.`,
-      );
-    });
-  }
-
   #command(packet: IPublishPacket, payload: Buffer): void {
     const { telling, topics, judge, log, signingKey, responsePrefix } = this.#options;
     const sinceConnectMs = telling.now().bootMs - this.#connectedMs;
@@ -294,8 +278,14 @@ export class Conversation {
   #retellDaily(): void {
     this.#after('day', this.#jittered(this.#times.dayMs), () => {
       this.#retellDaily();
+      this.#listenAgain();
       this.#retell('day');
     });
+  }
+
+  #listenAgain(): void {
+    this.#subscriptions.ask();
+    this.#reading.again();
   }
 
   #retell(why: 'birth' | 'day'): void {

@@ -32,8 +32,9 @@ export interface ReadingOptions {
 export class DiscoveryReading {
   readonly #options: ReadingOptions;
   readonly #timers = new Map<'reading' | 'correction', NodeJS.Timeout>();
-  /** The subscription's answer and that of the status. */
-  #awaited = 0;
+  /** What has to come before it is known that nothing more is stored there. */
+  readonly #awaited = new Set<'subscription' | 'status'>();
+  #isAnswered = false;
   #ending = false;
 
   constructor(options: ReadingOptions) {
@@ -46,10 +47,14 @@ export class DiscoveryReading {
    */
   begin(): void {
     const { connection, topics, announcer, retained, log, times } = this.#options;
-    const asking = topics.discovery === null ? 'leave' : announcer.topic.asking();
-    if (topics.discovery === null || asking === 'leave') return;
+    if (topics.discovery === null) return;
+    const asking = announcer.topic.asking();
+    if (asking === 'leave') {
+      log.debug({ topic: topics.discovery }, unreadableWords);
+      return;
+    }
     if (asking === 'read') {
-      this.#awaited = 2;
+      this.#awaited.add('subscription').add('status');
       retained.holdDiscovery();
       this.#after('reading', times.readingMs, () => retained.releaseDiscovery());
     }
@@ -57,16 +62,24 @@ export class DiscoveryReading {
     const filter: ISubscriptionMap = {
       [topics.discovery]: { qos: 0, nl: true, rh: asking === 'read' ? 0 : 2 },
     };
-    connection.subscribe(filter, (_, refusal) => {
+    connection.subscribe(filter, (_, refused) => {
+      this.#isAnswered = true;
       announcer.topic.answered();
-      if (refusal !== null) log.debug({ topic: topics.discovery, error: refusal }, unreadableWords);
-      this.#come();
+      if (refused !== null) log.debug({ topic: topics.discovery, error: refused.words }, unreadableWords);
+      this.#come('subscription');
     });
+  }
+
+  /** A broker that has not answered over this connection may do so by now. The status is to follow at once. */
+  again(): void {
+    if (this.#isAnswered || this.#options.topics.discovery === null) return;
+    this.#options.announcer.topic.mayAnswer();
+    this.begin();
   }
 
   /** The broker has the status, or will not take it. */
   statusSettled(): void {
-    this.#come();
+    this.#come('status');
   }
 
   /** @param stored The broker had it before the subscription. */
@@ -87,10 +100,8 @@ export class DiscoveryReading {
     for (const timer of this.#timers.values()) clearTimeout(timer);
   }
 
-  #come(): void {
-    if (this.#awaited === 0 || this.#ending) return;
-    this.#awaited -= 1;
-    if (this.#awaited > 0) return;
+  #come(what: 'subscription' | 'status'): void {
+    if (!this.#awaited.delete(what) || this.#awaited.size > 0 || this.#ending) return;
     const { announcer, retained } = this.#options;
     announcer.topic.read();
     clearTimeout(this.#timers.get('reading'));

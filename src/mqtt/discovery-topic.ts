@@ -49,6 +49,11 @@ export class DiscoveryTopic {
     this.#unanswered = 0;
   }
 
+  /** It is asked once more, whatever it has not answered. */
+  mayAnswer(): void {
+    this.#unanswered = 0;
+  }
+
   /** What was stored has been heard, or there was nothing. */
   read(): void {
     this.#isRead = true;

@@ -51,7 +51,8 @@ export class DiscoveryTopics {
     const announcement = announcer.announcement(telling.told.watched(), version);
     if (announcement === this.#told) return;
     this.#told = announcement;
-    if (!this.#tellDevice(topics.discovery, announcement)) this.#tellEach(announcement);
+    if (this.#tellDevice(topics.discovery, announcement)) this.#stopWaiting();
+    else this.#tellEach(announcement);
   }
 
   hold(): void {
@@ -71,13 +72,13 @@ export class DiscoveryTopics {
   }
 
   close(): void {
-    clearTimeout(this.#waiting?.timer);
+    this.#stopWaiting();
   }
 
   /** @returns false where the broker does not take it, or the entities have been told one by one before. */
   #tellDevice(topic: string, { entities, device }: Announcement): boolean {
     const { telling, outbox, refusals, maximumBytes } = this.#options;
-    if (telling.announced().each) return false;
+    if (telling.announced().each || this.#isMigrated) return false;
     const message = { topic, payload: device(), retain: true };
     if (packetBytes(message) > maximumBytes()) return false;
     outbox.add(
@@ -109,12 +110,17 @@ export class DiscoveryTopics {
     for (const payload of [migration, '']) outbox.add(() => ({ topic, payload, retain: true }));
     this.#isMigrated = true;
     this.#wait('unloading', unloadMs, () => {
-      if (this.#told !== null) this.#tellSingles(this.#told);
+      if (this.#told !== null && !this.#options.announcer.topic.isDeleted) this.#tellSingles(this.#told);
     });
   }
 
-  #wait(what: 'birth' | 'unloading', ms: number, then: () => void): void {
+  #stopWaiting(): void {
     clearTimeout(this.#waiting?.timer);
+    this.#waiting = null;
+  }
+
+  #wait(what: 'birth' | 'unloading', ms: number, then: () => void): void {
+    this.#stopWaiting();
     const timer = setTimeout(() => {
       this.#waiting = null;
       then();

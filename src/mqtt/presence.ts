@@ -29,7 +29,7 @@ const argumentsAtMost = 6;
 export interface PresenceOptions {
   /** Publishes the word, before all that waits. */
   readonly say: (word: string) => void;
-  /** Somebody else goes on saying another word, and is not argued with any more. */
+  /** Somebody else goes on saying another word, and is not argued with any more. Told once, until the last word has been ours for a while. */
   readonly gaveIn?: (word: string) => void;
   readonly times?: PresenceTimes;
   /** Monotonic, in ms. */
@@ -46,6 +46,7 @@ export class Presence {
   #heard: string | null = null;
   #saidAgain = false;
   #heals = 0;
+  #hasGivenIn = false;
   #calmSinceMs: number | null = null;
   #timer: NodeJS.Timeout | undefined;
   /** What the timer is for; else our own word is waited for. */
@@ -84,12 +85,15 @@ export class Presence {
       this.#clear();
       return;
     }
-    if (this.#calmSinceMs !== null && this.#nowMs() - this.#calmSinceMs >= this.#times.calmMs)
+    if (this.#calmSinceMs !== null && this.#nowMs() - this.#calmSinceMs >= this.#times.calmMs) {
       this.#heals = 0;
+      this.#hasGivenIn = false;
+    }
     this.#calmSinceMs = null;
     if (word !== 'offline' && this.#heals >= argumentsAtMost) {
       this.#clear();
-      this.#gaveIn(word);
+      if (!this.#hasGivenIn) this.#gaveIn(word);
+      this.#hasGivenIn = true;
       return;
     }
     if (this.#isHealing) return;

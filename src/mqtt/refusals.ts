@@ -2,6 +2,7 @@
 import type { Log } from '../core/ports.js';
 import { groupOf } from './left-out.js';
 import { TooLarge } from './too-large.js';
+import { WasLeftOut } from './was-left-out.js';
 
 export class Refusals {
   readonly #log: Log;
@@ -13,7 +14,7 @@ export class Refusals {
 
   tell(what: string, topic: string, error: Error): void {
     const group = groupOf(topic);
-    if (this.#told.has(group)) return;
+    if (this.#told.has(group) || error instanceof WasLeftOut) return;
     this.#told.add(group);
     const fields = { topic: group, error: error.message };
     const next =

@@ -6,11 +6,15 @@ import type { Log } from '../core/ports.js';
 import { Attempt } from './connection.js';
 import type { Ending } from './ending.js';
 import { endpointName, endpointOf } from './endpoint.js';
+import { inFlightLimit, Outbox } from './outbox.js';
 import { Resolver } from './resolver.js';
 import type { Topics } from './topics.js';
 import type { Protocol } from './version.js';
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** For the good-bye. */
+const goodByeMs = 1000;
 
 type Outcome =
   | { readonly done: true }
@@ -59,17 +63,23 @@ function eraseBy(
   return new Promise(resolve => {
     const fail = (ending: Ending, words: string) => resolve({ done: false, ending, words });
     const clear = (connection: Attempt): void => {
+      const limit = inFlightLimit(connection.protocol, connection.receiveMaximum);
+      const outbox = new Outbox((message, settled) => connection.publish(message, settled), limit);
       let waiting = retained.length;
       for (const topic of retained) {
-        connection.publish({ topic, payload: '', retain: true }, error => {
-          if (error !== null) {
-            connection.close();
-            fail('refused', error.message);
-            return;
-          }
-          waiting -= 1;
-          if (waiting === 0) void connection.disconnect(1000).then(() => resolve({ done: true }));
-        });
+        outbox.add(
+          () => ({ topic, payload: '', retain: true }),
+          error => {
+            if (error !== null) {
+              outbox.close();
+              connection.close();
+              fail('refused', error.message);
+              return;
+            }
+            waiting -= 1;
+            if (waiting === 0) void connection.disconnect(goodByeMs).then(() => resolve({ done: true }));
+          },
+        );
       }
     };
     new Attempt(

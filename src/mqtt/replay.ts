@@ -7,6 +7,7 @@ import { eventOf, isTellable } from './events.js';
 import { eventForms, fitting } from './fitting.js';
 import type { Message, Outbox } from './outbox.js';
 import { TooLarge } from './too-large.js';
+import { WasLeftOut } from './was-left-out.js';
 
 interface Told {
   readonly seq: number;
@@ -31,6 +32,8 @@ export class Replay {
   #savedSeq: number;
   #unsent = 0;
   #refused = false;
+  /** Over this connection. */
+  #isRefusalTold = false;
   #saveQueued = false;
 
   constructor(options: ReplayOptions) {
@@ -122,13 +125,13 @@ export class Replay {
         `The event ${told.seq} is not told (${error.message}). It stays in the journal; let the broker take larger packets.`,
       );
     } else if (error !== null) {
-      if (!this.#refused) {
-        log.warn(
-          { topic, error: error.message },
-          `The broker refused an event (${error.message}). It stays in the journal; let this user write to ${topic}.`,
-        );
-      }
       this.#refused = true;
+      if (this.#isRefusalTold || error instanceof WasLeftOut) return;
+      this.#isRefusalTold = true;
+      log.warn(
+        { topic, error: error.message },
+        `The broker refused an event (${error.message}). It stays in the journal; let this user write to ${topic}.`,
+      );
       return;
     }
     told.acked = true;

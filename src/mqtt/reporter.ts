@@ -13,6 +13,7 @@ import { Link } from './connector.js';
 import { Conversation, type ConversationTimes } from './conversation.js';
 import { isTellable } from './events.js';
 import { formerDeviceWords } from './former-device.js';
+import type { LeftOutFor } from './left-out.js';
 import { doWithoutNumberCache } from './number-cache.js';
 import { type Topics, topicsOf } from './topics.js';
 
@@ -26,6 +27,8 @@ export interface ReporterOptions {
   readonly pace?: number;
   /** Of each attempt to connect; for tests. */
   readonly times?: AttemptTimes;
+  /** For how long what a broker does not take is left out; for tests. */
+  readonly leaveOutMs?: Readonly<Record<LeftOutFor, number>>;
   /** Of what is said over a connection; for tests. */
   readonly conversationTimes?: ConversationTimes;
 }
@@ -37,15 +40,15 @@ const closeMs = 1000;
 const maxWaitingAnswers = 100;
 /** Commands whose later fates are wanted on topics of their own. */
 const maxReplies = 100;
-/** Connections that are given the same answer. */
-const maxTries = 2;
+/** Connections that a broker may close before it has acknowledged an answer: NATS before 2.10 hangs up at a topic with a dot in it. */
+const maxHangUps = 2;
 
 /** An answer that the broker has not acknowledged. */
 interface Waiting {
   readonly answer: CommandAnswer;
   readonly replyTo: ReplyTo | null;
-  /** How many connections have been given it. */
-  tries: number;
+  /** How often the broker has closed a connection that was given it. */
+  hangUps: number;
 }
 
 export class MqttReporter implements Reporter {
@@ -75,9 +78,10 @@ export class MqttReporter implements Reporter {
       random: options.random ?? Math.random,
       pace: options.pace ?? 1,
       ...(options.times !== undefined && { times: options.times }),
+      ...(options.leaveOutMs !== undefined && { leaveOutMs: options.leaveOutMs }),
       handlers: {
         connected: connection => this.#connected(connection),
-        disconnected: () => this.#disconnected(),
+        disconnected: byBroker => this.#disconnected(byBroker),
         received: (packet: IPublishPacket) => this.#conversation?.received(packet),
         problemChanged: () => this.sync(),
         tellAgain: () => this.#conversation?.tellAgain(),
@@ -106,7 +110,7 @@ export class MqttReporter implements Reporter {
   }
 
   #tell(answer: CommandAnswer, replyTo: ReplyTo | null): void {
-    const waiting: Waiting = { answer, replyTo, tries: 0 };
+    const waiting: Waiting = { answer, replyTo, hangUps: 0 };
     this.#answers.add(waiting);
     if (this.#answers.size > maxWaitingAnswers) dropOldest(this.#answers);
     if (this.#conversation !== null) this.#give(waiting, this.#conversation);
@@ -164,22 +168,21 @@ export class MqttReporter implements Reporter {
     for (const waiting of this.#answers) this.#give(waiting, conversation);
   }
 
-  /** What two connections ended over is the reason for it: NATS before 2.10 hangs up at a topic with a dot in it. */
   #give(waiting: Waiting, conversation: Conversation): void {
     const { answer, replyTo } = waiting;
-    if (waiting.tries < maxTries) {
-      waiting.tries += 1;
+    if (waiting.hangUps < maxHangUps) {
       conversation.answer(answer, replyTo, () => this.#answers.delete(waiting));
       return;
     }
     this.#answers.delete(waiting);
     this.#options.log.warn(
       { id: answer.id },
-      `The answer to ${answer.id} is given up: the connection ended ${maxTries} times before the broker had it.`,
+      `The answer to ${answer.id} is given up: the broker has hung up ${maxHangUps} times before it had it.`,
     );
   }
 
-  #disconnected(): void {
+  #disconnected(byBroker: boolean): void {
+    if (byBroker) for (const waiting of this.#answers) waiting.hangUps += 1;
     this.#conversation?.close();
     this.#conversation = null;
     this.#sinceMs = null;

@@ -1,5 +1,5 @@
 /** Hands messages to one connection: what is left out or too large not at all, and where need be one at a time; finds what is passed over. */
-import type { ISubscriptionMap, MqttClient } from 'mqtt';
+import type { ISubscriptionMap, MqttClient, Packet } from 'mqtt';
 import { acknowledgementOf } from './failure-words.js';
 import { packetBytes } from './fitting.js';
 import { type LeftOut, subscriptionTo } from './left-out.js';
@@ -10,6 +10,7 @@ import type { InFlight } from './suspects.js';
 import { TooLarge } from './too-large.js';
 import { Unacknowledged } from './unacknowledged.js';
 import type { Protocol } from './version.js';
+import { WasLeftOut } from './was-left-out.js';
 
 /** What earlier connections have taught. */
 export interface Rules {
@@ -23,8 +24,16 @@ export interface Rules {
   readonly onAcknowledged?: (one: InFlight) => void;
 }
 
-/** At a SUBACK: for which filters it is, and in words that the broker refuses one of them. */
-export type Subscribed = (filters: readonly string[], refusal: string | null) => void;
+type Suback = Extract<Packet, { cmd: 'suback' }>;
+
+/** Of a SUBACK: the filters that the broker refuses, and its words. */
+export interface Refused {
+  readonly filters: readonly string[];
+  readonly words: string;
+}
+
+/** At a SUBACK: for which filters it is. */
+export type Subscribed = (filters: readonly string[], refused: Refused | null) => void;
 
 export interface SenderOptions extends Rules {
   readonly protocol: Protocol;
@@ -79,7 +88,7 @@ export class Sender {
       // It would end the connection.
       setImmediate(() => settled(new TooLarge(bytes, this.maximumBytes)));
     } else if (this.#options.leftOut.has(topic)) {
-      setImmediate(() => settled(new Error('left out for a time: the broker did not take it before')));
+      setImmediate(() => settled(new WasLeftOut()));
     } else {
       this.#line.send({ topic, bytes }, arrived => this.#publishNow(message, bytes, settled, arrived));
     }
@@ -95,12 +104,12 @@ export class Sender {
       const map: ISubscriptionMap = {};
       for (const filter of packet) map[filter] = filters[filter] ?? { qos: 1 };
       this.#line.send({ topic, bytes: 0 }, arrived => {
-        client()?.subscribe(map, error => {
+        client()?.subscribe(map, (error, _, suback) => {
           const outcome = acknowledgementOf(error);
           if (outcome === 'unknown' || client() === null) return;
           for (const one of [topic, ...topics]) onAcknowledged?.({ topic: one, bytes: 0 });
           arrived();
-          answered(packet, outcome === null ? null : outcome.message);
+          answered(packet, outcome === null ? null : refusedOf(packet, suback, outcome.message));
         });
       });
     }
@@ -152,6 +161,12 @@ export class Sender {
     this.#unacknowledged.asked();
     this.#options.client()?.sendPing();
   }
+}
+
+/** The codes of a SUBACK are in the order of the filters, from 0x80 on they are refusals (MQTT 5 3.9.3, 3.1.1 3.9.3). */
+function refusedOf(filters: readonly string[], suback: Suback | undefined, words: string): Refused {
+  const isRefused = (_: string, i: number) => Number(suback?.granted[i] ?? 0x80) >= 0x80;
+  return { filters: filters.filter(isRefused), words };
 }
 
 function apart(filters: readonly string[]): readonly string[][] {

@@ -30,6 +30,8 @@ export type Blame =
   | { readonly kind: 'suspected' }
   | { readonly kind: 'guilty' | 'too_large'; readonly topic: string; readonly bytes: number };
 
+/** Our own are some fifteen. */
+const groupsAtMost = 1000;
 /** No broker is known that takes less. */
 const smallBytes = 1024;
 /** In a row, of what is alone in flight. What was taken before is more likely to be there by chance. */
@@ -40,7 +42,7 @@ const packetTooLarge = 0x95;
 const refusalCodes = new Set([0x87, 0x90, 0x97, 0x99]);
 
 export class Suspects {
-  /** By group: the largest packet that was acknowledged. */
+  /** By group: the largest packet that was acknowledged. The newest ones: who asks names the topic of his answer, and may name another each time. */
   readonly #taken = new Map<string, number>();
   #largestTaken = 0;
   /** Whether the next connection is to send one thing at a time. */
@@ -64,7 +66,10 @@ export class Suspects {
   acknowledged({ topic, bytes }: InFlight): void {
     const group = groupOf(topic);
     if (topic.includes('/result/')) this.#results.clear();
-    this.#taken.set(group, Math.max(bytes, this.#taken.get(group) ?? 0));
+    const largest = Math.max(bytes, this.#taken.get(group) ?? 0);
+    this.#taken.delete(group);
+    this.#taken.set(group, largest);
+    if (this.#taken.size > groupsAtMost) this.#taken.delete(this.#taken.keys().next().value ?? '');
     this.#largestTaken = Math.max(this.#largestTaken, bytes);
   }
 

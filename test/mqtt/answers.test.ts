@@ -8,6 +8,7 @@ import { eventually } from './eventually.js';
 import { Gate } from './gate.js';
 import { Listener } from './listener.js';
 import { skipWithoutMosquitto, startMosquitto } from './mosquitto.js';
+import { StandIn } from './stand-in.js';
 import { FakeTelling, MemoryLog, settingsFor } from './telling.js';
 
 const topics = topicsOf('sockmon', 'gw1', 'homeassistant');
@@ -54,6 +55,48 @@ describe('a response topic', () => {
     assert.equal(where(`${prefix}me`, prefix, Buffer.alloc(256)), `${prefix}me`);
     assert.equal(where(`${prefix}me`, prefix, Buffer.alloc(257)), null);
   });
+});
+
+/** A loss of the network that the connection has not outlived. */
+async function replaced(broker: StandIn, reporter: MqttReporter): Promise<void> {
+  broker.freeze();
+  reporter.networkLost();
+  reporter.networkBack();
+  await eventually('it is given up', () => reporter.connection().state === 'connecting');
+  broker.thaw();
+}
+
+describe('the answer to a command', () => {
+  for (const [how, isTold] of [
+    ['is not given up for connections that we have replaced ourselves', true],
+    ['is given up after two that the broker has closed', false],
+  ] as const)
+    it(how, async t => {
+      let isTaken = false;
+      const isAnswer = ({ topic }: { topic: string }) => topic.startsWith(prefix);
+      const broker = await StandIn.start(t, { acknowledges: packet => isTaken || !isAnswer(packet) });
+      const log = new MemoryLog();
+      const settings = settingsFor(broker.port);
+      const reporter = new MqttReporter({ settings, node: 'gw1', log, random: () => 0, pace: 0.1 });
+      t.after(() => reporter.stop());
+      reporter.start(new FakeTelling());
+      const given = (times: number) =>
+        eventually(`given ${times} times`, () => broker.published.filter(isAnswer).length >= times);
+      await eventually('connected', () => reporter.connection().connects === 1);
+      reporter.answer({ id: 'one', action: 'resume', status: 'done', code: null, detail: '', at: '' });
+      for (let times = 1; times <= 2; times++) {
+        await given(times);
+        if (isTold) await replaced(broker, reporter);
+        else broker.hangUp();
+      }
+      if (!isTold) {
+        await eventually('it is given up', () => log.find(/The answer to one is given up/));
+        return;
+      }
+      isTaken = true;
+      await given(3);
+      assert.equal(log.find(/given up/), undefined);
+    });
 });
 
 interface Answer {

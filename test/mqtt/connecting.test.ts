@@ -13,7 +13,7 @@ import { skipWithoutMosquitto, startMosquitto } from './mosquitto.js';
 import { StandIn } from './stand-in.js';
 import { FakeTelling, MemoryLog, settingsFor } from './telling.js';
 
-type More = Partial<Pick<ReporterOptions, 'pace' | 'times' | 'random'>>;
+type More = Partial<Pick<ReporterOptions, 'pace' | 'times' | 'random' | 'leaveOutMs'>>;
 
 function started(t: TestContext, settings: MqttSettings, more: More = {}) {
   const log = new MemoryLog();
@@ -51,6 +51,27 @@ describe('a broker that neither answers a CONNECT of MQTT 5 nor closes', () => {
     assert.ok(broker.connects.every(({ protocolVersion }) => protocolVersion === 5));
     assert.equal(view().connects, 0);
   });
+});
+
+describe('a subscription that is refused', () => {
+  for (const protocol of ['5', '3.1.1'] as const)
+    it(`is named, with what does not work without it (${protocol})`, async t => {
+      for (const [refused, wanted, other] of [
+        ['sockmon/gw1/cmd/run', /user read sockmon\/gw1\/cmd\/#, or no command will arrive/, /"offline"/],
+        ['sockmon/gw1/status', /user read sockmon\/gw1\/status, or a late "offline"/, /no command/],
+        [
+          'homeassistant/status',
+          /user read homeassistant\/status, or Home Assistant is not told/,
+          /no command/,
+        ],
+      ] as const) {
+        const broker = await StandIn.start(t, { refuses: filter => filter === refused });
+        const { log } = started(t, settingsFor(broker.port, { protocol }));
+        const { sentence } = await eventually('it is told', () => log.find(/refuses a subscription/));
+        assert.match(sentence, wanted);
+        assert.doesNotMatch(sentence, other);
+      }
+    });
 });
 
 describe('a refusal', () => {
@@ -164,12 +185,16 @@ describe('a publish that is never acknowledged', () => {
   const times = { ...attemptTimes, overdueMs: 300 };
 
   it('is found, left out and told, and the rest is heard; later it is tried again', async t => {
-    // As moquette does with a forbidden topic. An hour takes 3.6 s.
+    // As moquette does with a forbidden topic.
+    const hour = { unacknowledged: 3600, hung_up: 86_400 };
     let isForbidden = true;
     const broker = await StandIn.start(t, {
       acknowledges: ({ topic }) => topic !== discovery || !isForbidden,
     });
-    const { view, log, telling, reporter } = started(t, settingsFor(broker.port), { pace: 0.001, times });
+    const { view, log, telling, reporter } = started(t, settingsFor(broker.port), {
+      leaveOutMs: hour,
+      times,
+    });
     telling.outage();
     const line = await eventually('told', () => log.find(/does not acknowledge what is told on/));
     assert.match(

@@ -5,7 +5,8 @@ import { createServer } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { Aedes } from 'aedes';
 import type { MqttSettings } from '../../src/core/policy.js';
-import { MqttReporter } from '../../src/mqtt/reporter.js';
+import { conversationTimes } from '../../src/mqtt/conversation.js';
+import { MqttReporter, type ReporterOptions } from '../../src/mqtt/reporter.js';
 import { topicsOf } from '../../src/mqtt/topics.js';
 import { eventually } from './eventually.js';
 import { Listener } from './listener.js';
@@ -21,10 +22,14 @@ function started(
   port: number,
   more: Partial<MqttSettings> = by311,
   telling = new FakeTelling(),
+  options: Partial<ReporterOptions> = {},
 ) {
   const log = new MemoryLog();
   const settings = settingsFor(port, more);
-  const reporter = new MqttReporter({ settings, node: 'gw1', log, random: () => 0.05, pace: 0.2 });
+  const reporter = new MqttReporter({
+    ...{ settings, node: 'gw1', log, random: () => 0.05, pace: 0.2 },
+    ...options,
+  });
   t.after(() => reporter.stop());
   reporter.start(telling);
   return { reporter, log, telling, view: () => reporter.connection() };
@@ -132,6 +137,32 @@ describe('a broker that takes no large packet', () => {
     const order = broker.published.map(({ topic }) => topic);
     const lastOfDevice = order.lastIndexOf(discovery);
     assert.ok(order.indexOf(topics.entity('binary_sensor', 'alive')) > lastOfDevice);
+  });
+
+  it('needs no migration once all entities fit into one message, also while Home Assistant is waited for', async t => {
+    const broker = await StandIn.start(t, { announces: { maximumPacketSize: 20_000 } });
+    const telling = withHistory();
+    telling.announcedNow = {
+      entities: ['alive binary_sensor'],
+      each: false,
+      resources: [],
+      topic: discovery,
+    };
+    const few = telling.snapshotNow.resources;
+    const many = Array.from({ length: 60 }, (_, i) => [`more${i}`, { ...few.dnsmasq }]);
+    telling.change({ resources: { ...few, ...Object.fromEntries(many) } });
+    const times = { ...conversationTimes, birthMs: { min: 0, max: 0 } };
+    const more = { conversationTimes: times };
+    const { reporter } = started(t, broker.port, { protocol: '5' }, telling, more);
+    await eventually('all else is told', () => broker.on(topics.resource('more59')).length > 0);
+    telling.change({ resources: few });
+    reporter.sync();
+    await eventually('the device is told', () => broker.on(discovery).length === 1);
+    broker.give(topics.birth ?? '', 'online');
+    await eventually('and again after a birth', () => broker.on(discovery).length === 2);
+    await eventually('noted', () => telling.announcedNow.entities.length > 1);
+    assert.equal(telling.announcedNow.each, false);
+    assert.ok(broker.on(discovery).every(payload => JSON.parse(payload).components));
   });
 
   it('gets a last outage and an event that are too large in a shorter form, or is told why not', async t => {
@@ -247,5 +278,32 @@ describe('a broker that hangs up at one topic', () => {
     assert.match(view().problem ?? '', /hangs up at the subscription to sockmon\/gw1\/cmd\/\+/);
     assert.ok(view().connects <= 5, `${view().connects} connections`);
     assert.equal(log.find(/another client|client with the id/), undefined);
+  });
+
+  it('is told again what was left out, and its commands are listened to again, once the time is over', async t => {
+    let isMended = false;
+    const broker = await StandIn.start(t, {
+      hangsUpAt: ({ isSubscription, topics: filters }) =>
+        isSubscription && filters.includes(topics.run) && !isMended ? 'fin' : null,
+    });
+    const leaveOutMs = { unacknowledged: 500, hung_up: 3000 };
+    const { view } = started(t, broker.port, by311, withHistory(), { leaveOutMs });
+    await eventually('it is left out', () => view().problem !== null);
+    isMended = true;
+    await settled(broker, [], [discovery]);
+    const { connects } = view();
+    await eventually('it is subscribed to', () => broker.subscribed.includes(topics.run));
+    assert.deepEqual(view().problem, null);
+    assert.equal(view().connects, connects, 'over the same connection');
+  });
+
+  it('is not said to refuse what it is not sent any more', async t => {
+    const broker = await StandIn.start(t, { hangsUpAt: forbidding(topics.event, 'fin') });
+    const { view, reporter, telling, log } = started(t, broker.port, by311, withHistory());
+    await settled(broker, [topics.event], [discovery]);
+    telling.outage();
+    reporter.sync();
+    await eventually('the new event waits as well', () => view().pending >= 4);
+    assert.equal(log.find(/The broker refused/), undefined);
   });
 });

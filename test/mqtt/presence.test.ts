@@ -163,6 +163,12 @@ describe('the word on the status topic', () => {
       const before = broker.said;
       clock.advance(3_600_000);
       assert.equal(broker.said, before);
+      // Each of them tells it once, however often a third says another word.
+      for (let i = 0; i < 100; i++) {
+        broker.publish('somebody');
+        clock.advance(60_000);
+      }
+      assert.equal(broker.gaveIn, 2);
       // What one of them has news of is told all the same.
       one.presence.tell('recovering');
       clock.advance(1000);

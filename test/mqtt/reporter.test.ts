@@ -428,6 +428,15 @@ describe('exactly once in effect', { skip: skipWithoutMosquitto }, () => {
     await eventually('the refusal is told', () => log.find(/refused an event.*let this user write to/));
     assert.equal(telling.cursor, 0);
     assert.equal(reporter.connection().pending, 60);
+    const refusals = () => broker.log().match(/Denied PUBLISH .*sockmon\/gw1\/event/g)?.length ?? 0;
+    const before = refusals();
+    reporter.sync();
+    await eventually('they are refused again', () => refusals() > before);
+    assert.equal(
+      log.lines.filter(({ sentence }) => /refused an event/.test(sentence)).length,
+      1,
+      'which is told once',
+    );
 
     writeFileSync(join(broker.folder, 'acl'), `${acl}topic write sockmon/gw1/#\n`);
     process.kill(broker.pid, 'SIGHUP');

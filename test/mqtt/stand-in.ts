@@ -28,6 +28,8 @@ export interface Behaviour {
   acknowledges?(packet: IPublishPacket): boolean;
   /** Whether a subscription is answered. */
   grants?(filter: string): boolean;
+  /** Whether a subscription that is answered is refused. */
+  refuses?(filter: string): boolean;
   hangsUpAtSubscribe?(filter: string): boolean;
   /** The bytes of the PUBACK; null = the usual ones. */
   puback?(packet: IPublishPacket): Buffer | null;
@@ -53,6 +55,8 @@ export class StandIn {
   readonly connects: IConnectPacket[] = [];
   readonly published: { readonly connection: number; readonly topic: string; readonly payload: string }[] =
     [];
+  /** Filters that were answered. */
+  readonly subscribed: string[] = [];
   pings = 0;
   /** DISCONNECTs, and connections that the client has closed by itself. */
   readonly ends: ('disconnect' | 'closed')[] = [];
@@ -108,6 +112,11 @@ export class StandIn {
     return this.#frozen?.length ?? 0;
   }
 
+  /** To all who are connected. */
+  give(topic: string, payload: string): void {
+    for (const session of this.#sessions.values()) this.#give(session, topic, payload, false);
+  }
+
   /** Ends all connections without a word. */
   hangUp(): void {
     for (const socket of this.#sockets) socket.destroy();
@@ -155,11 +164,7 @@ export class StandIn {
 
   #answer(packet: Packet, connection: number, session: { socket: Socket; version: number }): void {
     if (session.socket.destroyed || session.socket.writableEnded || this.#hasHungUp(packet, session)) return;
-    const give: Give = (topic, payload, retain) => {
-      this.#given += 1;
-      const fresh = { dup: false, qos: 1, messageId: this.#given };
-      this.#send(session, { cmd: 'publish', topic, payload, retain, ...fresh });
-    };
+    const give: Give = (topic, payload, retain) => this.#give(session, topic, payload, retain);
     if (packet.cmd === 'disconnect') {
       this.ends.push('disconnect');
       if (this.#behaviour.closes ?? true) session.socket.end();
@@ -172,7 +177,10 @@ export class StandIn {
       if (hangsUpAtSubscribe && filters.some(hangsUpAtSubscribe)) session.socket.destroy();
       if (grants && !filters.every(grants)) return;
       this.#behaviour.subscribed?.(give, filters);
-      const granted = filters.map(() => 1);
+      this.subscribed.push(...filters);
+      const granted = filters.map(filter =>
+        this.#behaviour.refuses?.(filter) ? refusedCode(session.version) : 1,
+      );
       this.#send(session, { cmd: 'suback', messageId: packet.messageId, granted, reasonCode: 0 });
     } else if (packet.cmd === 'publish') {
       const { topic, payload, messageId } = packet;
@@ -183,6 +191,12 @@ export class StandIn {
       else if (this.#behaviour.acknowledges?.(packet) ?? true)
         this.#send(session, { cmd: 'puback', messageId, reasonCode: 0 });
     }
+  }
+
+  #give(session: { socket: Socket; version: number }, topic: string, payload: string, retain: boolean): void {
+    this.#given += 1;
+    const fresh = { dup: false, qos: 1, messageId: this.#given };
+    this.#send(session, { cmd: 'publish', topic, payload, retain, ...fresh });
   }
 
   #hasHungUp(packet: Packet, session: { socket: Socket; version: number }): boolean {
@@ -203,6 +217,11 @@ export class StandIn {
     if (socket.destroyed || !socket.writable) return;
     socket.write(codec.generate(packet, { protocolVersion: version }));
   }
+}
+
+/** "Not authorized"; 3.1.1 has one code for all. */
+function refusedCode(version: number): number {
+  return version === 5 ? 0x87 : 0x80;
 }
 
 function sentIn(packet: Packet): Sent | null {
