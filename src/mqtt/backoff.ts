@@ -42,7 +42,7 @@ export function retryDelayMs(trouble: Trouble, failures: number, random: number)
 export const refusalIsShortMs = 600_000;
 
 /** A run of refusals, from the first to the next connection. What comes between (a broker that is restarted again) does not end it. */
-export class Refusals {
+export class RefusalRun {
   readonly #shortMs: number;
   #hasWorked = false;
   #beganMs: number | null = null;

@@ -17,16 +17,16 @@ import type { Protocol } from './version.js';
 
 takeEveryAcknowledgement();
 
-export interface AttemptTimes {
+export interface ConnectionTimes {
   /** From the standing connection to CONNACK, TLS included. Long: after an outage a whole fleet stands before the broker. */
   readonly answerMs: number;
   /** A publish that is not acknowledged for so long, while the broker answers. */
   readonly overdueMs: number;
 }
 
-export const attemptTimes: AttemptTimes = { answerMs: 20_000, overdueMs };
+export const connectionTimes: ConnectionTimes = { answerMs: 20_000, overdueMs };
 
-export interface AttemptOptions extends Way, Rules {
+export interface ConnectionOptions extends Way, Rules {
   readonly settings: MqttSettings;
   /** Asked once TCP stands. Never rejects. */
   readonly credentials: () => Promise<Credentials>;
@@ -34,11 +34,11 @@ export interface AttemptOptions extends Way, Rules {
   /** null: none, to find out whether it is the will that is refused. */
   readonly will: Message | null;
   readonly log: Log;
-  readonly times?: AttemptTimes;
+  readonly times?: ConnectionTimes;
 }
 
-export interface AttemptHandlers {
-  connected(attempt: Attempt): void;
+export interface ConnectionHandlers {
+  connected(connection: Connection): void;
   /** Before the PUBACK: what is written to disk here is written before the broker forgets the message. */
   received(packet: IPublishPacket): void;
   /** Once, last, and not after close(). */
@@ -50,7 +50,7 @@ const maximumPacketSize = 65_536;
 /** For the broker to close after it. */
 const goodByeMs = 1000;
 
-export class Attempt {
+export class Connection {
   readonly protocol: Protocol;
   /** Packets received: proof of life. */
   packets = 0;
@@ -63,19 +63,19 @@ export class Attempt {
   readonly sender: Sender;
   /** That the broker does not acknowledge, which is why the connection was given up. */
   passedOver: string | null = null;
-  readonly #options: AttemptOptions;
-  readonly #times: AttemptTimes;
-  readonly #handlers: AttemptHandlers;
+  readonly #options: ConnectionOptions;
+  readonly #times: ConnectionTimes;
+  readonly #handlers: ConnectionHandlers;
   readonly #dialling = new AbortController();
   #client: MqttClient | null = null;
   #answerTimer: NodeJS.Timeout | undefined;
   #over = false;
   #facts: Facts;
 
-  constructor(options: AttemptOptions, handlers: AttemptHandlers) {
+  constructor(options: ConnectionOptions, handlers: ConnectionHandlers) {
     this.#options = options;
     this.#handlers = handlers;
-    this.#times = options.times ?? attemptTimes;
+    this.#times = options.times ?? connectionTimes;
     this.protocol = options.protocol;
     this.sender = new Sender({
       ...options,

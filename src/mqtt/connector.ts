@@ -1,31 +1,30 @@
-/** Keeps one connection to the broker: one attempt at a time, a fresh client for each, our own back-off. */
+/** Keeps one connection to the broker: one attempt to connect at a time, a fresh client for each, our own back-off. */
 import type { IPublishPacket } from 'mqtt';
 import type { MqttSettings } from '../core/policy.js';
 import type { Log } from '../core/ports.js';
-import { Refusals, refusalIsShortMs, retryDelayMs, type Trouble } from './backoff.js';
-import { Attempt, type AttemptTimes } from './connection.js';
+import { retryDelayMs } from './backoff.js';
+import { Connection, type ConnectionTimes } from './connection.js';
 import { CredentialFiles } from './credentials.js';
-import { Culprits, lastWordsOf } from './culprits.js';
+import { lastWordsOf } from './culprits.js';
+import { Diagnosis } from './diagnosis.js';
 import { Doubt } from './doubt.js';
-import { type End, type Ending, isRefused, ownWords, sentenceOf, signOf } from './ending.js';
+import { type End, type Ending, ownWords, sentenceOf, signOf } from './ending.js';
 import { type Endpoint, endpointName, endpointOf } from './endpoint.js';
-import { LeftOut, type LeftOutFor, leaveOutMs } from './left-out.js';
+import type { LeftOutFor } from './left-out.js';
 import type { Message } from './outbox.js';
 import { Port } from './port.js';
-import { leftOutProblem, rivalProblem } from './problems.js';
 import { Resolver } from './resolver.js';
-import { Rivalry, type RivalryTimes, rivalryTimes } from './rivalry.js';
 import { Version } from './version.js';
 import { WillProbe } from './will-probe.js';
 
-export interface LinkHandlers {
-  connected(connection: Attempt): void;
+export interface ConnectorHandlers {
+  connected(connection: Connection): void;
   /**
    * The connection that `connected` gave is gone; what it had in flight is unknown.
    * @param byBroker The broker has closed it, which may be for what it was sent.
    */
   disconnected(byBroker: boolean): void;
-  /** See AttemptHandlers.received. */
+  /** See ConnectionHandlers.received. */
   received(packet: IPublishPacket): void;
   /** `problem` is another one. */
   problemChanged(): void;
@@ -33,17 +32,17 @@ export interface LinkHandlers {
   tellAgain(): void;
 }
 
-export interface LinkOptions {
+export interface ConnectorOptions {
   readonly settings: MqttSettings;
   readonly will: Message;
-  readonly handlers: LinkHandlers;
+  readonly handlers: ConnectorHandlers;
   readonly log: Log;
   /** 0 <= random < 1; for tests. */
   readonly random?: () => number;
   /** All delays are multiplied by this; for tests. */
   readonly pace?: number;
-  /** Of each attempt; for tests. */
-  readonly times?: AttemptTimes;
+  /** Of each connection; for tests. */
+  readonly times?: ConnectionTimes;
   /** For how long what a broker does not take is left out; for tests. */
   readonly leaveOutMs?: Readonly<Record<LeftOutFor, number>>;
 }
@@ -53,29 +52,24 @@ const stableMs = 30_000;
 /** For the good-bye of a connection that was made to find something out. */
 const probeEndMs = 500;
 
-export class Link {
+export class Connector {
   readonly broker: string;
   connects = 0;
   lastError: string | null = null;
   /** Ending and words, so that each reason is told once. */
   #lastTold = '';
-  readonly #options: LinkOptions;
+  readonly #options: ConnectorOptions;
   readonly #endpoint: Endpoint;
   readonly #pace: number;
-  readonly #rivalryTimes: RivalryTimes;
-  readonly #rivalry: Rivalry;
-  #rivalryTimer: NodeJS.Timeout | undefined;
-  #attempt: Attempt | null = null;
+  readonly #diagnosis: Diagnosis;
+  #latest: Connection | null = null;
   #connectedAtMs: number | null = null;
   #timer: NodeJS.Timeout | undefined;
   #started = false;
   #stopped = false;
   readonly #version: Version;
-  readonly #refusals: Refusals;
   readonly #resolver = new Resolver();
   readonly #files: CredentialFiles;
-  readonly #leftOut: LeftOut;
-  readonly #culprits: Culprits;
   readonly #willProbe = new WillProbe();
   /** Looks at the port, after a connection was closed without a word. */
   #looking: AbortController | null = null;
@@ -85,10 +79,10 @@ export class Link {
   /** Last address that answered, and whether the next attempt dials it. */
   #address: string | null = null;
   #byAddress = false;
-  readonly #doubt = new Doubt<Attempt>(() => this.kick());
+  readonly #doubt = new Doubt<Connection>(() => this.kick());
 
   /** @throws SockmonError CONFIG for a URL that is no broker's. */
-  constructor(options: LinkOptions) {
+  constructor(options: ConnectorOptions) {
     this.#options = options;
     this.#endpoint = endpointOf(options.settings.url);
     this.broker = endpointName(this.#endpoint);
@@ -96,33 +90,26 @@ export class Link {
     this.#files = new CredentialFiles(options.settings, options.log);
     const pace = options.pace ?? 1;
     this.#pace = pace;
-    this.#rivalryTimes = {
-      soonMs: rivalryTimes.soonMs * pace,
-      quietMs: rivalryTimes.quietMs * pace,
-    };
-    this.#rivalry = new Rivalry(this.#rivalryTimes);
-    this.#refusals = new Refusals(refusalIsShortMs * pace);
-    this.#leftOut = new LeftOut(options.leaveOutMs ?? leaveOutMs, () => {
-      options.handlers.problemChanged();
-      options.handlers.tellAgain();
-    });
-    this.#culprits = new Culprits({
+    const { problemChanged, tellAgain } = options.handlers;
+    this.#diagnosis = new Diagnosis({
+      settings: options.settings,
       broker: this.broker,
-      leftOut: this.#leftOut,
       log: options.log,
-      calmMs: stableMs * pace,
+      stableMs,
+      pace,
+      leaveOutMs: options.leaveOutMs,
+      problemChanged: () => problemChanged(),
+      tellAgain: () => tellAgain(),
     });
   }
 
-  get connection(): Attempt | null {
-    return this.#connectedAtMs === null ? null : this.#attempt;
+  get connection(): Connection | null {
+    return this.#connectedAtMs === null ? null : this.#latest;
   }
 
   /** What the owner has to mend, in a sentence; null = nothing. */
   get problem(): string | null {
-    const { settings } = this.#options;
-    const rival = this.#rivalry.known(performance.now());
-    return rivalProblem(rival, this.broker, settings.clientId) ?? leftOutProblem(this.#leftOut, this.broker);
+    return this.#diagnosis.problem;
   }
 
   start(): void {
@@ -135,18 +122,18 @@ export class Link {
     // Before the start too: an outage that is over at the first look would make it two connections, each the other's rival.
     if (!this.#started || this.#stopped) return;
     this.#failures = 0;
-    this.#rivalry.unreachable();
+    this.#diagnosis.unreachable();
     this.#kicked = true;
     this.#byAddress = this.#address !== null;
     const wasConnected = this.connection !== null;
-    if (this.#attempt?.hasKnocked) this.#rivalry.leftBehind(performance.now());
+    if (this.#latest?.hasKnocked) this.#diagnosis.leftBehind();
     this.#drop();
     if (wasConnected) this.#options.handlers.disconnected(false);
     this.#dial();
   }
 
   networkLost(): void {
-    this.#doubt.lost(this.#attempt, performance.now());
+    this.#doubt.lost(this.#latest, performance.now());
   }
 
   networkBack(): void {
@@ -158,39 +145,38 @@ export class Link {
     this.#stopped = true;
     this.#doubt.stop();
     clearTimeout(this.#timer);
-    clearTimeout(this.#rivalryTimer);
-    this.#leftOut.stop();
+    this.#diagnosis.stop();
     this.#looking?.abort();
-    const attempt = this.#attempt;
+    const connection = this.#latest;
     this.#forget();
-    await attempt?.disconnect(withinMs);
+    await connection?.disconnect(withinMs);
   }
 
   #drop(): void {
     clearTimeout(this.#timer);
     this.#looking?.abort();
     this.#looking = null;
-    this.#attempt?.close();
+    this.#latest?.close();
     this.#forget();
   }
 
   #forget(): void {
-    this.#attempt = null;
+    this.#latest = null;
     this.#connectedAtMs = null;
-    this.#culprits.ended();
+    this.#diagnosis.ended();
   }
 
   #dial(): void {
     clearTimeout(this.#timer);
     const { settings, will, handlers, log, times } = this.#options;
     const isProbe = this.#willProbe.isNext;
-    this.#attempt = new Attempt(
+    this.#latest = new Connection(
       {
         settings,
         log,
         credentials: () => this.#files.read(),
         will: isProbe ? null : will,
-        ...this.#culprits.rules,
+        ...this.#diagnosis.rules,
         endpoint: this.#endpoint,
         resolver: this.#resolver,
         address: this.#byAddress ? this.#address : null,
@@ -198,7 +184,7 @@ export class Link {
         ...(times !== undefined && { times }),
       },
       {
-        connected: attempt => (isProbe ? void this.#probed(attempt) : this.#connected(attempt)),
+        connected: connection => (isProbe ? void this.#probed(connection) : this.#connected(connection)),
         received: packet => handlers.received(packet),
         ended: (ending, words) => this.#ended(ending, words),
       },
@@ -206,20 +192,19 @@ export class Link {
   }
 
   /** Without the will it takes us. Whether that is the reason, or the broker is ready only now, the next attempt shows. */
-  async #probed(attempt: Attempt): Promise<void> {
+  async #probed(connection: Connection): Promise<void> {
     this.#willProbe.taken();
-    await attempt.disconnect(probeEndMs);
+    await connection.disconnect(probeEndMs);
     // Unless it was kicked or stopped meanwhile.
-    if (this.#attempt === attempt) this.#dial();
+    if (this.#latest === connection) this.#dial();
   }
 
-  #connected(attempt: Attempt): void {
+  #connected(connection: Connection): void {
     this.#connectedAtMs = performance.now();
-    this.#address = attempt.address;
+    this.#address = connection.address;
     this.#version.connected();
-    this.#refusals.connected();
     this.#willProbe.connected();
-    this.#culprits.connected(attempt);
+    this.#diagnosis.connected(connection);
     this.#kicked = false;
     this.#port.connected();
     this.connects += 1;
@@ -230,24 +215,24 @@ export class Link {
       { broker: this.broker, protocol },
       `Connected to ${this.broker} by MQTT ${protocol}.`,
     );
-    this.#options.handlers.connected(attempt);
+    this.#options.handlers.connected(connection);
   }
 
   #ended(told: Ending, words: string): void {
-    const attempt = this.#attempt;
+    const connection = this.#latest;
     const connectedAtMs = this.#connectedAtMs;
     this.#forget();
-    const isByBroker = told === 'hung_up' || (attempt?.disconnectCode ?? 0) !== 0;
+    const isByBroker = told === 'hung_up' || (connection?.disconnectCode ?? 0) !== 0;
     if (connectedAtMs !== null) this.#options.handlers.disconnected(isByBroker);
     if (this.#stopped) return;
     // That is an answer after a loss of the network, too.
-    const doubt = this.#doubt.ended(attempt);
+    const doubt = this.#doubt.ended(connection);
     if (doubt === 'asked') return;
     const nowMs = performance.now();
     const livedMs = connectedAtMs === null ? null : nowMs - connectedAtMs;
     if (livedMs !== null && livedMs >= stableMs * this.#pace) this.#failures = 0;
     // Nobody but us has closed it: a broker that was frozen has it still in its queue.
-    if (told === 'silent' || told === 'lost') this.#rivalry.leftBehind(nowMs);
+    if (told === 'silent' || told === 'lost') this.#diagnosis.leftBehind();
     const ending = this.#willProbe.judge(told);
     if (this.#willProbe.isNext) {
       this.#dial();
@@ -255,8 +240,8 @@ export class Link {
     }
     // Known and unknown address in turn: either the resolver is dead or the broker has moved.
     this.#byAddress = this.#address !== null && (connectedAtMs !== null || !this.#byAddress);
-    const passedOver = attempt?.passedOver ?? null;
-    if (passedOver !== null) this.#leftOut.add(passedOver);
+    const passedOver = connection?.passedOver ?? null;
+    if (passedOver !== null) this.#diagnosis.leaveOut(passedOver);
     const isOtherVersion = connectedAtMs === null && this.#version.ended(signOf(ending));
     if (isOtherVersion && ending === 'unsupported') {
       this.#options.log.info(
@@ -267,9 +252,9 @@ export class Link {
       return;
     }
     const wasShaken = doubt === 'shaken';
-    const lastWords = attempt === null || wasShaken ? null : lastWordsOf(attempt);
+    const lastWords = connection === null || wasShaken ? null : lastWordsOf(connection);
     const end: End = { ending, words, livedMs: wasShaken ? null : livedMs, passedOver, lastWords };
-    void this.#lookThenRetry(end, attempt?.address ?? this.#address);
+    void this.#lookThenRetry(end, connection?.address ?? this.#address);
   }
 
   /** What the end alone does not tell, the port may. */
@@ -285,8 +270,8 @@ export class Link {
 
   #retryLater(end: End): void {
     const { ending, words, passedOver } = end;
-    const wasKnown = this.#rivalry.known(performance.now()) !== null;
-    const [trouble, failures] = this.#troubleOf(end);
+    const wasFought = this.#diagnosis.isFought;
+    const [trouble, failures] = this.#diagnosis.troubleOf(end, this.#failures, this.#kicked);
     const delayMs = retryDelayMs(trouble, failures, (this.#options.random ?? Math.random)()) * this.#pace;
     this.#failures += 1;
     const { log, settings, will } = this.#options;
@@ -296,47 +281,12 @@ export class Link {
     const isOwn = ending === 'taken_over' && trouble !== 'taken_over';
     const told = isOwn ? sentenceOf('lost', ownWords, teller) : sentenceOf(ending, words, teller);
     const sentence = `${told}${hint} Next attempt in ${(delayMs / 1000).toFixed(1)} s.`;
-    const isNews = trouble === 'taken_over' ? !wasKnown : `${ending} ${words}` !== this.#lastTold;
+    const isNews = trouble === 'taken_over' ? !wasFought : `${ending} ${words}` !== this.#lastTold;
     if (isNews) log.warn({ broker: this.broker, delayMs }, sentence);
     else log.debug({ broker: this.broker, delayMs }, sentence);
     this.#lastTold = `${ending} ${words}`;
     this.lastError = ending === 'will_refused' ? `${words}: the will on ${will.topic}` : words;
     this.#timer = setTimeout(() => this.#dial(), delayMs);
     this.#timer.unref();
-  }
-
-  /** @returns what it is, and how many failures of the kind were before it. */
-  #troubleOf({ ending, livedMs, passedOver, lastWords }: End): readonly [Trouble, number] {
-    const nowMs = performance.now();
-    const isClosed = ending === 'hung_up' ? livedMs !== null : ending === 'lost' && lastWords?.code !== 0;
-    const isFought = this.#rivalry.known(nowMs) !== null;
-    const blame = isClosed && !isFought && lastWords !== null ? this.#culprits.judge(lastWords) : null;
-    if (blame !== null) this.#options.handlers.problemChanged();
-    if (blame === 'blamed') {
-      // What was closed before was closed for that.
-      this.#rivalry.unreachable();
-      return ['kicked', this.#failures];
-    }
-    const isRival =
-      ending === 'taken_over'
-        ? this.#rivalry.proven(nowMs)
-        : ending === 'hung_up' && livedMs !== null && this.#rivalry.closed(livedMs, nowMs);
-    if (isRival) {
-      this.#alarm();
-      return ['taken_over', this.#failures];
-    }
-    if (blame === 'suspected') return ['kicked', this.#failures];
-    if (ending !== 'taken_over' && (ending !== 'hung_up' || livedMs === null)) this.#rivalry.unreachable();
-    if (isRefused(ending) || (ending === 'passed_over' && passedOver === null))
-      return this.#refusals.refused(nowMs);
-    return [this.#kicked || ending === 'passed_over' ? 'kicked' : 'lost', this.#failures];
-  }
-
-  #alarm(): void {
-    clearTimeout(this.#rivalryTimer);
-    const { problemChanged } = this.#options.handlers;
-    this.#rivalryTimer = setTimeout(problemChanged, this.#rivalryTimes.quietMs + 1);
-    this.#rivalryTimer.unref();
-    problemChanged();
   }
 }

@@ -7,7 +7,7 @@ import type { ConnectionView } from '../report/views.js';
 import type { Announcer } from './announcer.js';
 import { type ReplyTo, replyToOf } from './answers.js';
 import { commandOf } from './commands.js';
-import type { Attempt } from './connection.js';
+import type { Connection } from './connection.js';
 import { DiscoveryReading, type ReadingTimes, readingTimes } from './discovery-reading.js';
 import { inFlightLimit, type Message, Outbox } from './outbox.js';
 import { Presence, type PresenceTimes, presenceTimes } from './presence.js';
@@ -20,7 +20,7 @@ import type { Topics } from './topics.js';
 import { WasLeftOut } from './was-left-out.js';
 
 export interface ConversationOptions {
-  readonly connection: Attempt;
+  readonly connection: Connection;
   readonly telling: Telling;
   readonly topics: Topics;
   readonly announcer: Announcer;

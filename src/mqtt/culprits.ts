@@ -1,6 +1,6 @@
 /** What follows from a hang-up for what is sent from then on: a topic is left out, smaller messages are sent, or neither. */
 import type { Log } from '../core/ports.js';
-import type { Attempt } from './connection.js';
+import type { Connection } from './connection.js';
 import { type LeftOut, leftOutWords } from './left-out.js';
 import { type InFlight, Suspects } from './suspects.js';
 
@@ -12,7 +12,7 @@ export interface CulpritsOptions {
   readonly calmMs: number;
 }
 
-/** How an attempt was at its end, which is forgotten when another one is made. */
+/** How a connection was at its end, which is forgotten when another one is made. */
 export interface LastWords {
   readonly inFlight: readonly InFlight[];
   readonly wasCareful: boolean;
@@ -20,7 +20,7 @@ export interface LastWords {
   readonly refused: InFlight | null;
 }
 
-export function lastWordsOf({ sender, disconnectCode }: Attempt): LastWords {
+export function lastWordsOf({ sender, disconnectCode }: Connection): LastWords {
   const { inFlight, isCareful, refused } = sender;
   return { inFlight, wasCareful: isCareful, code: disconnectCode, refused };
 }
@@ -42,7 +42,7 @@ export class Culprits {
     return { leftOut, isCareful, maximumBytes, onAcknowledged };
   }
 
-  connected({ sender }: Attempt): void {
+  connected({ sender }: Connection): void {
     if (!sender.isCareful) return;
     clearTimeout(this.#calmTimer);
     this.#calmTimer = setTimeout(() => {

@@ -2,7 +2,7 @@
 import type { ISubscriptionMap } from 'mqtt';
 import type { Log } from '../core/ports.js';
 import type { Announcer } from './announcer.js';
-import type { Attempt } from './connection.js';
+import type { Connection } from './connection.js';
 import type { Retained } from './retained.js';
 import type { Topics } from './topics.js';
 
@@ -21,7 +21,7 @@ export interface ReadingTimes {
 export const readingTimes: ReadingTimes = { readingMs: 5000, correctionMs: 5000 };
 
 export interface ReadingOptions {
-  readonly connection: Attempt;
+  readonly connection: Connection;
   readonly topics: Topics;
   readonly announcer: Announcer;
   readonly retained: Retained;

@@ -15,7 +15,7 @@ import type { Protocol, VersionSign } from './version.js';
  * lost: after it had been connected. hung_up: the same, and the peer closed it without a word. passed_over: the same, and we have closed it:
  * a publish was never acknowledged. closed_early: the peer hung up without a CONNACK, as brokers do that do not know MQTT 5. silent: it
  * neither sent one nor hung up. unsupported: the broker says so. refused: who we are, or our will. unwilling: what we want. will_refused: only
- * the will; nobody but the link can find that out.
+ * the will; nobody but the connector can find that out.
  */
 export type Ending =
   | 'lost'
@@ -30,7 +30,7 @@ export type Ending =
   | 'closed_early'
   | 'silent';
 
-/** What the link makes of it. */
+/** What the diagnosis is made from. */
 export interface End {
   readonly ending: Ending;
   readonly words: string;

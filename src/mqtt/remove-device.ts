@@ -3,7 +3,7 @@ import { SockmonError } from '../base/errors.js';
 import type { Announced } from '../core/memory.js';
 import type { MqttSettings } from '../core/policy.js';
 import type { Log } from '../core/ports.js';
-import { Attempt } from './connection.js';
+import { Connection } from './connection.js';
 import type { Ending } from './ending.js';
 import { endpointName, endpointOf } from './endpoint.js';
 import { inFlightLimit, Outbox } from './outbox.js';
@@ -62,7 +62,7 @@ function eraseBy(
 ): Promise<Outcome> {
   return new Promise(resolve => {
     const fail = (ending: Ending, words: string) => resolve({ done: false, ending, words });
-    const clear = (connection: Attempt): void => {
+    const clear = (connection: Connection): void => {
       const limit = inFlightLimit(connection.protocol, connection.receiveMaximum);
       const outbox = new Outbox((message, settled) => connection.publish(message, settled), limit);
       let waiting = retained.length;
@@ -82,7 +82,7 @@ function eraseBy(
         );
       }
     };
-    new Attempt(
+    new Connection(
       {
         // Not the daemon's own id: the broker would throw the daemon out.
         settings: { ...settings, clientId: `${settings.clientId}-remove` },

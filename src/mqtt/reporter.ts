@@ -8,8 +8,8 @@ import type { Reporter, Telling } from '../report/telling.js';
 import type { ConnectionView } from '../report/views.js';
 import { Announcer } from './announcer.js';
 import type { ReplyTo } from './answers.js';
-import type { Attempt, AttemptTimes } from './connection.js';
-import { Link } from './connector.js';
+import type { Connection, ConnectionTimes } from './connection.js';
+import { Connector } from './connector.js';
 import { Conversation, type ConversationTimes } from './conversation.js';
 import { isTellable } from './events.js';
 import { formerDeviceWords } from './former-device.js';
@@ -26,7 +26,7 @@ export interface ReporterOptions {
   /** All delays between attempts to connect are multiplied by this; for tests. */
   readonly pace?: number;
   /** Of each attempt to connect; for tests. */
-  readonly times?: AttemptTimes;
+  readonly times?: ConnectionTimes;
   /** For how long what a broker does not take is left out; for tests. */
   readonly leaveOutMs?: Readonly<Record<LeftOutFor, number>>;
   /** Of what is said over a connection; for tests. */
@@ -54,7 +54,7 @@ interface Waiting {
 export class MqttReporter implements Reporter {
   readonly topics: Topics;
   readonly #options: ReporterOptions;
-  readonly #link: Link;
+  readonly #connector: Connector;
   #announcer: Announcer | null = null;
   readonly #answers = new Set<Waiting>();
   /** Where the later fates of commands are wanted, by their ids. */
@@ -71,7 +71,7 @@ export class MqttReporter implements Reporter {
     this.#options = options;
     const { settings, node, log } = options;
     this.topics = topicsOf(settings.base, node, settings.discoveryPrefix);
-    this.#link = new Link({
+    this.#connector = new Connector({
       settings,
       log,
       will: { topic: this.topics.status, payload: 'offline', retain: true },
@@ -96,7 +96,7 @@ export class MqttReporter implements Reporter {
     this.#telling = telling;
     const words = formerDeviceWords(topic, this.topics.discovery);
     if (words !== null) log.warn({ topic }, words);
-    this.#link.start();
+    this.#connector.start();
   }
 
   sync(): void {
@@ -117,11 +117,11 @@ export class MqttReporter implements Reporter {
   }
 
   networkLost(): void {
-    this.#link.networkLost();
+    this.#connector.networkLost();
   }
 
   networkBack(): void {
-    this.#link.networkBack();
+    this.#connector.networkBack();
   }
 
   async stop(): Promise<void> {
@@ -134,7 +134,7 @@ export class MqttReporter implements Reporter {
       await within(goodbyeMs, Promise.race([conversation.goodbye(), gone]));
       conversation.close();
     }
-    await this.#link.stop(closeMs);
+    await this.#connector.stop(closeMs);
   }
 
   /** How the broker is reached, for `sockmon status`. */
@@ -142,7 +142,7 @@ export class MqttReporter implements Reporter {
     return this.#view(this.#pending());
   }
 
-  #connected(connection: Attempt): void {
+  #connected(connection: Connection): void {
     const telling = this.#telling;
     const announcer = this.#announcer;
     if (telling === null || announcer === null) return;
@@ -220,7 +220,7 @@ export class MqttReporter implements Reporter {
   }
 
   #view(pending: number): ConnectionView {
-    const { connection, broker, connects, lastError, problem } = this.#link;
+    const { connection, broker, connects, lastError, problem } = this.#connector;
     const sinceMs = this.#sinceMs;
     const now = this.#telling?.now();
     const since = sinceMs === null || now === undefined ? undefined : wallMsAt(sinceMs, now);

@@ -1,12 +1,12 @@
 /** What is listened to over one connection, but for discovery: the status, the commands and Home Assistant's birth message. */
 import type { Log } from '../core/ports.js';
-import type { Attempt } from './connection.js';
+import type { Connection } from './connection.js';
 import type { Refused } from './sender.js';
 import type { Moment, Stored } from './stored.js';
 import type { Topics } from './topics.js';
 
 export interface SubscriptionsOptions {
-  readonly connection: Pick<Attempt, 'subscribe'>;
+  readonly connection: Pick<Connection, 'subscribe'>;
   readonly topics: Topics;
   readonly log: Log;
   /** Is told when the commands are subscribed to. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { kill } from 'node:process';
 import { describe, it, type TestContext } from 'node:test';
 import type { MqttSettings } from '../../src/core/policy.js';
-import { attemptTimes } from '../../src/mqtt/connection.js';
+import { connectionTimes } from '../../src/mqtt/connection.js';
 import { LeftOut, leaveOutMs } from '../../src/mqtt/left-out.js';
 import { MqttReporter, type ReporterOptions } from '../../src/mqtt/reporter.js';
 import { eventually } from './eventually.js';
@@ -24,7 +24,7 @@ function started(t: TestContext, settings: MqttSettings, more: More = {}) {
   return { reporter, log, telling, view: () => reporter.connection() };
 }
 
-const short = { ...attemptTimes, answerMs: 400 };
+const short = { ...connectionTimes, answerMs: 400 };
 const notAuthorized = (version: number | undefined) => (version === 5 ? 0x87 : 5);
 
 describe('a broker that neither answers a CONNECT of MQTT 5 nor closes', () => {
@@ -182,7 +182,7 @@ describe('a topic that is left out', () => {
 
 describe('a publish that is never acknowledged', () => {
   const discovery = 'homeassistant/device/sockmon_gw1/config';
-  const times = { ...attemptTimes, overdueMs: 300 };
+  const times = { ...connectionTimes, overdueMs: 300 };
 
   it('is found, left out and told, and the rest is heard; later it is tried again', async t => {
     // As moquette does with a forbidden topic.
@@ -249,7 +249,7 @@ describe('a broker that stands still', { skip: skipWithoutMosquitto }, () => {
   it('for a while, and then gives our place to the attempts that we have given up, has no rival for us', async t => {
     const broker = await StandIn.start(t);
     const settings = settingsFor(broker.port, { keepaliveS: 1 });
-    const times = { ...attemptTimes, answerMs: 2000 };
+    const times = { ...connectionTimes, answerMs: 2000 };
     const { view, log } = started(t, settings, { times });
     await eventually('connected', () => view().state === 'connected');
     broker.freeze();

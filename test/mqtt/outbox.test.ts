@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Refusals, refusalIsShortMs, retryDelayMs, type Trouble } from '../../src/mqtt/backoff.js';
+import { RefusalRun, refusalIsShortMs, retryDelayMs, type Trouble } from '../../src/mqtt/backoff.js';
 import { endpointName, endpointOf } from '../../src/mqtt/endpoint.js';
 import { LeftOut } from '../../src/mqtt/left-out.js';
 import { inFlightLimit, type Message, Outbox, type Settled } from '../../src/mqtt/outbox.js';
@@ -207,7 +207,7 @@ describe('retry', () => {
   }
 
   /** When the attempts are made, for a refusal that does not end. @param random The lot, the same each time. */
-  function refusedAt(refusals: Refusals, random: number, untilMs: number): number[] {
+  function refusedAt(refusals: RefusalRun, random: number, untilMs: number): number[] {
     const times: number[] = [];
     for (let atMs = 0; atMs < untilMs; ) {
       times.push(atMs);
@@ -219,7 +219,7 @@ describe('retry', () => {
 
   for (const random of [0, 0.5, 0.999]) {
     it(`a refusal after a connection is tried again within seconds, within a minute for ten minutes, then seldom (${random})`, () => {
-      const refusals = new Refusals();
+      const refusals = new RefusalRun();
       refusals.connected();
       const times = refusedAt(refusals, random, 3_600_000);
       const gaps = gapsOf(times);
@@ -235,13 +235,13 @@ describe('retry', () => {
   }
 
   it('a password that has never been right is tried twice a minute at most, and seldom after ten minutes', () => {
-    const gaps = gapsOf(refusedAt(new Refusals(), 0, 3_600_000));
+    const gaps = gapsOf(refusedAt(new RefusalRun(), 0, 3_600_000));
     assert.ok(gaps.every(gap => gap >= 30_000 && gap <= 300_000));
-    assert.ok(gapsOf(refusedAt(new Refusals(), 0.999, 7_200_000)).some(gap => gap > 290_000));
+    assert.ok(gapsOf(refusedAt(new RefusalRun(), 0.999, 7_200_000)).some(gap => gap > 290_000));
   });
 
   it('a connection ends the run: the next refusal is a new one', () => {
-    const refusals = new Refusals();
+    const refusals = new RefusalRun();
     refusals.refused(0);
     assert.deepEqual(refusals.refused(700_000), ['refused_long', 0]);
     refusals.connected();
