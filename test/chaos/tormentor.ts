@@ -141,5 +141,5 @@ fi
 if ip -brief address show dev tap0 up | grep -q 10.0.2.100 && ip route show default | grep -q tap0; then exit 0; fi
 old=$(cat '${pidfile}')
 kill -9 "$old" 2>/dev/null
-while ip link show dev tap0 >/dev/null 2>&1 || grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$old/status"; do sleep 0.01; done`;
+while ip link show dev tap0 >/dev/null 2>&1 || grep -qs '^State:[[:space:]][^ZX]' "/proc/$old/status"; do sleep 0.01; done`;
 }
