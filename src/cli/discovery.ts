@@ -75,10 +75,10 @@ async function remove(config: Config, mqtt: MqttSettings, former: string | null,
       'sockmon is running and would announce the device again. Stop it first: systemctl stop sockmon';
     throw new SockmonError('USAGE', words);
   }
-  const { erase } = await import('../mqtt/remove-device.js');
+  const { removeDevice } = await import('../mqtt/remove-device.js');
   const { announced } = wholeHistory(readJournal(config.stateDir));
   const resources = new Set([...announced.resources, ...config.policy.resources.map(({ id }) => id)]);
-  await erase(mqtt, topicsOf(mqtt.base, node, mqtt.discoveryPrefix), {
+  await removeDevice(mqtt, topicsOf(mqtt.base, node, mqtt.discoveryPrefix), {
     ...announced,
     resources: [...resources],
   });

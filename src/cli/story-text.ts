@@ -2,7 +2,7 @@
 import { printable } from '../base/printable.js';
 import { durationWords } from '../core/words.js';
 import type { RebootView } from '../report/last-boot.js';
-import type { AttemptView, Moment, RecordedEvidence, Story } from '../report/story.js';
+import type { AttemptView, RecordedEvidence, Story, StoryMoment } from '../report/story.js';
 import type { OutageView } from '../report/views.js';
 import { localTime, rows } from './table.js';
 
@@ -35,7 +35,7 @@ function indented(text: string): string {
   return text.replace(/^(?=.)/gm, '  ');
 }
 
-function momentRow({ at, after_s, text }: Moment): string[] {
+function momentRow({ at, after_s, text }: StoryMoment): string[] {
   return [localTime(at), `+${durationWords(after_s * 1000)}`, printable(text)];
 }
 

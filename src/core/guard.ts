@@ -3,7 +3,8 @@
 import type { Acted, History } from './history.js';
 import type { Policy, RebootPolicy, ResourcePolicy } from './policy.js';
 import type { ReceivedCommand } from './ports.js';
-import type { Action, RefusalCode } from './records.js';
+import type { Action } from './records.js';
+import type { RefusalCode } from './refusal-codes.js';
 import type { Instant } from './time.js';
 import { durationWords } from './words.js';
 

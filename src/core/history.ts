@@ -1,8 +1,9 @@
 /** What the journal says, folded: outages, reboots, commands, the cursor. Rebuilt at every start, so nothing of it can be reset by one. */
 
 import { offsetMsOf } from '../base/clock-offset.js';
+import { announcedIn, nothingAnnounced } from './announced.js';
 import { isHeldBack } from './ladder.js';
-import { Attempts, announcedIn, nothingAnnounced, rememberedCommands, rememberedIntents } from './memory.js';
+import { Attempts, rememberedCommands, rememberedIntents } from './memory.js';
 import {
   addToOutage,
   begunOutage,
@@ -13,7 +14,8 @@ import {
 } from './outage-history.js';
 import { Outages } from './outages.js';
 import type { EarlierRun } from './ports.js';
-import type { Action, JournalEntry, RecordOf, RefusalCode } from './records.js';
+import type { Action, JournalEntry, RecordOf } from './records.js';
+import type { RefusalCode } from './refusal-codes.js';
 import { type Elapsed, elapsedMsAt, elapsedWith, type Instant, type Vantage } from './time.js';
 
 /** Where a resource was last seen alive, and by which sensors. */

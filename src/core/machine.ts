@@ -1,4 +1,4 @@
-/** The machine: a pure function of state, input and what the journal says. Everything that happens is decided here. */
+/** The machine: all that happens is decided here, without I/O and clock. It uses up the state that it is given (core/resources.ts). */
 
 import { downBelow, review } from './arming.js';
 import { isBetterCause } from './cause.js';

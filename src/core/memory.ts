@@ -15,10 +15,10 @@ const rememberedCancelled = 10;
 /** Ids are remembered this long at least: a broker may redeliver, nobody redelivers older ones. */
 export const rememberedCommands = 1500;
 /** No budget of restarts is larger. */
-export const rememberedAttempts = 1000;
+const rememberedAttempts = 1000;
 
 /** Runs whose end is not recorded: as many as there may be scripts at once. */
-export const rememberedRuns = 1000;
+const rememberedRuns = 1000;
 
 /** What the broker has taken may be noted after the good-bye. */
 export function isBookkeeping({ type }: JournalEntry): boolean {
@@ -225,23 +225,4 @@ export class Attempts {
   openRuns({ bootId }: Pick<Instant, 'bootId'>): readonly EarlierRun[] {
     return [...this.open.values()].flatMap(({ bootId: of, ...run }) => (of === bootId ? [run] : []));
   }
-}
-
-/** What stays at the broker until it is taken away. */
-export interface Announced {
-  /** Home Assistant's entities, as `key platform`. */
-  readonly entities: readonly string[];
-  /** Each on a topic of its own, where the broker takes no message for the whole device. */
-  readonly each: boolean;
-  /** Resources that have a topic. */
-  readonly resources: readonly string[];
-  /** The device's discovery topic; null = not known, or nothing has ever been announced. */
-  readonly topic: string | null;
-}
-
-export const nothingAnnounced: Announced = { entities: [], each: false, resources: [], topic: null };
-
-export function announcedIn(entry: RecordOf<'announced'>): Announced {
-  const { entities, each = false, resources = [], topic = null } = entry;
-  return { entities, each, resources, topic };
 }

@@ -1,7 +1,8 @@
 /** One outage as the journal tells it. Pure. */
 import { exitStatus, isHeldBack } from './ladder.js';
 import type { Evidence } from './ports.js';
-import type { Cause, JournalEntry, RecordOf, RefusalCode, RunResult } from './records.js';
+import type { Cause, JournalEntry, RecordOf, RunResult } from './records.js';
+import type { RefusalCode } from './refusal-codes.js';
 import { type Moment, momentOf } from './time.js';
 
 /** Between being back and being down again, within one outage. */

@@ -17,7 +17,7 @@ export interface Doubts {
   readonly duration?: 'at_least' | 'at_most' | 'about';
 }
 
-export interface OutageTimes {
+interface OutageTimes {
   readonly beganMs: number;
   /** null while it is open. */
   readonly endedMs: number | null;

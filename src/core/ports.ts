@@ -1,7 +1,8 @@
 /** What the supervisor needs from the world. Each adapter implements one port; none knows another. */
 
 import type { FieldValue, Nature, Sensor } from './policy.js';
-import type { Action, JournalEntry, JournalRecord, RecordOf, RefusalCode } from './records.js';
+import type { Action, JournalEntry, JournalRecord, RecordOf } from './records.js';
+import type { RefusalCode } from './refusal-codes.js';
 
 export interface Journal {
   /** All entries, oldest first. */

@@ -2,7 +2,8 @@
  * Whoever may write to the command topic could fill the journal, and push out of it what it is for. So of each kind of refusal a few are
  * written down and the others are counted; all of them are answered. What is accepted is bounded as well. Pure.
  */
-import type { JournalRecord, RefusalCode } from './records.js';
+import type { JournalRecord } from './records.js';
+import type { RefusalCode } from './refusal-codes.js';
 
 /** So many at once, and one more whenever `everyMs` has passed. */
 interface Rate {

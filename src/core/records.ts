@@ -15,8 +15,6 @@ import {
 } from '../base/shape.js';
 import { refusalCodes } from './refusal-codes.js';
 
-export { type RefusalCode, refusalCodes } from './refusal-codes.js';
-
 /** Id of a node or a resource: safe in topics, file names and Home Assistant object ids. */
 export const idPattern = /^[a-zA-Z0-9_-]{1,64}$/;
 export const idWords = 'letters, digits, "_" and "-", at most 64';

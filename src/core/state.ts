@@ -5,7 +5,8 @@ import type { Effect } from './input.js';
 import type { NextStep, Progress } from './ladder.js';
 import type { Policy, ResourcePolicy } from './policy.js';
 import type { Flood } from './rate-limit.js';
-import type { Cause, JournalRecord, RefusalCode, RunResult } from './records.js';
+import type { Cause, JournalRecord, RunResult } from './records.js';
+import type { RefusalCode } from './refusal-codes.js';
 import type { Resources, ResourcesBefore } from './resources.js';
 import type { Instant, Moment } from './time.js';
 
@@ -43,7 +44,7 @@ export interface SensorState {
   readonly waiting: { readonly for: Cause; readonly sinceMs: number } | null;
 }
 
-export interface Reopened {
+interface Reopened {
   /** When it was last down again. */
   readonly atMs: number;
   /** For the first time. */
@@ -231,7 +232,7 @@ export interface PendingReboot {
   readonly yieldsToPause: boolean;
 }
 
-/** The newest state has the resources: who goes on from it uses up the one before. */
+/** The resources are one table that is changed in place: of two states, only the newer one may be gone on from. */
 export interface MachineState {
   readonly resources: Resources;
   readonly reboot: PendingReboot | null;

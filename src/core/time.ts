@@ -54,7 +54,7 @@ export interface Vantage extends Instant {
   readonly clocks: ReadonlyMap<string, number>;
 }
 
-export interface WallTime {
+interface WallTime {
   readonly ms: number;
   readonly certain: boolean;
 }

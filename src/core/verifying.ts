@@ -127,7 +127,7 @@ function afterDip(state: ResourceState, phase: Verifying, input: SensorInput): S
 }
 
 /** Down again: the end is taken back, and no run begins before its turn. */
-export function reopen(
+function reopen(
   before: ResourceState,
   phase: Verifying,
   { sinceMs: atMs, cause, sensor }: Dip,

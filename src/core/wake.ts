@@ -6,7 +6,7 @@ import { stillAtMs, wholeAfterCarrierMs } from './sensing.js';
 import { outageOf, type ResourceState } from './state.js';
 import { verifyingDueMs } from './verifying.js';
 
-export interface Wake {
+interface Wake {
   /** ms of CLOCK_BOOTTIME. */
   readonly atMs: number;
   /**

@@ -7,7 +7,7 @@ import { describe } from '../core/words.js';
 /** A line costs about as much as a death. */
 const linesPerTurn = 100;
 
-export class Ledger {
+export class Recorder {
   readonly history: History;
   /** In a sentence; null = the disk takes what it is given. */
   fault: string | null = null;

@@ -1,11 +1,11 @@
 /** The only loop: input -> machine -> effects. Record, then act, then tell. */
 
 import { SockmonError } from '../base/errors.js';
+import type { Announced } from '../core/announced.js';
 import { withJournal } from '../core/attempt.js';
 import { mayRebootUnrecorded, unrecordedWords } from '../core/guard.js';
 import type { Effect, Input } from '../core/input.js';
 import { emptyState, next, nextWakeMs } from '../core/machine.js';
-import type { Announced } from '../core/memory.js';
 import type { Policy, Role } from '../core/policy.js';
 import type {
   CommandAnswer,
@@ -27,7 +27,7 @@ import { type Seen, snapshot } from '../report/snapshot.js';
 import type { Reporter, Telling } from '../report/telling.js';
 import type { Snapshot } from '../report/views.js';
 import { EvidenceQueue } from './evidence-queue.js';
-import { Ledger } from './recorder.js';
+import { Recorder } from './recorder.js';
 
 /** What does not mind whether a resource is watched yet: 3,000 that begin together are watched together. */
 const mayPass: readonly Effect['do'][] = ['watch', 'journal', 'collect', 'answer'];
@@ -51,7 +51,7 @@ export interface SupervisorOptions {
 export class Supervisor implements Telling {
   private state = emptyState();
   private policy: Policy;
-  private readonly ledger: Ledger;
+  private readonly recorder: Recorder;
   private readonly evidence: EvidenceQueue;
   private readonly started: Instant;
   readonly told = new Picture(() => this.seen());
@@ -65,7 +65,7 @@ export class Supervisor implements Telling {
 
   constructor(private readonly options: SupervisorOptions) {
     this.policy = options.policy;
-    this.ledger = new Ledger(options.journal, options.log);
+    this.recorder = new Recorder(options.journal, options.log);
     this.evidence = new EvidenceQueue(options.evidence, options.log, inputs => this.dispatch(...inputs));
     this.started = options.clock.now();
   }
@@ -74,8 +74,8 @@ export class Supervisor implements Telling {
   start(watcher: Watcher): void {
     this.watcher = watcher;
     const resources = this.policy.resources.map(resource => resource.id);
-    this.ledger.record([{ type: 'start', version: this.options.version, pid: process.pid, resources }]);
-    const earlier = watcher.takeOver(this.ledger.history.openRuns(this.options.clock.now()));
+    this.recorder.record([{ type: 'start', version: this.options.version, pid: process.pid, resources }]);
+    const earlier = watcher.takeOver(this.recorder.history.openRuns(this.options.clock.now()));
     for (const { resource, attempt, pid, run, isOver = false } of earlier)
       if (!isOver && !resources.includes(resource))
         this.options.log.warn({ run }, unwatchedWords(resource, attempt, pid));
@@ -101,8 +101,8 @@ export class Supervisor implements Telling {
         // Once the records are in the history, what depends on them.
         effects.push(...this.decide({ kind: 'review' }));
         this.evidence.picture(effects);
-        this.act(effects, this.ledger.commit());
-        this.ledger.tell();
+        this.act(effects, this.recorder.commit());
+        this.recorder.tell();
       }
     } finally {
       this.working = false;
@@ -116,8 +116,8 @@ export class Supervisor implements Telling {
 
   /** Nothing is watched any more. The daemon is to end; the journal tells why. */
   alarm(what: RecordOf<'alarm'>['what'], detail: string): void {
-    if (!this.stopped) this.ledger.record([{ type: 'alarm', what, detail }]);
-    this.ledger.tellAll();
+    if (!this.stopped) this.recorder.record([{ type: 'alarm', what, detail }]);
+    this.recorder.tellAll();
     this.stopped = true;
     if (this.timer !== null) clearTimeout(this.timer);
   }
@@ -134,32 +134,32 @@ export class Supervisor implements Telling {
     this.stopped = true;
     if (this.timer !== null) clearTimeout(this.timer);
     const running = attemptsAtWork(this.state);
-    this.ledger.record([{ type: 'stop', reason, ...(running.length > 0 && { running }) }]);
-    this.ledger.tellAll();
+    this.recorder.record([{ type: 'stop', reason, ...(running.length > 0 && { running }) }]);
+    this.recorder.tellAll();
     this.watcher?.close();
   }
 
   // --- Telling: what the reporter and the control socket may ask ---
 
   entriesAfter(seq: number): readonly JournalEntry[] {
-    return this.ledger.after(seq);
+    return this.recorder.after(seq);
   }
 
   acknowledgedSeq(): number {
-    return this.ledger.history.publishedSeq;
+    return this.recorder.history.publishedSeq;
   }
 
   acknowledge(upTo: number): void {
-    if (upTo > this.ledger.history.publishedSeq) this.ledger.record([{ type: 'published', upTo }]);
+    if (upTo > this.recorder.history.publishedSeq) this.recorder.record([{ type: 'published', upTo }]);
   }
 
   announced(): Announced {
-    return this.ledger.history.announced;
+    return this.recorder.history.announced;
   }
 
   noteAnnounced({ entities, each, resources, topic }: Announced): void {
     const known = { entities: [...entities], each, resources: [...resources] };
-    this.ledger.record([{ type: 'announced', ...known, ...(topic !== null && { topic }) }]);
+    this.recorder.record([{ type: 'announced', ...known, ...(topic !== null && { topic }) }]);
   }
 
   snapshot(): Snapshot {
@@ -167,13 +167,13 @@ export class Supervisor implements Telling {
   }
 
   private seen(): Seen {
-    const { state, policy, started, ledger } = this;
+    const { state, policy, started, recorder } = this;
     const { node, version, clock, journal } = this.options;
     const now = clock.now();
     // Looked up once: it does not change.
     this.lastBoot ??= lastBootOf(journal.entries, now);
-    const info = { node, version, started, policy, journalFault: ledger.fault, lastBoot: this.lastBoot };
-    return { state, history: ledger.history, now, info };
+    const info = { node, version, started, policy, journalFault: recorder.fault, lastBoot: this.lastBoot };
+    return { state, history: recorder.history, now, info };
   }
 
   role(resource: string): Role {
@@ -181,21 +181,21 @@ export class Supervisor implements Telling {
   }
 
   now(): Vantage {
-    return this.ledger.history.seenFrom(this.options.clock.now());
+    return this.recorder.history.seenFrom(this.options.clock.now());
   }
 
   command(command: ReceivedCommand): CommandAnswer {
     if (this.stopped) return stoppedAnswer(command, this.options.clock.now());
     const effects = this.decide({ kind: 'command', command });
     const reviewed = this.decide({ kind: 'review' });
-    const saved = this.ledger.commit();
+    const saved = this.recorder.commit();
     // Not in the next turn, before which a slow disk may stand: whoever is told that something is left alone may kill it at once.
     this.act(reviewed, saved);
-    this.ledger.tell();
+    this.recorder.tell();
     const answer = effects.find(effect => effect.do === 'answer')?.answer;
     if (answer === undefined) throw new SockmonError('INTERNAL', 'The machine did not answer a command.');
     if (!saved && answer.action === 'reboot' && answer.status === 'accepted') {
-      const intent = this.ledger.history.pendingIntent?.intent ?? '';
+      const intent = this.recorder.history.pendingIntent?.intent ?? '';
       this.dispatch({ kind: 'reboot_failed', intent, error: unrecordedWords, cancelled: true });
       return { ...answer, status: 'rejected', code: 'journal_failed', detail: unrecordedWords };
     }
@@ -216,10 +216,10 @@ export class Supervisor implements Telling {
     const step = next(this.state, input, {
       now: this.options.clock.now(),
       policy: this.policy,
-      history: this.ledger.history,
+      history: this.recorder.history,
     });
     this.state = step.state;
-    this.ledger.add(step.effects.flatMap(effect => (effect.do === 'journal' ? [effect.record] : [])));
+    this.recorder.add(step.effects.flatMap(effect => (effect.do === 'journal' ? [effect.record] : [])));
     return step.effects;
   }
 

@@ -41,7 +41,7 @@ export function discoveryOf(input: DiscoveryInput): Discovery {
   };
 }
 
-export interface EntityDiscovery {
+interface EntityDiscovery {
   readonly key: string;
   readonly platform: Platform;
   readonly payload: Component;
@@ -105,7 +105,7 @@ function availabilityOf(statusTopic: string): readonly Component[] {
 }
 
 /** As it is before its owner changes it. */
-export function entityIdOf(entity: Entity, node: string): string {
+function entityIdOf(entity: Entity, node: string): string {
   return `${entity.platform}.${slug(`${node}_${idKey(entity)}`)}`;
 }
 

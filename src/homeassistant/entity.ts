@@ -42,7 +42,7 @@ export interface EntityContext {
 }
 
 /** Home Assistant refuses longer states. */
-export const maxStateChars = 255;
+const maxStateChars = 255;
 
 /** null renders as `None`, which Home Assistant shows as unknown. */
 export function shortText(field: string): string {

@@ -7,7 +7,7 @@ import { DiscoveryTopic } from './discovery-topic.js';
 import { eventTypes } from './events.js';
 import type { Topics } from './topics.js';
 
-export interface Single {
+interface Single {
   readonly topic: string;
   /** '' takes the entity away. */
   readonly payload: string;

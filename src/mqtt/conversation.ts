@@ -10,10 +10,10 @@ import { commandOf } from './commands.js';
 import type { Connection } from './connection.js';
 import { DiscoveryReading, type ReadingTimes, readingTimes } from './discovery-reading.js';
 import { inFlightLimit, type Message, Outbox } from './outbox.js';
-import { Presence, type PresenceTimes, presenceTimes } from './presence.js';
 import { Replay } from './replay.js';
 import { Retained } from './retained.js';
 import type { SigningKey } from './signature.js';
+import { StatusWord, type StatusWordTimes, statusWordTimes } from './status-word.js';
 import { Stored } from './stored.js';
 import { Subscriptions } from './subscriptions.js';
 import type { Topics } from './topics.js';
@@ -51,7 +51,7 @@ export interface ConversationTimes {
   readonly factsAfterDiscoveryMs: number;
   /** Until everything retained is told again: some brokers forget it a day after it was told (mochi), or with a restart that we do not see. */
   readonly dayMs: Span;
-  readonly presence: PresenceTimes;
+  readonly statusWord: StatusWordTimes;
   readonly reading: ReadingTimes;
 }
 
@@ -59,7 +59,7 @@ export const conversationTimes: ConversationTimes = {
   birthMs: { min: 1000, max: 10_000 },
   factsAfterDiscoveryMs: 2000,
   dayMs: { min: 18 * 3_600_000, max: 23 * 3_600_000 },
-  presence: presenceTimes,
+  statusWord: statusWordTimes,
   reading: readingTimes,
 };
 
@@ -72,7 +72,7 @@ export class Conversation {
   readonly #outbox: Outbox;
   readonly #replay: Replay;
   readonly #retained: Retained;
-  readonly #presence: Presence;
+  readonly #statusWord: StatusWord;
   readonly #times: ConversationTimes;
   readonly #stored = new Stored();
   readonly #subscriptions: Subscriptions;
@@ -114,7 +114,7 @@ export class Conversation {
       times: this.#times.reading,
     });
     const refused = this.#retained.settledAs('the status', topics.status);
-    this.#presence = new Presence({
+    this.#statusWord = new StatusWord({
       say: word =>
         outbox.addUrgent(
           () => this.#statusOf(word),
@@ -128,7 +128,7 @@ export class Conversation {
           { topic: topics.status, word },
           `Somebody else says ${word} on ${topics.status} again and again. Is there a second sockmon of this name? Give each machine its own node name.`,
         ),
-      times: this.#times.presence,
+      times: this.#times.statusWord,
     });
   }
 
@@ -150,7 +150,7 @@ export class Conversation {
   tellAgain(): void {
     this.#retained.forgetRefusals();
     this.#listenAgain();
-    this.#presence.again();
+    this.#statusWord.again();
     this.#retained.discoveryAgain();
     this.#retained.factsAgain();
     this.#replay.sync();
@@ -206,7 +206,7 @@ export class Conversation {
     const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
     if (packet.topic === topics.status) {
       if (packet.retain) this.#stored.sawMark();
-      this.#presence.heard(payload.toString());
+      this.#statusWord.heard(payload.toString());
     } else if (packet.topic === topics.discovery) {
       this.#reading.heard(payload.toString(), packet.retain);
     } else if (packet.topic === topics.birth) {
@@ -238,7 +238,7 @@ export class Conversation {
   }
 
   #tellPresence(): boolean {
-    return this.#presence.tell(this.#options.telling.told.presence().status);
+    return this.#statusWord.tell(this.#options.telling.told.presence().status);
   }
 
   #statusOf(payload: string): Message {
@@ -248,7 +248,7 @@ export class Conversation {
 
   #end(): void {
     this.#ending = true;
-    this.#presence.end();
+    this.#statusWord.end();
     this.#reading.end();
     for (const timer of this.#timers.values()) clearTimeout(timer);
   }
@@ -291,7 +291,7 @@ export class Conversation {
   #retell(why: 'birth' | 'day'): void {
     this.#retained.discoveryAgain();
     const facts = () => {
-      this.#presence.again();
+      this.#statusWord.again();
       this.#retained.factsAgain();
     };
     if (why === 'birth') this.#after('birth', this.#times.factsAfterDiscoveryMs * this.#options.pace, facts);

@@ -4,7 +4,7 @@
  */
 
 /** What a connection shows. */
-export interface Doubtful {
+interface Doubtful {
   /** Packets received. */
   readonly packets: number;
   /** Asks for a sign of life. */

@@ -2,7 +2,8 @@
 
 import { isCertain, timesOfEnd } from '../core/outage-times.js';
 import type { Role } from '../core/policy.js';
-import type { Cause, JournalEntry, RecordOf, RefusalCode } from '../core/records.js';
+import type { Cause, JournalEntry, RecordOf } from '../core/records.js';
+import type { RefusalCode } from '../core/refusal-codes.js';
 import { factWallMs, isoTime, momentOf, type Vantage, wallTime } from '../core/time.js';
 import { causeWords, reopenedWords } from '../core/words.js';
 import { viewDoubts } from '../report/outage-view.js';

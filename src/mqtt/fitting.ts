@@ -13,7 +13,7 @@ export function packetBytes(message: Message): number {
 }
 
 /** From the whole to the shortest, each made only when it is needed. */
-export type Forms = readonly (() => object)[];
+type Forms = readonly (() => object)[];
 
 /** The longest that fits; the shortest where none does, so that its refusal is told. */
 export function fitting(forms: Forms, topic: string, maximumBytes: number): string {

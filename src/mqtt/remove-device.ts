@@ -1,6 +1,6 @@
 /** Takes a node's retained messages away from the broker, and with them its device from Home Assistant. */
 import { SockmonError } from '../base/errors.js';
-import type { Announced } from '../core/memory.js';
+import type { Announced } from '../core/announced.js';
 import type { MqttSettings } from '../core/policy.js';
 import type { Log } from '../core/ports.js';
 import { Connection } from './connection.js';
@@ -24,13 +24,13 @@ type Outcome =
  * @param told What has a topic of its own, as far as the journal and the configuration know.
  * @throws SockmonError BROKER when the broker cannot be reached or does not take it.
  */
-export async function erase(settings: MqttSettings, topics: Topics, told: Announced): Promise<void> {
+export async function removeDevice(settings: MqttSettings, topics: Topics, told: Announced): Promise<void> {
   const retained = retainedBy(topics, told);
   const protocols: readonly Protocol[] =
     settings.protocol === 'auto' ? [5, 4] : [settings.protocol === '5' ? 5 : 4];
   let words = '';
   for (const protocol of protocols) {
-    const outcome = await eraseBy(protocol, settings, topics, retained);
+    const outcome = await removeDeviceBy(protocol, settings, topics, retained);
     if (outcome.done) return;
     words = outcome.words;
     if (!['unsupported', 'closed_early', 'silent'].includes(outcome.ending)) break;
@@ -54,7 +54,7 @@ function retainedBy(topics: Topics, { entities, each, resources }: Announced): r
   ];
 }
 
-function eraseBy(
+function removeDeviceBy(
   protocol: Protocol,
   settings: MqttSettings,
   topics: Topics,

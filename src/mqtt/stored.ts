@@ -3,7 +3,7 @@
  * gives a subscriber of QoS 1 what it has stored without the flag. Our own status, stored before we subscribe, shows which kind it is. Pure.
  */
 
-export interface Moment {
+export interface BothClocks {
   /** Milliseconds since the boot. */
   readonly bootMs: number;
   readonly wallMs: number;
@@ -16,15 +16,15 @@ const atOnceMs = 1000;
 
 export class Stored {
   #isMarked = false;
-  #subscribed: Moment | null = null;
+  #subscribed: BothClocks | null = null;
   #acknowledgedMs: number | null = null;
 
-  subscribed(now: Moment): void {
+  subscribed(now: BothClocks): void {
     this.#subscribed = now;
   }
 
   /** The SUBACK has come. */
-  acknowledged(now: Moment): void {
+  acknowledged(now: BothClocks): void {
     this.#acknowledgedMs = now.bootMs;
   }
 
@@ -34,7 +34,7 @@ export class Stored {
   }
 
   /** @param issuedWallMs When it says that it was issued; absent: it does not say. */
-  mayHold(issuedWallMs: number | undefined, now: Moment): boolean {
+  mayHold(issuedWallMs: number | undefined, now: BothClocks): boolean {
     if (this.#isMarked) return false;
     if (this.#acknowledgedMs === null || now.bootMs - this.#acknowledgedMs < atOnceMs) return true;
     const before = this.#subscribed;

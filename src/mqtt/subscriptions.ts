@@ -2,7 +2,7 @@
 import type { Log } from '../core/ports.js';
 import type { Connection } from './connection.js';
 import type { Refused } from './sender.js';
-import type { Moment, Stored } from './stored.js';
+import type { BothClocks, Stored } from './stored.js';
 import type { Topics } from './topics.js';
 
 export interface SubscriptionsOptions {
@@ -11,7 +11,7 @@ export interface SubscriptionsOptions {
   readonly log: Log;
   /** Is told when the commands are subscribed to. */
   readonly stored: Stored;
-  readonly now: () => Moment;
+  readonly now: () => BothClocks;
 }
 
 /** The options of a subscription (MQTT 5, 3.8.3.1). */

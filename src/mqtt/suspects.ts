@@ -11,7 +11,7 @@ export interface InFlight {
   readonly bytes: number;
 }
 
-export interface Hangup {
+interface Hangup {
   /** In the order in which they were sent. */
   readonly inFlight: readonly InFlight[];
   /** The connection sent one thing at a time. */

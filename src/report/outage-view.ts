@@ -10,7 +10,7 @@ import { type EvidenceView, type OutageView, type UncertainView, viewRole } from
 const toldEntries = 5;
 const toldKernelChars = 160;
 /** The short form: the last kernel lines before the death, filled up with the first ones after it. null = nothing is known. */
-export function viewEvidence({ evidence: { before, after } }: OutageHistory): EvidenceView | null {
+function viewEvidence({ evidence: { before, after } }: OutageHistory): EvidenceView | null {
   if (before === null && after === null) return null;
   const led = before?.kernel.slice(-toldEntries) ?? [];
   const came = (after?.kernel ?? []).filter(line => !led.includes(line));

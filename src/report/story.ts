@@ -36,7 +36,7 @@ export interface RecordedEvidence {
   readonly held?: readonly string[];
 }
 
-export interface Moment {
+export interface StoryMoment {
   readonly seq: number;
   readonly at: string;
   /** Since the begin of the outage. */
@@ -56,7 +56,7 @@ export interface Story {
   readonly evidence: readonly RecordedEvidence[];
   readonly reboots: readonly RebootView[];
   /** Everything that was recorded about it, in order; evidence stands by itself. */
-  readonly moments: readonly Moment[];
+  readonly moments: readonly StoryMoment[];
 }
 
 /** Outages by their id, or by as much of its end as a person cares to type: `12`, `tcpip-12`. The latest last. */

@@ -1,4 +1,4 @@
-import type { Announced } from '../core/memory.js';
+import type { Announced } from '../core/announced.js';
 import type { Role } from '../core/policy.js';
 import type { CommandAnswer, ReceivedCommand } from '../core/ports.js';
 import type { JournalEntry } from '../core/records.js';
@@ -51,8 +51,9 @@ export interface Telling {
   /** Both clocks now: times are told by the clock as it is at the telling, which may have been set since. */
   now(): Vantage;
   /**
-   * Judges a command and journals the verdict before it returns; the action itself starts after the current turn of the event loop,
-   * so that the PUBACK leaves first. Later answers (`done`, `failed`) come through Reporter.answer.
+   * Judges a command and journals the verdict before it returns. What the state alone follows (`pause`, `resume`) is in force then; a script
+   * or a reboot starts after the current turn of the event loop, so that the PUBACK leaves first. Later answers (`done`, `failed`) come
+   * through Reporter.answer.
    */
   command(command: ReceivedCommand): CommandAnswer;
 }

@@ -1,4 +1,4 @@
-/** What systemd says of a unit, as advice to the native sensor. Pure; src/system/units.ts asks. */
+/** What systemd says of a unit, as advice to the native sensor. Pure; src/monitor/units.ts asks. */
 import { durationWords } from '../core/words.js';
 
 /** The properties of `systemctl show` that `adviceOf` reads. */

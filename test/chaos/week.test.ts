@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { RebootPolicy } from '../../src/core/policy.js';
 import type { ReceivedCommand } from '../../src/core/ports.js';
-import type { RefusalCode } from '../../src/core/records.js';
+import type { RefusalCode } from '../../src/core/refusal-codes.js';
 import { policy, resource, World } from '../core/world.js';
 
 const secondMs = 1000;

@@ -1,6 +1,6 @@
 /** A gateway as Home Assistant sees it: the real reporter behind a gate to the broker, with a history that the test makes up. */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Announced } from '../../src/core/memory.js';
+import type { Announced } from '../../src/core/announced.js';
 import type { Cause, JournalEntry, JournalRecord } from '../../src/core/records.js';
 import { isoTime, type Vantage } from '../../src/core/time.js';
 import { causeWords } from '../../src/core/words.js';

@@ -4,7 +4,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { judgeCommand } from '../../src/core/guard.js';
 import { History } from '../../src/core/history.js';
 import { MqttReporter } from '../../src/mqtt/reporter.js';
-import { type Moment, Stored } from '../../src/mqtt/stored.js';
+import { type BothClocks, Stored } from '../../src/mqtt/stored.js';
 import { topicsOf } from '../../src/mqtt/topics.js';
 import { policy } from '../core/world.js';
 import { eventually } from './eventually.js';
@@ -14,7 +14,7 @@ import { FakeTelling, MemoryLog, settingsFor } from './telling.js';
 const topics = topicsOf('sockmon', 'gw1', 'homeassistant');
 
 describe('what may have been stored', () => {
-  const at = (ms: number, synced = true): Moment => ({ bootMs: ms, wallMs: 1_000_000 + ms, synced });
+  const at = (ms: number, synced = true): BothClocks => ({ bootMs: ms, wallMs: 1_000_000 + ms, synced });
   const subscribed = (synced = true) => {
     const stored = new Stored();
     stored.subscribed(at(0, synced));

@@ -1,6 +1,6 @@
 /** A supervisor in memory: a journal with its cursor, a snapshot, commands that are written down. Only this and the clock are fakes here. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Announced } from '../../src/core/memory.js';
+import type { Announced } from '../../src/core/announced.js';
 import type { MqttSettings, Role } from '../../src/core/policy.js';
 import type { CommandAnswer, Log, ReceivedCommand } from '../../src/core/ports.js';
 import type { JournalEntry, JournalRecord } from '../../src/core/records.js';

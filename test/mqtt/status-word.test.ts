@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, mock } from 'node:test';
 import fc from 'fast-check';
-import { Presence, presenceTimes } from '../../src/mqtt/presence.js';
+import { StatusWord, statusWordTimes } from '../../src/mqtt/status-word.js';
 
 /** Time in the test's hand, for all timers. */
 class Clock {
@@ -40,8 +40,13 @@ class Broker {
   }
 
   /** @returns what ends it. */
-  connect(clock: Clock, word: string, wayMs: number, mayListen = true): { presence: Presence; end(): void } {
-    const presence = new Presence({
+  connect(
+    clock: Clock,
+    word: string,
+    wayMs: number,
+    mayListen = true,
+  ): { statusWord: StatusWord; end(): void } {
+    const statusWord = new StatusWord({
       say: one => {
         this.said += 1;
         // What is under way when the connection ends may be read all the same.
@@ -52,17 +57,17 @@ class Broker {
       },
       nowMs: () => clock.nowMs,
     });
-    const ear = { hear: (one: string) => presence.heard(one), wayMs };
-    presence.tell(word);
+    const ear = { hear: (one: string) => statusWord.heard(one), wayMs };
+    statusWord.tell(word);
     if (mayListen)
       setTimeout(() => {
         this.#ears.add(ear);
         setTimeout(() => ear.hear(this.retained), wayMs);
       }, wayMs);
     return {
-      presence,
+      statusWord,
       end: () => {
-        presence.end();
+        statusWord.end();
         this.#ears.delete(ear);
       },
     };
@@ -99,7 +104,7 @@ describe('the word on the status topic', () => {
             if (one.kind === 'wait') clock.advance(one.ms);
             else if (one.kind === 'word') {
               word = one.word;
-              connection.presence.tell(word);
+              connection.statusWord.tell(word);
             } else {
               const { willAfterMs, wayMs } = one;
               connection.end();
@@ -108,7 +113,7 @@ describe('the word on the status topic', () => {
             }
           }
           // The last will, and the longest wait before it is answered.
-          clock.advance(60_000 + presenceTimes.longestHealMs + 2000);
+          clock.advance(60_000 + statusWordTimes.longestHealMs + 2000);
           assert.equal(broker.retained, word);
           connection.end();
         });
@@ -137,15 +142,15 @@ describe('the word on the status topic', () => {
   it('is said once more where the broker lets us hear nothing, and then no more', () => {
     Clock.run(clock => {
       const broker = new Broker();
-      const { presence, end } = broker.connect(clock, 'online', 5, false);
+      const { statusWord, end } = broker.connect(clock, 'online', 5, false);
       // As at a take-over: the will comes after our word, and nobody tells us.
       clock.advance(500);
       broker.publish('offline');
-      clock.advance(presenceTimes.echoMs);
+      clock.advance(statusWordTimes.echoMs);
       assert.equal(broker.retained, 'online');
       clock.advance(600_000);
       assert.equal(broker.said, 2);
-      presence.tell('recovering');
+      statusWord.tell('recovering');
       clock.advance(600_000);
       assert.equal(broker.said, 4);
       end();
@@ -170,7 +175,7 @@ describe('the word on the status topic', () => {
       }
       assert.equal(broker.gaveIn, 2);
       // What one of them has news of is told all the same.
-      one.presence.tell('recovering');
+      one.statusWord.tell('recovering');
       clock.advance(1000);
       assert.equal(broker.retained, 'recovering');
       one.end();
@@ -187,10 +192,10 @@ describe('the word on the status topic', () => {
         clock.advance(500);
       }
       assert.ok(broker.said >= 25 && broker.said <= 60, `${broker.said} words in half an hour`);
-      clock.advance(presenceTimes.longestHealMs + 100);
+      clock.advance(statusWordTimes.longestHealMs + 100);
       assert.equal(broker.retained, 'online');
       // After a calm time it is quick again.
-      clock.advance(presenceTimes.calmMs);
+      clock.advance(statusWordTimes.calmMs);
       broker.publish('offline');
       clock.advance(1000);
       assert.equal(broker.retained, 'online');

@@ -3,7 +3,7 @@
  * connection may come after our first word (seen with ejabberd, mochi, moquette and rumqttd), and would stand there for as long as we live.
  */
 
-export interface PresenceTimes {
+export interface StatusWordTimes {
   /** From a word that is not ours to ours: several wills at once are answered once, and our own words of before are no reason. */
   readonly healMs: number;
   /** So often at once; then each wait is twice the one before: two daemons of one node would answer each other for ever. */
@@ -15,7 +15,7 @@ export interface PresenceTimes {
   readonly echoMs: number;
 }
 
-export const presenceTimes: PresenceTimes = {
+export const statusWordTimes: StatusWordTimes = {
   healMs: 100,
   quickHeals: 3,
   longestHealMs: 60_000,
@@ -26,20 +26,20 @@ export const presenceTimes: PresenceTimes = {
 /** `offline` is never true while we live. Another word may be that of a second daemon, which would not give in either. */
 const argumentsAtMost = 6;
 
-export interface PresenceOptions {
+export interface StatusWordOptions {
   /** Publishes the word, before all that waits. */
   readonly say: (word: string) => void;
   /** Somebody else goes on saying another word, and is not argued with any more. Told once, until the last word has been ours for a while. */
   readonly gaveIn?: (word: string) => void;
-  readonly times?: PresenceTimes;
+  readonly times?: StatusWordTimes;
   /** Monotonic, in ms. */
   readonly nowMs?: () => number;
 }
 
-export class Presence {
+export class StatusWord {
   readonly #say: (word: string) => void;
   readonly #gaveIn: (word: string) => void;
-  readonly #times: PresenceTimes;
+  readonly #times: StatusWordTimes;
   readonly #nowMs: () => number;
   #word = '';
   /** Last heard from the broker; null = nothing, which some of them never let us. */
@@ -56,9 +56,9 @@ export class Presence {
   constructor({
     say,
     gaveIn = () => {},
-    times = presenceTimes,
+    times = statusWordTimes,
     nowMs = () => performance.now(),
-  }: PresenceOptions) {
+  }: StatusWordOptions) {
     this.#say = say;
     this.#gaveIn = gaveIn;
     this.#times = times;
