@@ -15,12 +15,19 @@ export function packetBytes(message: Message): number {
 /** From the whole to the shortest, each made only when it is needed. */
 type Forms = readonly (() => object)[];
 
+/**
+ * What is told becomes attributes of entities, of which Home Assistant's recorder keeps no state whose attributes have more than 16,384 bytes
+ * (MAX_STATE_ATTRS_BYTES of its `recorder/const.py`). The rest is for what it adds itself: name, icon, class.
+ */
+export const attributesAtMostBytes = 15_000;
+
 /** The longest that fits; the shortest where none does, so that its refusal is told. */
 export function fitting(forms: Forms, topic: string, maximumBytes: number): string {
   let payload = '';
   for (const make of forms) {
     payload = JSON.stringify(make());
-    if (packetBytes({ topic, payload, retain: true }) <= maximumBytes) break;
+    const isTaken = packetBytes({ topic, payload, retain: true }) <= maximumBytes;
+    if (isTaken && Buffer.byteLength(payload) <= attributesAtMostBytes) break;
   }
   return payload;
 }
@@ -28,6 +35,7 @@ export function fitting(forms: Forms, topic: string, maximumBytes: number): stri
 /** Words that are cut, so that nobody takes what is left for all. */
 const shortChars = 120;
 const shortened = { shortened: true } as const;
+const someSensors = 20;
 
 export function outageForms(view: OutageView): Forms {
   const { cause_detail: _, evidence: __, cause, ...rest } = view;
@@ -71,10 +79,11 @@ export function resourceForms(view: ResourceView): Forms {
   const whole = Object.fromEntries(
     Object.entries(view).filter(([, value]) => value !== null && value !== false),
   );
-  const { reason, restart } = view;
+  const { reason, restart, sensors } = view;
   const shorter = { reason: cut(reason), ...(restart !== null && { restart: cut(restart) }), sensors: [] };
   return [
     () => whole,
+    () => ({ ...whole, sensors: sensors.slice(0, someSensors), ...shortened }),
     () => ({ ...whole, sensors: [], ...shortened }),
     () => ({ ...whole, ...shorter, ...shortened }),
   ];
