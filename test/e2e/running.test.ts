@@ -32,6 +32,28 @@ scenario('SIGTERM: publishes offline, closes the journal, exits with 0', async l
   assert.equal(last?.type, 'stop');
 });
 
+scenario(
+  'a gateway that stands still is offline once the broker misses it, and online when it goes on',
+  async lab => {
+    const broker = await lab.startBroker();
+    const recorder = await lab.record(broker.port);
+    const daemon = lab.run({
+      resources: { tcpip: lab.resource(lab.restartScript()) },
+      mqtt: { url: lab.brokerUrl(broker), keepalive: '1s' },
+    });
+    const isStatus = (word: string) => (message: { topic: string; payload: string }) =>
+      message.topic === 'sockmon/lab/status' && message.payload === word;
+    await daemon.watching();
+    await recorder.until('online', isStatus('online'));
+    // Its kernel goes on acknowledging bytes, and nobody closes the connection: only the silence is to be seen.
+    daemon.kill('SIGSTOP');
+    await recorder.until('offline', isStatus('offline'));
+    recorder.messages.length = 0;
+    daemon.kill('SIGCONT');
+    await recorder.until('online again', isStatus('online'));
+  },
+);
+
 scenario('SIGHUP: a resource that was added is watched, a faulty file changes nothing', async lab => {
   const resources = { tcpip: lab.resource(lab.restartScript()) };
   const daemon = lab.run({ resources });

@@ -53,6 +53,23 @@ describe('a broker that neither answers a CONNECT of MQTT 5 nor closes', () => {
   });
 });
 
+describe('a broker that says that it does not speak MQTT 5', () => {
+  for (const code of [0x01, 0x84])
+    it(`is talked to by 3.1.1 from then on (0x${code.toString(16)})`, async t => {
+      const broker = await StandIn.start(t, {
+        accept: ({ protocolVersion }) => (protocolVersion === 5 ? code : 0),
+      });
+      const { view } = started(t, settingsFor(broker.port));
+      await eventually('connected', () => view().state === 'connected');
+      broker.hangUp();
+      await eventually('connected again', () => view().connects === 2);
+      assert.deepEqual(
+        broker.connects.map(({ protocolVersion }) => protocolVersion),
+        [5, 4, 4],
+      );
+    });
+});
+
 describe('a subscription that is refused', () => {
   for (const protocol of ['5', '3.1.1'] as const)
     it(`is named, with what does not work without it (${protocol})`, async t => {
