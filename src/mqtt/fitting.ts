@@ -17,7 +17,7 @@ type Forms = readonly (() => object)[];
 
 /**
  * What is told becomes attributes of entities, of which Home Assistant's recorder keeps no state whose attributes have more than 16,384 bytes
- * (MAX_STATE_ATTRS_BYTES of its `recorder/const.py`). The rest is for what it adds itself: name, icon, class.
+ * (MAX_STATE_ATTRS_BYTES in `components/recorder/db_schema.py` of 2026.11). The rest is for what it adds itself: name, icon, class.
  */
 export const attributesAtMostBytes = 15_000;
 
